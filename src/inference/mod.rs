@@ -1,0 +1,21 @@
+//! Slices streamed through a network: devices, patches, views, fusion, progress, cancel.
+//!
+//! This room knows volumes, networks and libtorch. It knows no files, no training and no command line.
+//!
+//! [`segment`] is the way in. A volume is looked at in the LPS frame (no copy) and, if the model has a working spacing,
+//! resampled; each view of it streams through its network in blocks of slices, memory staying flat however many there are;
+//! the views' probabilities are fused and written back on the caller's grid.
+
+mod compute;
+mod folded;
+mod monitor;
+mod patches;
+mod segment;
+mod stream;
+mod threads;
+mod view;
+
+pub use compute::{Compute, DeviceChoice, PrecisionChoice};
+pub use monitor::{Cancel, Monitor, Progress};
+pub use patches::PatchGrid;
+pub use segment::{fuse, mask_of, segment, Phase, SegmentOptions, Segmentation};

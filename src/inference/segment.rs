@@ -1,0 +1,283 @@
+//! A volume to a mask: views, fusion, threshold, and the way back to the caller's grid.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use ndarray::{Array3, ArrayView3, Zip};
+
+use super::compute::{Compute, DeviceChoice, PrecisionChoice};
+use super::folded::FoldedNetwork;
+use super::monitor::Monitor;
+use super::patches::PatchGrid;
+use super::threads::on_own_thread;
+use super::view::Plan;
+use crate::network::Model;
+use crate::volume::{
+    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure, resample, resampled_size, Geometry,
+    Measurements, View, Volume,
+};
+use crate::{Error, Result};
+
+/// How a volume is to be segmented. What is left open comes from the model, or is chosen for the machine.
+#[derive(Clone, Debug, Default)]
+pub struct SegmentOptions {
+    /// The views to compute; empty: all that the model has.
+    pub views: Vec<View>,
+    /// Weights of the views in the fusion, which are scaled to add up to 1 over the views computed; none: the model's.
+    pub view_weights: Option<BTreeMap<View, f64>>,
+    /// Probabilities from here on are pancreas, 0 to 1; none: the model's.
+    pub threshold: Option<f64>,
+    /// Where the network runs.
+    pub device: DeviceChoice,
+    /// The number format that it computes in.
+    pub precision: PrecisionChoice,
+    /// Processor threads; none: as many as there are processors.
+    pub threads: Option<usize>,
+    /// Slices that enter the network at a time; none: chosen by their size. The result does not depend on it.
+    pub block: Option<usize>,
+    /// Slices are cut into overlapping patches; none: each slice is one patch, as the paper has it in testing.
+    pub patches: Option<PatchGrid>,
+    /// Keep the largest connected part of the mask alone.
+    pub largest_component: bool,
+    /// Give each view's probability too.
+    pub keep_views: bool,
+    /// Give the disagreement between the views too.
+    pub uncertainty: bool,
+}
+
+/// The time that a part of the work took.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Phase {
+    /// What was done.
+    pub name: String,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+}
+
+/// The result, on the caller's own grid; every array is `[k, j, i]`.
+#[derive(Clone, Debug)]
+pub struct Segmentation {
+    /// 1 in the pancreas, 0 outside.
+    pub mask: Array3<u8>,
+    /// The fused probability, 0 to 1.
+    pub probability: Array3<f32>,
+    /// Each view's probability, if asked for.
+    pub views: BTreeMap<View, Array3<f32>>,
+    /// The standard deviation of the views' probabilities, 0 to 0.5: how much they disagree. If asked for.
+    pub uncertainty: Option<Array3<f32>>,
+    /// What the mask says about the organ.
+    pub measurements: Measurements,
+    /// The weight that each view had.
+    pub view_weights: BTreeMap<View, f64>,
+    /// The threshold that made the mask.
+    pub threshold: f64,
+    /// Device and precision.
+    pub compute: Compute,
+    /// Processor threads.
+    pub threads: usize,
+    /// How long each part took.
+    pub phases: Vec<Phase>,
+}
+
+/// Segments the pancreas in a volume.
+///
+/// The network runs on a thread of its own; libtorch's settings in the calling thread stay as they are.
+///
+/// # Errors
+/// [`Error::Argument`] for options that do not fit the model, [`Error::Device`] for a device that is not there,
+/// [`Error::Memory`] where memory runs out, [`Error::Cancelled`] when the monitor's cancel was used.
+pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
+    let view_weights = settle_weights(model, options)?;
+    let threshold = options.threshold.unwrap_or(model.config().threshold);
+    if !(0.0..=1.0).contains(&threshold) {
+        return Err(Error::argument("threshold", format!("{threshold}; a number from 0 to 1 was expected")));
+    }
+    if let Some(patches) = &options.patches {
+        patches.check()?;
+    }
+    if options.uncertainty && view_weights.len() < 2 {
+        return Err(Error::argument(
+            "uncertainty",
+            "it is the disagreement between views, and one view alone was asked for; two or three were expected",
+        ));
+    }
+    let threads = match options.threads {
+        Some(0) => return Err(Error::argument("threads", "0; a number from 1 was expected")),
+        Some(threads) => threads.min(1024),
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let mut clock = Clock::new();
+    let compute = Compute::choose(options.device, options.precision)?;
+    clock.lap("device");
+
+    let on_caller_grid = |in_lps: ArrayView3<f32>, geometry: &Geometry| {
+        let [i, j, k] = geometry.size;
+        let mut result = Array3::<f32>::zeros((k, j, i));
+        let mut target = lps_view_mut(result.view_mut(), geometry);
+        if in_lps.dim() == target.dim() {
+            target.assign(&in_lps);
+        } else {
+            let (z, y, x) = target.dim();
+            target.assign(&resample(in_lps, [z, y, x], false));
+        }
+        result
+    };
+    let geometry = volume.geometry();
+    let original = lps_view(volume.voxels(), geometry);
+    let mut resampled = None;
+    if let Some(spacing) = model.config().spacing {
+        let (z, y, x) = original.dim();
+        let size = resampled_size([z, y, x], lps_spacing(geometry), spacing);
+        if size != [z, y, x] {
+            let voxels = size.iter().map(|n| *n as f64).product::<f64>();
+            if voxels > 4e9 {
+                return Err(Error::Memory(format!(
+                    "at the model's spacing the volume would have {:.0} x {:.0} x {:.0} voxels",
+                    size[2], size[1], size[0]
+                )));
+            }
+            resampled = Some(resample(original.view(), size, true));
+            clock.lap("resample");
+        }
+    }
+    let input = resampled.as_ref().map_or(original.view(), |r| r.view());
+
+    let keep = options.keep_views || options.uncertainty;
+    let mut fused = Array3::<f32>::zeros(input.raw_dim());
+    let mut kept: BTreeMap<View, Array3<f32>> = BTreeMap::new();
+    let count = view_weights.len() as f64;
+    for (number, (view, weight)) in view_weights.iter().enumerate() {
+        let plan =
+            Plan { config: model.config(), view: *view, compute, block: options.block, patches: options.patches };
+        let mut probability = Array3::<f32>::zeros(input.raw_dim());
+        let phase = format!("{view} view");
+        let report = |part: f64| monitor.report(&phase, (number as f64 + part) / count);
+        report(0.0);
+        on_own_thread(threads, || {
+            let network = FoldedNetwork::new(model, *view, &compute)?;
+            plan.run(&network, view.slices(input.view()), view.slices(probability.view_mut()), monitor, &report)
+        })?;
+        Zip::from(&mut fused).and(&probability).par_for_each(|sum, p| *sum += *weight as f32 * p);
+        if keep {
+            kept.insert(*view, probability);
+        }
+        clock.lap(&phase);
+    }
+    monitor.check()?;
+    monitor.report("result", 1.0);
+
+    let probability = on_caller_grid(fused.view(), geometry);
+    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept).view(), geometry));
+    let views = if options.keep_views {
+        kept.iter().map(|(view, p)| (*view, on_caller_grid(p.view(), geometry))).collect()
+    } else {
+        BTreeMap::new()
+    };
+    let mut mask = mask_of(&probability, threshold);
+    if options.largest_component {
+        keep_largest_component(&mut mask);
+    }
+    let measurements = measure(mask.view(), volume);
+    clock.lap("result");
+    Ok(Segmentation {
+        mask,
+        probability,
+        views,
+        uncertainty,
+        measurements,
+        view_weights,
+        threshold,
+        compute,
+        threads,
+        phases: clock.phases,
+    })
+}
+
+/// Fuses probabilities of several views, all of one shape: the weighted sum with the weights scaled to add up to 1 (paper,
+/// section 3.2).
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes differ or the weights cannot be used.
+pub fn fuse(probabilities: &[ArrayView3<f32>], weights: &[f64]) -> Result<Array3<f32>> {
+    let weights = scaled(weights)?;
+    let Some(first) = probabilities.first().filter(|_| probabilities.len() == weights.len()) else {
+        return Err(Error::argument(
+            "weights",
+            format!("{} weights for {} views; one each was expected", weights.len(), probabilities.len()),
+        ));
+    };
+    let mut fused = Array3::<f32>::zeros(first.raw_dim());
+    for (probability, weight) in probabilities.iter().zip(&weights) {
+        if probability.dim() != first.dim() {
+            return Err(Error::argument(
+                "views",
+                format!("they differ in size: {:?} and {:?}", first.dim(), probability.dim()),
+            ));
+        }
+        Zip::from(&mut fused).and(probability).par_for_each(|sum, p| *sum += *weight as f32 * p);
+    }
+    Ok(fused)
+}
+
+/// 1 where a probability reaches the threshold.
+pub fn mask_of(probability: &Array3<f32>, threshold: f64) -> Array3<u8> {
+    probability.mapv(|p| u8::from(f64::from(p) >= threshold))
+}
+
+/// The standard deviation of the views' probabilities, voxel by voxel.
+fn disagreement(views: &BTreeMap<View, Array3<f32>>) -> Array3<f32> {
+    let arrays: Vec<_> = views.values().collect();
+    let count = arrays.len() as f32;
+    let mut result = Array3::<f32>::zeros(arrays[0].raw_dim());
+    Zip::indexed(&mut result).par_for_each(|index, deviation| {
+        let mean = arrays.iter().map(|a| a[index]).sum::<f32>() / count;
+        *deviation = (arrays.iter().map(|a| (a[index] - mean).powi(2)).sum::<f32>() / count).sqrt();
+    });
+    result
+}
+
+fn settle_weights(model: &Model, options: &SegmentOptions) -> Result<BTreeMap<View, f64>> {
+    let config = model.config();
+    let views = if options.views.is_empty() { &config.views } else { &options.views };
+    if let Some(missing) = views.iter().find(|view| !config.views.contains(view)) {
+        let has: Vec<_> = config.views.iter().map(|view| view.name()).collect();
+        return Err(Error::argument("views", format!("the model has no {missing} view; it has {}", has.join(", "))));
+    }
+    let given = options.view_weights.as_ref().unwrap_or(&config.view_weights);
+    let mut views = views.clone();
+    views.sort();
+    views.dedup();
+    let weights: Vec<f64> = views
+        .iter()
+        .map(|view| given.get(view).copied().ok_or_else(|| Error::argument("view-weights", format!("none for {view}"))))
+        .collect::<Result<_>>()?;
+    Ok(views.into_iter().zip(scaled(&weights)?).collect())
+}
+
+fn scaled(weights: &[f64]) -> Result<Vec<f64>> {
+    let sum: f64 = weights.iter().sum();
+    if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) || sum <= 0.0 {
+        return Err(Error::argument(
+            "view-weights",
+            format!("{weights:?}; numbers from 0 that do not all vanish were expected"),
+        ));
+    }
+    Ok(weights.iter().map(|w| w / sum).collect())
+}
+
+struct Clock {
+    last: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Clock { last: Instant::now(), phases: Vec::new() }
+    }
+
+    fn lap(&mut self, name: &str) {
+        let now = Instant::now();
+        self.phases.push(Phase { name: name.to_string(), seconds: (now - self.last).as_secs_f64() });
+        self.last = now;
+    }
+}

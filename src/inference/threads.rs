@@ -1,0 +1,40 @@
+//! libtorch work on threads that the library owns.
+//!
+//! libtorch keeps the number of its threads and whether gradients are recorded per thread, and a host program has its own
+//! ideas of both. Work that runs on a thread of ours leaves the host's as they were.
+
+use std::panic::AssertUnwindSafe;
+
+use crate::{Error, Result};
+
+/// Runs `work` on a new thread, without gradients and with `threads` threads within each operation, and waits for it.
+///
+/// # Errors
+/// What `work` returns; [`Error::Torch`] if it panics, which only a fault of the library's own can make it do.
+pub(crate) fn on_own_thread<T: Send>(threads: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new()
+            .name("ggpfn".into())
+            .spawn_scoped(scope, || {
+                // The count is also what threads that libtorch has not seen yet start with: put it back.
+                let before = tch::get_num_threads();
+                tch::set_num_threads(threads as i32);
+                let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    let _without_gradients = tch::no_grad_guard();
+                    work()
+                }));
+                tch::set_num_threads(before);
+                result
+            })
+            .map_err(|e| Error::Memory(format!("the system gave no thread to compute on ({e})")))?;
+        match worker.join() {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) | Err(panic) => Err(Error::Torch(format!("a fault of ggpfn's own, please report it: {}", text(&*panic)))),
+        }
+    })
+}
+
+fn text(panic: &(dyn std::any::Any + Send)) -> String {
+    let literal = panic.downcast_ref::<&str>().map(|s| s.to_string());
+    literal.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}

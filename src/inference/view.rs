@@ -1,0 +1,235 @@
+//! One view of a volume to its probabilities: slices read, streamed through the encoder, decoded, written.
+
+use ndarray::{s, ArrayView3, ArrayViewMut3};
+use tch::{Kind, Tensor};
+
+use super::compute::Compute;
+use super::folded::{channels_last, FoldedNetwork};
+use super::monitor::Monitor;
+use super::patches::{spans, PatchGrid, Span};
+use super::stream::{Encoded, StreamingEncoder};
+use crate::network::sampling::{self, Extent};
+use crate::network::{Fusion, ModelConfig};
+use crate::volume::View;
+use crate::{Error, Result};
+
+/// How a view is to be run through its network.
+pub(super) struct Plan<'a> {
+    pub config: &'a ModelConfig,
+    pub view: View,
+    pub compute: Compute,
+    /// Slices that enter the network at a time; none: chosen by their size.
+    pub block: Option<usize>,
+    pub patches: Option<PatchGrid>,
+}
+
+impl Plan<'_> {
+    /// Computes `probability` from `volume`, both `[slice, row, column]` of the view; the volume is in Hounsfield units.
+    /// `progress` hears the part of the view that is done.
+    pub fn run(
+        &self,
+        network: &FoldedNetwork,
+        volume: ArrayView3<f32>,
+        mut probability: ArrayViewMut3<f32>,
+        monitor: &Monitor,
+        progress: &dyn Fn(f64),
+    ) -> Result<()> {
+        let (slices, rows, columns) = volume.dim();
+        let cut = |axis: usize, size: usize| spans(size, self.patches.map(|p| (p.size[axis], p.overlap)));
+        let (row_spans, column_spans) = (cut(0, rows), cut(1, columns));
+        let patches = row_spans.len() * column_spans.len();
+        // With several patches the global branch would see every slice once for each; its features are small (50 kB a slice).
+        let features = if patches > 1 { self.all_global_features(network, volume, monitor)? } else { None };
+
+        let mut done = 0;
+        for row_span in &row_spans {
+            for column_span in &column_spans {
+                let patch = Patch {
+                    plan: self,
+                    network,
+                    volume,
+                    rows: *row_span,
+                    columns: *column_span,
+                    features: features.as_ref(),
+                };
+                let out = probability.slice_mut(s![
+                    ..,
+                    row_span.kept.0..row_span.kept.1,
+                    column_span.kept.0..column_span.kept.1
+                ]);
+                patch.run(out, monitor, &|part| progress((done as f64 + part) / patches as f64))?;
+                done += 1;
+            }
+        }
+        debug_assert!(slices > 0);
+        Ok(())
+    }
+
+    /// F of every slice, `[slices, C, H_F, W_F]`.
+    fn all_global_features(&self, network: &FoldedNetwork, volume: ArrayView3<f32>, monitor: &Monitor) -> Result<Option<Tensor>> {
+        if network.global.is_none() {
+            return Ok(None);
+        }
+        let mut features = Vec::new();
+        let slices = volume.dim().0;
+        for start in (0..slices).step_by(8) {
+            monitor.check()?;
+            features.extend(self.global_features(network, volume, start, (start + 8).min(slices))?);
+        }
+        Ok(Some(Tensor::f_cat(&features, 0)?))
+    }
+
+    /// F of the slices from `start` to before `end`: the whole slices, downsampled, through the global branch.
+    fn global_features(
+        &self,
+        network: &FoldedNetwork,
+        volume: ArrayView3<f32>,
+        start: usize,
+        end: usize,
+    ) -> Result<Option<Tensor>> {
+        let Some(size) = self.config.global_size.get(&self.view).filter(|_| network.global.is_some()) else {
+            return Ok(None);
+        };
+        let (_, rows, columns) = volume.dim();
+        let whole = |n: usize| Span { start: 0, length: n, kept: (0, n) };
+        let slices = self.read(volume, start as isize, end as isize, whole(rows), whole(columns))?;
+        let small = slices.f_unsqueeze(1)?.f_internal_upsample_bilinear2d_aa(size.map(|n| n as i64), false, None, None)?;
+        let small = channels_last(&self.place(&small)?)?;
+        network.global(&small)
+    }
+
+    /// Normalised slices from `start` to before `end`, `[N, rows, columns]` in float32 on the CPU. Positions outside the stack,
+    /// rows and columns outside the slice repeat the nearest one inside.
+    fn read(&self, volume: ArrayView3<f32>, start: isize, end: isize, rows: Span, columns: Span) -> Result<Tensor> {
+        let (slices, height, width) = volume.dim();
+        let (low, high) = (self.config.window[0] as f32, self.config.window[1] as f32);
+        let range = high - low;
+        let mut pixels = Vec::with_capacity((end - start) as usize * rows.length * columns.length);
+        for position in start..end {
+            let slice = volume.index_axis(ndarray::Axis(0), position.clamp(0, slices as isize - 1) as usize);
+            for row in rows.start..rows.start + rows.length {
+                let row = slice.index_axis(ndarray::Axis(0), row.min(height - 1));
+                let inside = columns.start..(columns.start + columns.length).min(width);
+                pixels.extend(row.slice(s![inside]).iter().map(|hu| (hu.clamp(low, high) - low) / range));
+                let missing = (columns.start + columns.length).saturating_sub(width);
+                if let Some(last) = pixels.last().copied() {
+                    pixels.extend(std::iter::repeat_n(last, missing));
+                }
+            }
+        }
+        let shape = [(end - start) as i64, rows.length as i64, columns.length as i64];
+        Ok(Tensor::f_from_slice(&pixels)?.f_reshape(shape)?)
+    }
+
+    fn place(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_to_device(self.compute.device)?.f_to_kind(self.compute.kind)?)
+    }
+
+    /// How many slices enter the network at a time. Large blocks spread the cost of preparing a layer over more slices; the
+    /// feature maps of small ones stay in the processor's cache.
+    fn block(&self, rows: usize, columns: usize) -> usize {
+        const PROCESSOR_BYTES: usize = 24 << 20;
+        const GPU_BYTES: usize = 512 << 20;
+        let slice = self.config.widths[0] * rows * columns * self.compute.bytes_per_number();
+        let room = if self.compute.device.is_cuda() { GPU_BYTES } else { PROCESSOR_BYTES };
+        self.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).max(1)
+    }
+}
+
+/// One patch of all slices of a view.
+struct Patch<'a> {
+    plan: &'a Plan<'a>,
+    network: &'a FoldedNetwork,
+    volume: ArrayView3<'a, f32>,
+    rows: Span,
+    columns: Span,
+    /// F of every slice, where it was computed beforehand.
+    features: Option<&'a Tensor>,
+}
+
+impl Patch<'_> {
+    fn run(&self, mut out: ArrayViewMut3<f32>, monitor: &Monitor, progress: &dyn Fn(f64)) -> Result<()> {
+        let plan = self.plan;
+        let slices = self.volume.dim().0;
+        let t = (plan.config.fusion == Fusion::Progressive).then_some(plan.config.t);
+        let mut encoder = StreamingEncoder::new(self.network, t, slices);
+        let (first, last) = encoder.stem_range();
+        let block = plan.block(self.rows.length, self.columns.length) as isize;
+        let positions = (last - first + 1) as f64;
+        let mut start = first;
+        while start <= last {
+            let end = (start + block).min(last + 1);
+            let windows = self.windows(start, end)?;
+            let encoded = encoder.push(start, &windows, end > last, monitor)?;
+            // The encoder is about three quarters of the work; reporting between it and the decoder halves the wait for news.
+            progress(((end - first) as f64 - 0.25 * (end - start) as f64) / positions);
+            if let Some(encoded) = encoded {
+                self.write(&encoded, &self.decode(&encoded, monitor)?, &mut out)?;
+            }
+            progress((end - first) as f64 / positions);
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// The slices at the positions from `start` to before `end`, each with its neighbours as channels, `[N, D, H, W]`.
+    fn windows(&self, start: isize, end: isize) -> Result<Tensor> {
+        let depth = self.network.stem_depth as isize;
+        let reach = depth / 2;
+        let slices = self.plan.read(self.volume, start - reach, end + reach, self.rows, self.columns)?;
+        let windows = self.plan.place(&slices)?.f_unfold(0, depth as i64, 1)?; // [N, H, W, D]
+        Ok(windows.f_contiguous()?.f_permute([0, 3, 1, 2])?)
+    }
+
+    /// Probabilities `[N, H, W]`, float32 on the CPU.
+    fn decode(&self, encoded: &Encoded, monitor: &Monitor) -> Result<Tensor> {
+        let mut x = encoded.features[3].shallow_clone();
+        if let Some(guidance) = self.guidance(encoded)? {
+            x = Tensor::f_cat(&[&x, &guidance], 1)?;
+        }
+        monitor.check()?;
+        x = self.network.fuse.forward(&x)?;
+        for (stage, skip) in self.network.decoder.iter().zip(&encoded.features).rev() {
+            monitor.check()?;
+            x = stage.forward(&x, skip)?;
+        }
+        Ok(self.network.head.forward(&x)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?)
+    }
+
+    /// F_k: the global features at the pixels of E_k, `[N, C, H / 8, W / 8]`.
+    fn guidance(&self, encoded: &Encoded) -> Result<Option<Tensor>> {
+        let (start, count) = (encoded.start, encoded.features[3].size()[0]);
+        let features = match self.features {
+            Some(all) => Some(all.f_narrow(0, start as i64, count)?),
+            None => self.plan.global_features(self.network, self.volume, start, start + count as usize)?,
+        };
+        let Some(features) = features else { return Ok(None) };
+        let (_, rows, columns) = self.volume.dim();
+        let size = features.size();
+        let weights = |span: Span, slice: usize, global: i64| -> Result<Tensor> {
+            let extent = Extent { start: span.start, slice };
+            Ok(sampling::weights(span.length / 8, global as usize, extent)?.f_to_device(self.plan.compute.device)?)
+        };
+        let sampled = sampling::sample(
+            &features,
+            &weights(self.rows, rows, size[2])?,
+            &weights(self.columns, columns, size[3])?,
+        )?;
+        Ok(Some(channels_last(&sampled.f_to_kind(self.plan.compute.kind)?)?))
+    }
+
+    /// Writes the kept part of each slice's probabilities.
+    fn write(&self, encoded: &Encoded, probabilities: &Tensor, out: &mut ArrayViewMut3<f32>) -> Result<()> {
+        debug_assert_eq!(probabilities.kind(), Kind::Float);
+        let mut values = vec![0.0_f32; probabilities.numel()];
+        let count = values.len();
+        probabilities.f_copy_data(&mut values, count)?;
+        let shape = (count / (self.rows.length * self.columns.length), self.rows.length, self.columns.length);
+        let computed = ArrayView3::from_shape(shape, &values)
+            .map_err(|e| Error::Torch(format!("the decoder's output has another size than its input ({e})")))?;
+        let local = |span: Span| span.kept.0 - span.start..span.kept.1 - span.start;
+        let kept = computed.slice_move(s![.., local(self.rows), local(self.columns)]);
+        out.slice_mut(s![encoded.start..encoded.start + shape.0, .., ..]).assign(&kept);
+        Ok(())
+    }
+}

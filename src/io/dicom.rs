@@ -1,0 +1,1 @@
+//! A DICOM CT series from a folder.

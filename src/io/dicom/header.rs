@@ -1,0 +1,285 @@
+//! The attributes of a DICOM file that say which slices it holds and where they lie; its pixels are not touched.
+//!
+//! A classic CT file is one slice and has its attributes at the top. An enhanced CT file is many slices (frames); the same
+//! attributes stand in functional groups, shared by all frames or one set for each. Either way the result is a list of
+//! [`Slice`]s.
+
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dicom_dictionary_std::{tags, uids};
+use dicom_encoding::transfer_syntax::{TransferSyntax, TransferSyntaxIndex};
+use dicom_object::file::ReadPreamble;
+use dicom_object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, OpenFileOptions, Tag};
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+
+/// One slice: where it lies and how its stored values become Hounsfield units.
+#[derive(Clone, Debug)]
+pub(super) struct Slice {
+    /// The file that holds it.
+    pub file: Arc<PathBuf>,
+    /// Which of the file's frames it is, from 0.
+    pub frame: u32,
+    /// SOPInstanceUID; empty in some anonymised files.
+    pub instance: String,
+    /// AcquisitionNumber, TemporalPositionIdentifier and the like, for messages about repeated positions.
+    pub acquisition: String,
+    /// Number of rows and columns.
+    pub size: [usize; 2],
+    /// Distance between rows and between columns, in mm.
+    pub spacing: [f64; 2],
+    /// Unit vector along which the column index grows, LPS.
+    pub row: [f64; 3],
+    /// Unit vector along which the row index grows, LPS.
+    pub column: [f64; 3],
+    /// Centre of the first voxel, in mm, LPS.
+    pub position: [f64; 3],
+    /// HU = stored value * `slope` + `intercept`.
+    pub slope: f64,
+    /// See `slope`.
+    pub intercept: f64,
+    /// SpacingBetweenSlices, else SliceThickness, in mm; only used for a lone slice.
+    pub thickness: Option<f64>,
+}
+
+/// What is known of an image file before its pixels are read.
+pub(super) struct Header {
+    pub path: PathBuf,
+    pub series: String,
+    pub description: String,
+    pub modality: String,
+    /// Whether ImageType says that it is a localizer (scout).
+    pub localizer: bool,
+    /// Its slices, or why they cannot be used: only of interest if its series is chosen.
+    pub slices: Result<Vec<Slice>, String>,
+}
+
+impl Header {
+    /// Reads the header of a DICOM file; none if the file is not an image (a report, a plan).
+    pub(super) fn read(path: &Path) -> Result<Option<Header>, String> {
+        let object = open(path, Some(tags::PIXEL_DATA))?;
+        if object.get(tags::ROWS).is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Header {
+            path: path.to_path_buf(),
+            series: text(&object, tags::SERIES_INSTANCE_UID),
+            description: text(&object, tags::SERIES_DESCRIPTION),
+            modality: text(&object, tags::MODALITY),
+            localizer: text(&object, tags::IMAGE_TYPE).split('\\').any(|part| part.trim() == "LOCALIZER"),
+            slices: slices(path, &object),
+        }))
+    }
+}
+
+/// The transfer syntaxes of dicom-rs, and any other read as explicit little endian. That is what every encapsulated one is
+/// but for its pixels, so that headers can be read and messages written even where the pixels cannot be decoded.
+struct Syntaxes;
+
+impl TransferSyntaxIndex for Syntaxes {
+    fn get(&self, uid: &str) -> Option<&TransferSyntax> {
+        TransferSyntaxRegistry.get(uid).or_else(|| TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN))
+    }
+}
+
+/// Opens a DICOM file, whole or up to (and without) a tag. The message of the error is a sentence about the file.
+pub(super) fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, String> {
+    let read = || {
+        let mut file = std::fs::File::open(path).map_err(|e| format!("it cannot be opened: {e}"))?;
+        let mut start = Vec::new();
+        file.by_ref().take(132).read_to_end(&mut start).map_err(|e| format!("it cannot be read: {e}"))?;
+        let mut options = OpenFileOptions::new().transfer_syntax_index(Syntaxes);
+        if let Some(tag) = until {
+            options = options.read_until(tag);
+        }
+        let rest = std::io::BufReader::with_capacity(1 << 16, file);
+        let object = match bare_syntax(&start) {
+            Some(syntax) if !has_preamble(&start) => {
+                let mut front = b"DICM".to_vec();
+                let meta = FileMetaTableBuilder::new()
+                    .transfer_syntax(syntax)
+                    .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
+                    .media_storage_sop_instance_uid("0");
+                let meta = meta.build().map_err(|e| e.to_string())?;
+                meta.write(&mut front).map_err(|e| e.to_string())?;
+                front.extend(start);
+                options.read_preamble(ReadPreamble::Never).from_reader(Cursor::new(front).chain(rest))
+            }
+            _ => options.read_preamble(ReadPreamble::Always).from_reader(Cursor::new(start).chain(rest)),
+        };
+        object.map_err(|e| {
+            format!("it cannot be read as DICOM ({}); it seems damaged or cut off: copy it again", causes(&e))
+        })
+    };
+    guarded(read)
+}
+
+/// Runs a decoder; a panic inside it becomes a message.
+pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
+        let told = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!("it is damaged: the decoder gave up ({})", told.unwrap_or("it did not say why")))
+    })
+}
+
+/// An error with all that caused it, in one line.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let told = cause.to_string();
+        if !line.contains(&told) {
+            line = format!("{line}: {told}");
+        }
+        next = cause.source();
+    }
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a file's first 132 bytes end in the letters DICM.
+pub(super) fn has_preamble(start: &[u8]) -> bool {
+    start.get(128..132) == Some(b"DICM")
+}
+
+/// The transfer syntax of a file that begins at once with a data set: group 0008, little endian, then either the two
+/// capital letters of a value representation or the length of a short value.
+pub(super) fn bare_syntax(start: &[u8]) -> Option<&'static str> {
+    let head: [u8; 8] = start.get(..8)?.try_into().ok()?;
+    let element = u16::from_le_bytes([head[2], head[3]]);
+    if head[..2] != [8, 0] || element > 0x60 {
+        return None;
+    }
+    let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    if head[4].is_ascii_uppercase() && head[5].is_ascii_uppercase() {
+        Some(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+    } else {
+        (length < 256).then_some(uids::IMPLICIT_VR_LITTLE_ENDIAN)
+    }
+}
+
+/// The slices of an image file, or a sentence that says what is wrong with it.
+fn slices(path: &Path, object: &InMemDicomObject) -> Result<Vec<Slice>, String> {
+    let size = [count(object, tags::ROWS, "Rows")?, count(object, tags::COLUMNS, "Columns")?];
+    let samples = text(object, tags::SAMPLES_PER_PIXEL);
+    let colours = text(object, tags::PHOTOMETRIC_INTERPRETATION);
+    // MONOCHROME1 only tells a viewer to show low values bright: after rescaling they are Hounsfield units all the same.
+    if !matches!(samples.as_str(), "" | "1") || !colours.starts_with("MONOCHROME") {
+        return Err(format!(
+            "its pixels are {colours} with {samples} samples each; MONOCHROME2 with one was expected (a screenshot or report \
+             is not a CT slice: take it out of the folder)"
+        ));
+    }
+    let per_frame = items(object, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
+    let shared = items(object, tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
+    let frames = match text(object, tags::NUMBER_OF_FRAMES).as_str() {
+        "" => 1,
+        frames => frames.parse().map_err(|_| format!("NumberOfFrames is \"{frames}\"; a number was expected"))?,
+    };
+    if frames == 0 || (frames > 1 && per_frame.len() != frames) {
+        return Err(format!(
+            "it has {frames} frames, but places {} of them in the patient (PerFrameFunctionalGroupsSequence); convert it \
+             to an enhanced CT or to one file a slice",
+            per_frame.len()
+        ));
+    }
+    let file = Arc::new(path.to_path_buf());
+    (0..frames)
+        .map(|frame| {
+            let groups = Groups { object, own: per_frame.get(frame), shared };
+            slice(&file, frame as u32, size, &groups)
+                .map_err(|fault| if frames > 1 { format!("frame {}: {fault}", frame + 1) } else { fault })
+        })
+        .collect()
+}
+
+/// Where the attributes of one frame may stand.
+struct Groups<'a> {
+    object: &'a InMemDicomObject,
+    own: Option<&'a InMemDicomObject>,
+    shared: Option<&'a InMemDicomObject>,
+}
+
+impl Groups<'_> {
+    /// An attribute: from the functional group `sequence` of the frame, or that of all frames, or from the top.
+    fn numbers(&self, sequence: Tag, tag: Tag) -> Option<Vec<f64>> {
+        let group = |groups: Option<&InMemDicomObject>| numbers(items(groups?, sequence).first()?, tag);
+        group(self.own).or_else(|| group(self.shared)).or_else(|| numbers(self.object, tag))
+    }
+
+    /// Exactly `N` finite numbers.
+    fn exactly<const N: usize>(&self, sequence: Tag, tag: Tag, name: &str) -> Result<[f64; N], String> {
+        let found = self.numbers(sequence, tag).ok_or_else(|| {
+            format!("it has no {name}; a CT slice that says where it lies and what its values mean was expected")
+        })?;
+        <[f64; N]>::try_from(found.as_slice())
+            .ok()
+            .filter(|values| values.iter().all(|v| v.is_finite()))
+            .ok_or_else(|| format!("{name} is {found:?}; {N} finite numbers were expected"))
+    }
+}
+
+/// One slice from the attributes of its frame.
+fn slice(file: &Arc<PathBuf>, frame: u32, size: [usize; 2], groups: &Groups) -> Result<Slice, String> {
+    let position = groups.exactly(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT, "ImagePositionPatient")?;
+    let cosines: [f64; 6] =
+        groups.exactly(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT, "ImageOrientationPatient")?;
+    let spacing: [f64; 2] = groups.exactly(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING, "PixelSpacing")?;
+    let values = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
+    let [slope] = groups.exactly(values, tags::RESCALE_SLOPE, "RescaleSlope")?;
+    let [intercept] = groups.exactly(values, tags::RESCALE_INTERCEPT, "RescaleIntercept")?;
+    if spacing.iter().any(|s| *s <= 0.0) {
+        return Err(format!("PixelSpacing is {spacing:?} mm; two positive numbers were expected"));
+    }
+    if slope == 0.0 {
+        return Err("RescaleSlope is 0, which would make every voxel the same; another number was expected".into());
+    }
+    let [row, column] = [[cosines[0], cosines[1], cosines[2]], [cosines[3], cosines[4], cosines[5]]];
+    let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+    // Cosines are often written with 4 digits.
+    if (dot(row, row) - 1.0).abs() > 1e-3 || (dot(column, column) - 1.0).abs() > 1e-3 || dot(row, column).abs() > 1e-3 {
+        return Err(format!("ImageOrientationPatient is {cosines:?}; two perpendicular unit vectors were expected"));
+    }
+    let unit = |v: [f64; 3]| v.map(|c| c / dot(v, v).sqrt());
+    let measure = |tag| groups.numbers(tags::PIXEL_MEASURES_SEQUENCE, tag).and_then(|v| v.first().copied());
+    let positive = |v: &f64| v.is_finite() && *v > 0.0;
+    Ok(Slice {
+        file: file.clone(),
+        frame,
+        instance: text(groups.object, tags::SOP_INSTANCE_UID),
+        acquisition: text(groups.object, tags::ACQUISITION_NUMBER),
+        size,
+        spacing,
+        row: unit(row),
+        column: unit(column),
+        position,
+        slope,
+        intercept,
+        thickness: measure(tags::SPACING_BETWEEN_SLICES)
+            .filter(positive)
+            .or_else(|| measure(tags::SLICE_THICKNESS).filter(positive)),
+    })
+}
+
+/// An attribute as text, trimmed; several values are divided by backslashes; empty where there is none.
+pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> String {
+    let text = object.get(tag).and_then(|element| element.value().to_str().ok());
+    text.map(|t| t.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_string()).unwrap_or_default()
+}
+
+/// An attribute as numbers; none where it is absent, empty or not numbers.
+fn numbers(object: &InMemDicomObject, tag: Tag) -> Option<Vec<f64>> {
+    object.get(tag)?.value().to_multi_float64().ok().filter(|values| !values.is_empty())
+}
+
+/// A positive whole number.
+fn count(object: &InMemDicomObject, tag: Tag, name: &str) -> Result<usize, String> {
+    let found = text(object, tag);
+    let number = found.parse().ok().filter(|n| (1..=65535).contains(n));
+    number.ok_or_else(|| format!("{name} is \"{found}\"; a positive number was expected"))
+}
+
+/// The items of a sequence; none where it is absent.
+fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
+    object.get(tag).and_then(|element| element.items()).unwrap_or_default()
+}

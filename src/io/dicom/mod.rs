@@ -1,0 +1,227 @@
+//! A DICOM CT series, from a folder or a single file, as one volume.
+//!
+//! What a scanner calls a series is a heap of files: one slice each (or all slices as the frames of one enhanced file),
+//! named and numbered as the archive pleased, perhaps among other series. Three steps make a volume of it:
+//!
+//! 1. `header`: the attributes of every file up to its pixels are read, in parallel, and sorted by SeriesInstanceUID; one
+//!    CT series is chosen.
+//! 2. `stack`: its slices are ordered by where they lie in the patient (ImagePositionPatient along the normal of
+//!    ImageOrientationPatient; never InstanceNumber, file name or SliceThickness) and checked to be one regular grid.
+//! 3. `pixels`: each slice is decoded and rescaled to Hounsfield units, in parallel, straight into the volume.
+//!
+//! What is not a regular grid of CT slices (a tilted gantry, a missing slice, several phases at one place) is refused by
+//! a sentence; nothing is guessed or interpolated.
+
+mod header;
+mod pixels;
+mod stack;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ndarray::Array3;
+use rayon::prelude::*;
+
+use super::ReadOptions;
+use crate::volume::Volume;
+use crate::{Error, Result};
+use header::Header;
+
+/// How deep folders inside folders are searched; deeper ones are most likely a link that leads back up.
+const DEEPEST_FOLDER: usize = 16;
+
+/// One series of a folder, for messages and listings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesSummary {
+    /// SeriesInstanceUID; empty where the files have none.
+    pub uid: String,
+    /// SeriesDescription; empty where the files have none.
+    pub description: String,
+    /// Modality, "CT" for computed tomography.
+    pub modality: String,
+    /// Number of slices (images or frames), localizers not counted.
+    pub slices: usize,
+}
+
+/// Reads a DICOM CT as Hounsfield units on its grid.
+///
+/// From a folder (searched with all folders inside it; hidden files, DICOMDIR and what is not DICOM are passed over) the
+/// series `options.series` is taken, or else the CT series with the most slices, with a warning that names the others.
+/// From a file, exactly that file is taken: one slice, or all frames of an enhanced CT.
+///
+/// Voxels are `[k, j, i]`: i along the row direction cosines, j along the column direction cosines, k along their normal
+/// `i x j`, in ascending position; lengths in mm, LPS. A voxel is stored value * RescaleSlope + RescaleIntercept of its own
+/// slice; padding outside the field of view is rescaled like any other value.
+///
+/// # Errors
+/// [`Error::Image`] naming the folder or file where there is no CT series, or its slices are not one regular grid, or a
+/// file is damaged or cannot be decoded; [`Error::Argument`] where `options.series` is not there; [`Error::Memory`] where
+/// the volume would pass `options.max_bytes`; [`Error::File`] where a file or folder cannot be read.
+pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
+    let headers = choose(path, read_headers(path)?, options.series.as_deref())?;
+    let mut slices = Vec::new();
+    for header in headers {
+        slices.extend(header.slices.map_err(|fault| Error::image(&header.path, fault))?);
+    }
+    let (slices, geometry) = stack::stack(path, slices)?;
+
+    let bytes = geometry.size.iter().try_fold(4_u64, |bytes, &n| bytes.checked_mul(n as u64)).unwrap_or(u64::MAX);
+    if bytes > options.max_bytes {
+        let [i, j, k] = geometry.size;
+        return Err(Error::Memory(format!(
+            "{}: its {i} x {j} x {k} voxels take {bytes} bytes, but no more than {} are allowed",
+            path.display(),
+            options.max_bytes
+        )));
+    }
+    let mut voxels: Vec<f32> = Vec::new();
+    voxels
+        .try_reserve_exact(geometry.voxels())
+        .map_err(|_| Error::Memory(format!("{}: {bytes} bytes for its voxels cannot be had", path.display())))?;
+    voxels.resize(geometry.voxels(), 0.0);
+    pixels::decode(&slices, &mut voxels)?;
+
+    let [i, j, k] = geometry.size;
+    let voxels = Array3::from_shape_vec((k, j, i), voxels).map_err(|e| Error::image(path, e.to_string()))?;
+    Volume::new(voxels, geometry).map_err(|e| Error::image(path, e.to_string()))
+}
+
+/// The image series in a folder or file, largest first.
+///
+/// # Errors
+/// As [`read_series`], for what concerns finding files and reading their headers.
+pub fn list_series(path: &Path) -> Result<Vec<SeriesSummary>> {
+    Ok(summaries(&by_series(read_headers(path)?)))
+}
+
+/// Whether a file is DICOM, by its first bytes: the letters DICM behind a preamble of 128 bytes, or, as old archives have
+/// it, a data set that begins without any.
+pub fn looks_like_dicom(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(132).read_to_end(&mut start));
+    read.is_ok() && (header::has_preamble(&start) || header::bare_syntax(&start).is_some())
+}
+
+/// The headers of all images at `path`, in the order of their names.
+fn read_headers(path: &Path) -> Result<Vec<Header>> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        find_files(path, 0, &mut files)?;
+        files.retain(|file| looks_like_dicom(file));
+        files.sort();
+    } else {
+        File::open(path).map_err(|e| Error::file("open", path, e))?;
+        if !looks_like_dicom(path) {
+            return Err(Error::image(path, "it is not a DICOM file: it has no DICM behind a preamble of 128 bytes"));
+        }
+        files.push(path.to_path_buf());
+    }
+    let headers: Vec<Option<Header>> =
+        files.par_iter().map(|file| Header::read(file).map_err(|fault| Error::image(file, fault))).collect::<Result<_>>()?;
+    Ok(headers.into_iter().flatten().collect())
+}
+
+/// Collects the files of a folder and of those inside it, but for hidden ones and DICOMDIR (an index, not an image).
+fn find_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {
+    let fail = |e| Error::file("read", folder, e);
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_string_lossy();
+        if name.starts_with('.') || name.eq_ignore_ascii_case("DICOMDIR") {
+            continue;
+        }
+        if path.is_dir() {
+            if depth < DEEPEST_FOLDER {
+                find_files(&path, depth + 1, files)?;
+            }
+        } else if path.is_file() {
+            if path.metadata().is_ok_and(|m| m.len() == 0) {
+                log::warn!("{}: the file is empty; it is passed over", path.display());
+            }
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Headers by SeriesInstanceUID.
+fn by_series(headers: Vec<Header>) -> BTreeMap<String, Vec<Header>> {
+    let mut series: BTreeMap<String, Vec<Header>> = BTreeMap::new();
+    for header in headers {
+        series.entry(header.series.clone()).or_default().push(header);
+    }
+    series
+}
+
+/// What each series is, largest first.
+fn summaries(series: &BTreeMap<String, Vec<Header>>) -> Vec<SeriesSummary> {
+    let mut list: Vec<SeriesSummary> = series
+        .iter()
+        .map(|(uid, headers)| SeriesSummary {
+            uid: uid.clone(),
+            description: headers[0].description.clone(),
+            modality: headers[0].modality.clone(),
+            slices: headers.iter().filter(|h| !h.localizer).map(|h| h.slices.as_ref().map_or(1, Vec::len)).sum(),
+        })
+        .collect();
+    list.sort_by_key(|s| std::cmp::Reverse(s.slices));
+    list
+}
+
+/// The headers, without localizers, of the one series to read.
+fn choose(path: &Path, headers: Vec<Header>, wanted: Option<&str>) -> Result<Vec<Header>> {
+    let mut series = by_series(headers);
+    let list = summaries(&series);
+    if list.is_empty() {
+        return Err(Error::image(path, "there is no DICOM image in it; a CT series was expected"));
+    }
+    let chosen = match wanted {
+        Some(uid) => list.iter().find(|s| s.uid == uid).ok_or_else(|| {
+            let fault = format!("{uid} is not in {}; there are: {}", path.display(), name_all(list.iter()));
+            Error::argument("series", fault)
+        })?,
+        // The list is sorted by size, and among others than CT the largest is the one to speak of.
+        None => list.iter().find(|s| s.modality == "CT" && s.slices > 0).unwrap_or(&list[0]),
+    };
+    if chosen.modality != "CT" {
+        return Err(Error::image(path, format!("it holds {}; a series of Modality CT was expected", name(chosen))));
+    }
+    if chosen.slices == 0 {
+        let fault = format!("the series {} holds localizers (scouts) only; a series of slices was expected", chosen.uid);
+        return Err(Error::image(path, fault));
+    }
+    if wanted.is_none() && list.len() > 1 {
+        log::warn!(
+            "{}: there are {} series; taken is {}; left out: {}. Another can be chosen by its UID.",
+            path.display(),
+            list.len(),
+            name(chosen),
+            name_all(list.iter().filter(|s| *s != chosen))
+        );
+    }
+    let mut headers = series.remove(&chosen.uid).unwrap_or_default();
+    let all = headers.len();
+    headers.retain(|h| !h.localizer);
+    if headers.len() < all {
+        let left_out = all - headers.len();
+        log::warn!("{}: {left_out} localizers (scouts) in the series {} are left out", path.display(), chosen.uid);
+    }
+    Ok(headers)
+}
+
+/// A series in words.
+fn name(series: &SeriesSummary) -> String {
+    let SeriesSummary { uid, description, modality, slices } = series;
+    let uid = if uid.is_empty() { "(no UID)" } else { uid };
+    format!("{uid} (Modality {modality}, {slices} slices, \"{description}\")")
+}
+
+/// Several series in words.
+fn name_all<'a>(series: impl Iterator<Item = &'a SeriesSummary>) -> String {
+    series.map(name).collect::<Vec<_>>().join("; ")
+}

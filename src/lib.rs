@@ -1,0 +1,37 @@
+//! Pancreas segmentation in CT by the Globally Guided Progressive Fusion Network (GGPFN), in memory, on libtorch.
+//!
+//! The way of the data: bytes -> [`volume::Volume`] -> slices of a [`volume::View`] -> the view's probabilities -> fused
+//! probabilities -> mask on the caller's grid. Each room of the library knows those before it and none behind it:
+//!
+//! | room | what lives there |
+//! | --- | --- |
+//! | [`volume`] | voxels, spacing, direction, orientation, resampling, measurements |
+//! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
+//! | [`network`] | layers, configuration, the model file |
+//! | [`inference`] | slices streamed through a network, patches, views, fusion |
+//! | [`synthesis`] | made-up CTs with an exact truth |
+//! | [`runtime`] | which libtorch this process runs on |
+//!
+//! ```no_run
+//! use ggpfn::{inference, io, network::Model};
+//! # fn main() -> ggpfn::Result<()> {
+//! let model = Model::load("pancreas.safetensors".as_ref())?;
+//! let volume = io::read("ct.nii.gz".as_ref(), &io::ReadOptions::default())?;
+//! let result = inference::segment(&model, &volume, &Default::default(), &Default::default())?;
+//! println!("{:.1} mL", result.measurements.volume_ml);
+//! io::write("pancreas.nii.gz".as_ref(), io::Voxels::U8(result.mask.view()), volume.geometry())?;
+//! # Ok(())
+//! # }
+//! ```
+#![deny(missing_docs)]
+
+mod error;
+pub mod files;
+pub mod inference;
+pub mod io;
+pub mod network;
+pub mod runtime;
+pub mod synthesis;
+pub mod volume;
+
+pub use error::{Error, Result};

@@ -1,0 +1,133 @@
+//! What a mask says about an organ: volume, place, density, connected parts.
+
+use ndarray::{Array3, ArrayView3};
+use ndarray_ndimage::{label, Kernel3d};
+use serde::Serialize;
+
+use super::{Geometry, Volume};
+
+/// Measurements of a mask on a volume.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Measurements {
+    /// Voxels in the mask.
+    pub voxels: usize,
+    /// Their volume in mL.
+    pub volume_ml: f64,
+    /// The smallest and largest index (i, j, k) in the mask; none if it is empty.
+    pub bounding_box: Option<[[usize; 3]; 2]>,
+    /// The edges of the bounding box in mm, along i, j and k.
+    pub bounding_box_mm: Option<[f64; 3]>,
+    /// The centroid, in mm, LPS.
+    pub centroid_lps: Option<[f64; 3]>,
+    /// Mean of the CT's Hounsfield units in the mask.
+    pub mean_hu: Option<f64>,
+    /// Their standard deviation.
+    pub std_hu: Option<f64>,
+    /// Number of connected parts (voxels that touch by a corner are connected).
+    pub components: usize,
+}
+
+/// Measures `mask`, `[k, j, i]` on the volume's grid, 0 being outside.
+pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
+    let geometry = volume.geometry();
+    let (mut count, mut sum, mut squares) = (0_usize, 0.0_f64, 0.0_f64);
+    let (mut low, mut high, mut centre) = ([usize::MAX; 3], [0_usize; 3], [0.0_f64; 3]);
+    for (((k, j, i), inside), hu) in mask.indexed_iter().zip(volume.voxels().iter()) {
+        if *inside != 0 {
+            count += 1;
+            sum += *hu as f64;
+            squares += (*hu as f64).powi(2);
+            for (axis, index) in [i, j, k].into_iter().enumerate() {
+                low[axis] = low[axis].min(index);
+                high[axis] = high[axis].max(index);
+                centre[axis] += index as f64;
+            }
+        }
+    }
+    let some = count > 0;
+    let mean = sum / count as f64;
+    Measurements {
+        voxels: count,
+        volume_ml: count as f64 * geometry.voxel_volume() / 1000.0,
+        bounding_box: some.then_some([low, high]),
+        bounding_box_mm: some
+            .then(|| std::array::from_fn(|a| (high[a] - low[a] + 1) as f64 * geometry.spacing[a])),
+        centroid_lps: some.then(|| geometry.point(centre.map(|c| c / count as f64))),
+        mean_hu: some.then_some(mean),
+        std_hu: some.then(|| (squares / count as f64 - mean * mean).max(0.0).sqrt()),
+        components: components(mask).1,
+    }
+}
+
+/// Keeps the largest connected part of a mask and clears the others; voxels that touch by a corner are connected. Of two
+/// parts of one size the first in memory order stays.
+pub fn keep_largest_component(mask: &mut Array3<u8>) {
+    let (labels, count) = components(mask.view());
+    if count < 2 {
+        return;
+    }
+    let mut sizes = vec![0_usize; count + 1];
+    for label in &labels {
+        sizes[*label as usize] += 1;
+    }
+    let largest = (1..=count).fold(1, |best, label| if sizes[label] > sizes[best] { label } else { best });
+    ndarray::Zip::from(mask).and(&labels).for_each(|voxel, label| {
+        if *label as usize != largest {
+            *voxel = 0;
+        }
+    });
+}
+
+fn components(mask: ArrayView3<u8>) -> (Array3<u32>, usize) {
+    label::<u32>(&mask.mapv(|v| v != 0), &Kernel3d::Full.generate())
+}
+
+/// The largest distance between the corners of two grids beyond which they count as different, in mm.
+pub const GEOMETRY_TOLERANCE_MM: f64 = 1e-2;
+
+/// Whether two grids are the same to [`GEOMETRY_TOLERANCE_MM`].
+pub fn same_grid(a: &Geometry, b: &Geometry) -> bool {
+    a.distance(b) <= GEOMETRY_TOLERANCE_MM
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_parts() -> Array3<u8> {
+        let mut mask = Array3::zeros((6, 6, 6));
+        mask[[0, 0, 0]] = 1;
+        mask[[1, 1, 1]] = 1; // touches by a corner
+        mask[[4, 4, 4]] = 1;
+        mask[[4, 4, 5]] = 1;
+        mask[[4, 5, 5]] = 1;
+        mask
+    }
+
+    #[test]
+    fn the_largest_component_stays() {
+        let mut mask = two_parts();
+        keep_largest_component(&mut mask);
+        assert_eq!(mask.iter().filter(|v| **v != 0).count(), 3);
+        assert_eq!(mask[[4, 4, 4]], 1);
+    }
+
+    #[test]
+    fn measurements_of_a_known_mask() {
+        let mut geometry = Geometry::axis_aligned([6, 6, 6], [1.0, 2.0, 5.0]);
+        geometry.origin = [10.0, 20.0, 30.0];
+        let voxels = Array3::from_shape_fn((6, 6, 6), |(k, j, i)| (100 * k + 10 * j + i) as f32);
+        let volume = Volume::new(voxels, geometry).unwrap();
+        let mut mask = two_parts();
+        keep_largest_component(&mut mask);
+        let m = measure(mask.view(), &volume);
+        assert_eq!((m.voxels, m.components), (3, 1));
+        assert!((m.volume_ml - 0.03).abs() < 1e-12);
+        assert_eq!(m.bounding_box, Some([[4, 4, 4], [5, 5, 4]]));
+        assert_eq!(m.bounding_box_mm, Some([2.0, 4.0, 5.0]));
+        assert!((m.mean_hu.unwrap() - (444.0 + 445.0 + 455.0) / 3.0).abs() < 1e-9);
+        let c = m.centroid_lps.unwrap();
+        assert!((c[0] - (10.0 + 14.0 / 3.0)).abs() < 1e-9 && (c[2] - 50.0).abs() < 1e-9);
+        assert_eq!(measure(Array3::zeros((6, 6, 6)).view(), &volume).mean_hu, None);
+    }
+}

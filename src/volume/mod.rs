@@ -1,0 +1,111 @@
+//! Voxels and where they lie: the volume, its grid, its orientation, resampling, connected components.
+//!
+//! This room knows voxels, spacing, direction and orientation. It knows no files and no tensors.
+//!
+//! A [`Volume`] keeps its voxels in the order in which its owner has them, with a [`Geometry`] that says where each lies.
+//! The network wants the LPS frame of the patient; [`lps_view`] gives the same voxels permuted and flipped to it without
+//! copying, and [`lps_view_mut`] lets results be written in that frame straight onto the owner's grid.
+
+mod geometry;
+mod measure;
+mod resample;
+mod view;
+
+use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
+
+pub use geometry::{Geometry, NearestAxis};
+pub use measure::{keep_largest_component, measure, same_grid, Measurements, GEOMETRY_TOLERANCE_MM};
+pub use resample::{resample, resampled_size};
+pub use view::View;
+
+use crate::{Error, Result};
+
+/// A CT volume: Hounsfield units on a grid in the patient.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    voxels: Array3<f32>,
+    geometry: Geometry,
+}
+
+impl Volume {
+    /// Puts voxels, indexed `[k, j, i]`, on a grid.
+    ///
+    /// # Errors
+    /// [`Error::Volume`] if the shapes differ, the geometry is unusable or a voxel is not a finite number.
+    pub fn new(voxels: Array3<f32>, geometry: Geometry) -> Result<Self> {
+        geometry.check()?;
+        let [i, j, k] = geometry.size;
+        if voxels.dim() != (k, j, i) {
+            let (a, b, c) = voxels.dim();
+            return Err(Error::Volume(format!("it holds {c} x {b} x {a} voxels, but its grid has {i} x {j} x {k}")));
+        }
+        let bad = voxels.iter().filter(|v| !v.is_finite()).count();
+        if bad > 0 {
+            return Err(Error::Volume(format!(
+                "{bad} of its {} voxels are not finite numbers; replace them, by -1024 HU (air) for example",
+                voxels.len()
+            )));
+        }
+        Ok(Volume { voxels, geometry })
+    }
+
+    /// The voxels in Hounsfield units, indexed `[k, j, i]`.
+    pub fn voxels(&self) -> ArrayView3<'_, f32> {
+        self.voxels.view()
+    }
+
+    /// The grid.
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The voxels alone.
+    pub fn into_voxels(self) -> Array3<f32> {
+        self.voxels
+    }
+}
+
+/// The same voxels, indexed `[k, j, i]` on `geometry`, as `[z, y, x]` in the LPS frame: permuted and flipped to the nearest
+/// axes of the patient, never resampled, nothing copied.
+pub fn lps_view<'a, T>(voxels: ArrayView3<'a, T>, geometry: &Geometry) -> ArrayView3<'a, T> {
+    let (order, flips) = lps_axes(geometry);
+    let mut view = voxels.permuted_axes(order);
+    for (axis, flip) in flips.into_iter().enumerate() {
+        if flip {
+            view.invert_axis(Axis(axis));
+        }
+    }
+    view
+}
+
+/// As [`lps_view`], for writing.
+pub fn lps_view_mut<'a, T>(voxels: ArrayViewMut3<'a, T>, geometry: &Geometry) -> ArrayViewMut3<'a, T> {
+    let (order, flips) = lps_axes(geometry);
+    let mut view = voxels.permuted_axes(order);
+    for (axis, flip) in flips.into_iter().enumerate() {
+        if flip {
+            view.invert_axis(Axis(axis));
+        }
+    }
+    view
+}
+
+/// The spacing, in mm, along z, y and x of [`lps_view`].
+pub fn lps_spacing(geometry: &Geometry) -> [f64; 3] {
+    let mut spacing = [0.0; 3];
+    for (axis, nearest) in geometry.nearest_axes().into_iter().enumerate() {
+        spacing[2 - nearest.patient] = geometry.spacing[axis];
+    }
+    spacing
+}
+
+/// For z, y and x of the LPS frame: which axis of `[k, j, i]` it is, and whether that one is flipped.
+fn lps_axes(geometry: &Geometry) -> ([usize; 3], [bool; 3]) {
+    let mut order = [0; 3];
+    let mut flips = [false; 3];
+    for (axis, nearest) in geometry.nearest_axes().into_iter().enumerate() {
+        order[2 - nearest.patient] = 2 - axis;
+        flips[2 - nearest.patient] = nearest.flipped;
+    }
+    (order, flips)
+}

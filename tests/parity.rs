@@ -1,0 +1,142 @@
+//! The streaming engine gives what Algorithm 1 gives, for every variant of the network, view, block size and thread count.
+
+mod common;
+
+use common::literal::Literal;
+use common::{max_difference, scrambled, small_config, textured_volume};
+use ggpfn::inference::{segment, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, SegmentOptions};
+use ggpfn::network::{Fusion, ModelConfig};
+use ggpfn::volume::View;
+
+fn options(views: &[View]) -> SegmentOptions {
+    SegmentOptions {
+        views: views.to_vec(),
+        device: DeviceChoice::Cpu,
+        precision: PrecisionChoice::F32,
+        threads: Some(2),
+        keep_views: true,
+        ..Default::default()
+    }
+}
+
+/// Every slice of every view of a small volume, against the literal algorithm.
+fn assert_parity(config: ModelConfig, size: [usize; 3], blocks: &[usize]) {
+    let model = scrambled(config, 11);
+    let volume = textured_volume(size, 5);
+    for view in View::ALL {
+        // `scrambled` makes the readouts lively, so that equal means something.
+        let expected = Literal::new(&model, view).stack(view.slices(volume.voxels()));
+        let spread = expected.iter().fold((1.0_f32, 0.0_f32), |(a, b), p| (a.min(*p), b.max(*p)));
+        assert!(spread.1 - spread.0 > 0.05, "the probabilities hardly vary ({spread:?}): this would prove nothing");
+        for block in blocks {
+            let options = SegmentOptions { block: Some(*block), ..options(&[view]) };
+            let result = segment(&model, &volume, &options, &Monitor::default()).unwrap();
+            let difference = max_difference(view.slices(result.probability.view()), expected.view());
+            assert!(difference < 1e-5, "{view}, block {block}, {:?} t {}: {difference}", model.config().fusion, model.config().t);
+        }
+    }
+}
+
+#[test]
+fn the_papers_t_of_15_in_every_block_size() {
+    assert_parity(small_config(), [24, 26, 19], &[1, 2, 3, 4, 7, 64]);
+}
+
+#[test]
+fn every_t() {
+    for t in 1..=15 {
+        assert_parity(ModelConfig { t, ..small_config() }, [16, 17, 9], &[1, 4]);
+    }
+}
+
+#[test]
+fn one_off_fusion() {
+    for t in [1, 5, 10, 15] {
+        assert_parity(ModelConfig { t, fusion: Fusion::OneOff, ..small_config() }, [16, 17, 9], &[1, 4]);
+    }
+}
+
+#[test]
+fn without_global_guidance() {
+    assert_parity(ModelConfig { global_widths: None, ..small_config() }, [24, 16, 12], &[4]);
+}
+
+#[test]
+fn stacks_shorter_than_the_receptive_field() {
+    for size in [[1, 16, 16], [2, 9, 16], [3, 8, 8], [5, 1, 24]] {
+        let model = scrambled(small_config(), 3);
+        let volume = textured_volume(size, 5);
+        for view in View::ALL {
+            let expected = Literal::new(&model, view).stack(view.slices(volume.voxels()));
+            for block in [1, 2, 5] {
+                let options = SegmentOptions { block: Some(block), ..options(&[view]) };
+                let result = segment(&model, &volume, &options, &Monitor::default()).unwrap();
+                let difference = max_difference(view.slices(result.probability.view()), expected.view());
+                assert!(difference < 1e-5, "{view} {size:?} block {block}: {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn thread_counts_agree_and_runs_repeat_to_the_bit() {
+    let model = scrambled(small_config(), 11);
+    let volume = textured_volume([30, 40, 36], 5);
+    let run = |threads| {
+        let options = SegmentOptions { threads: Some(threads), ..options(&[]) };
+        segment(&model, &volume, &options, &Monitor::default()).unwrap().probability
+    };
+    let one = run(1);
+    for threads in [1, 2, 3] {
+        let other = run(threads);
+        assert!(max_difference(one.view(), other.view()) < 1e-5, "{threads} threads");
+        assert_eq!(other, run(threads), "{threads} threads, two runs");
+    }
+}
+
+#[test]
+fn bfloat16_is_close() {
+    let model = scrambled(small_config(), 11);
+    let volume = textured_volume([30, 40, 36], 5);
+    let run = |precision| {
+        let options = SegmentOptions { precision, ..options(&[]) };
+        segment(&model, &volume, &options, &Monitor::default()).unwrap().probability
+    };
+    let difference = max_difference(run(PrecisionChoice::F32).view(), run(PrecisionChoice::Bf16).view());
+    assert!(difference > 0.0 && difference < 2e-2, "{difference}");
+}
+
+#[test]
+fn one_patch_that_holds_the_slice_changes_nothing() {
+    let model = scrambled(small_config(), 11);
+    let volume = textured_volume([9, 40, 36], 5);
+    let whole = segment(&model, &volume, &options(&[View::Axial]), &Monitor::default()).unwrap();
+    let patches = Some(PatchGrid { size: [64, 64], overlap: 16 });
+    let patched = SegmentOptions { patches, ..options(&[View::Axial]) };
+    let patched = segment(&model, &volume, &patched, &Monitor::default()).unwrap();
+    assert_eq!(whole.probability, patched.probability);
+}
+
+#[test]
+fn patches_see_the_same_slice_away_from_their_borders() {
+    // The encoder reaches 72 pixels to each side, the decoder some more: in the middle of a patch of 256 with that much around it
+    // nothing of the patch's border is seen.
+    let model = scrambled(ModelConfig { t: 1, ..small_config() }, 11);
+    let volume = textured_volume([3, 400, 320], 5);
+    let whole = segment(&model, &volume, &options(&[View::Axial]), &Monitor::default()).unwrap();
+    let patches = Some(PatchGrid { size: [320, 320], overlap: 240 });
+    let patched = SegmentOptions { patches, ..options(&[View::Axial]) };
+    let patched = segment(&model, &volume, &patched, &Monitor::default()).unwrap();
+    let difference = max_difference(whole.probability.view(), patched.probability.view());
+    assert!(difference < 1e-5, "{difference}");
+}
+
+#[test]
+fn the_calling_threads_settings_are_left_alone() {
+    let before = tch::get_num_threads();
+    let model = scrambled(ModelConfig { t: 1, ..small_config() }, 3);
+    let options = SegmentOptions { threads: Some(before as usize + 1), ..options(&[View::Axial]) };
+    segment(&model, &textured_volume([3, 16, 16], 1), &options, &Monitor::default()).unwrap();
+    assert_eq!(tch::get_num_threads(), before);
+    assert!(tch::Tensor::ones([1], (tch::Kind::Float, tch::Device::Cpu)).set_requires_grad(true).exp().requires_grad());
+}
