@@ -39,7 +39,7 @@ fn main() {
         let slices: Vec<Tensor> = range.map(|i| literal(&network, &stack, i as i64)).collect();
         (start.elapsed().as_secs_f64(), Tensor::cat(&slices, 0))
     };
-    literal_slices(0..1); // warm-up
+    let _warm_up = literal_slices(0..1);
     let (first_half, first_result) = literal_slices(0..SLICES / 2);
     let mut seconds = [Vec::new(), Vec::new()];
     let mut results = [None, None];

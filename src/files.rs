@@ -1,15 +1,157 @@
 //! Files that appear whole or not at all.
-use crate::Result;
-use std::path::Path;
-/// stub
-pub struct AtomicFile(std::fs::File);
-impl AtomicFile {
-    /// stub
-    pub fn create(p: &Path) -> Result<Self> { std::fs::File::create(p).map(AtomicFile).map_err(|e| crate::Error::file("create", p, e)) }
-    /// stub
-    pub fn commit(self) -> Result<()> { Ok(()) }
+//!
+//! A result is written to a temporary file beside its place, flushed to the disk, and only then renamed: whoever looks sees the
+//! old file or the new one, never half of it. If anything fails, or the program leaves early, the temporary goes away.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::{Error, Result};
+
+/// Temporary files that exist now.
+static TEMPORARIES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A file that will appear under its name on [`commit`](AtomicFile::commit).
+#[derive(Debug)]
+pub struct AtomicFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    writer: Option<BufWriter<File>>,
 }
-impl std::io::Write for AtomicFile {
-    fn write(&mut self, b: &[u8]) -> std::io::Result<usize> { self.0.write(b) }
-    fn flush(&mut self) -> std::io::Result<()> { self.0.flush() }
+
+impl AtomicFile {
+    /// Opens a temporary file beside `path`. It gets the permissions of the file that it will replace, or those of any new
+    /// file.
+    ///
+    /// # Errors
+    /// [`Error::File`] if `path` is a folder or nothing can be created beside it.
+    pub fn create(path: &Path) -> Result<Self> {
+        let fault = |e| Error::file("create", path, e);
+        let name = path.file_name().filter(|_| !path.is_dir()).ok_or_else(|| {
+            fault(std::io::Error::new(std::io::ErrorKind::IsADirectory, "this is a folder; a file's name was expected"))
+        })?;
+        // A link is followed, so that it stays one and what it points to is replaced.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let mut number = 0_u32;
+        loop {
+            let mut hidden = std::ffi::OsString::from(".");
+            hidden.push(path.file_name().unwrap_or(name));
+            hidden.push(format!(".{}-{number}.tmp", std::process::id()));
+            let temporary = path.with_file_name(hidden);
+            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+                Ok(file) => {
+                    remember(&temporary);
+                    let permissions = std::fs::metadata(&path).map(|m| m.permissions());
+                    let atomic = AtomicFile { path: path.clone(), temporary, writer: Some(BufWriter::with_capacity(1 << 18, file)) };
+                    if let (Ok(permissions), Some(writer)) = (permissions, &atomic.writer) {
+                        writer.get_ref().set_permissions(permissions).map_err(fault)?;
+                    }
+                    return Ok(atomic);
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(e) => return Err(fault(e)),
+            }
+        }
+    }
+
+    /// Makes sure of the bytes on the disk and gives the file its name.
+    ///
+    /// # Errors
+    /// [`Error::File`]; a file that was there before is then as it was.
+    pub fn commit(mut self) -> Result<()> {
+        self.settle()?;
+        self.rename()
+    }
+
+    /// As [`commit`](Self::commit), for files that belong together: all are on the disk before the first gets its name.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn commit_all(mut files: Vec<AtomicFile>) -> Result<()> {
+        files.iter_mut().try_for_each(AtomicFile::settle)?;
+        files.into_iter().try_for_each(AtomicFile::rename)
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let file = writer.into_inner().map_err(|e| Error::file("write", &self.path, e.into_error()))?;
+        file.sync_all().map_err(|e| Error::file("write", &self.path, e))
+    }
+
+    fn rename(self) -> Result<()> {
+        std::fs::rename(&self.temporary, &self.path).map_err(|e| Error::file("rename a finished file to", &self.path, e))?;
+        forget(&self.temporary);
+        // The name itself reaches the disk with its folder. Not every file system lets folders be synced; the file is whole
+        // either way.
+        if let Some(folder) = self.path.parent() {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.writer.as_mut().map_or(Err(std::io::ErrorKind::BrokenPipe.into()), |writer| writer.write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if forget(&self.temporary) {
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Removes all temporary files, for a program that has to leave at once.
+pub fn remove_temporaries() {
+    let mut temporaries = TEMPORARIES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for path in std::mem::take(&mut *temporaries) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn remember(path: &Path) {
+    TEMPORARIES.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(path.to_path_buf());
+}
+
+fn forget(path: &Path) -> bool {
+    TEMPORARIES.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_appears_before_the_commit_and_nothing_is_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("größe one.txt");
+        std::fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_or_a_missing_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(AtomicFile::create(folder.path()), Err(Error::File { .. })));
+        assert!(matches!(AtomicFile::create(&folder.path().join("no/such")), Err(Error::File { .. })));
+    }
 }

@@ -100,14 +100,11 @@ impl Geometry {
 
     /// The map from (i, j, k) to LPS: three rows of four numbers.
     pub fn affine(&self) -> [[f64; 4]; 3] {
-        let mut affine = [[0.0; 4]; 3];
-        for row in 0..3 {
-            for axis in 0..3 {
-                affine[row][axis] = self.direction[row][axis] * self.spacing[axis];
-            }
-            affine[row][3] = self.origin[row];
-        }
-        affine
+        let [a, b, c] = self.spacing;
+        std::array::from_fn(|row| {
+            let [i, j, k] = self.direction[row];
+            [i * a, j * b, k * c, self.origin[row]]
+        })
     }
 
     /// The point of the patient, LPS in mm, at a (fractional) index (i, j, k).

@@ -1,1 +1,88 @@
-fn main(){}
+//! The program `ggpfn`: one file per subcommand, each only arguments, progress and printing; all work is the library's.
+
+mod demo;
+mod doctor;
+mod fuse;
+mod info;
+mod new_model;
+mod picture;
+mod segment;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ggpfn::Error;
+
+/// Finds the pancreas in CT scans with the Globally Guided Progressive Fusion Network.
+///
+/// Reads NIfTI, NRRD, MetaImage and DICOM folders; writes the mask, and if you like the probability, on the scan's own grid.
+/// For research; not for clinical use.
+#[derive(Parser)]
+#[command(name = "ggpfn", version, after_long_help = EXIT_CODES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more about what is done
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Show no progress and no warnings, only errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all went well
+  1    a fault of ggpfn itself, or of libtorch
+  2    an option or argument cannot be used
+  3    an input is not an image that can be segmented
+  4    the model file cannot be used
+  5    a file cannot be opened, read or written
+  6    not enough memory
+  7    the device (GPU) cannot be used
+  130  stopped by Ctrl-C";
+
+#[derive(Subcommand)]
+enum Command {
+    Segment(segment::Arguments),
+    Fuse(fuse::Arguments),
+    NewModel(new_model::Arguments),
+    Info(info::Arguments),
+    Doctor(doctor::Arguments),
+    Demo(demo::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    terminal::start(arguments.verbose, arguments.quiet);
+    let result = match arguments.command {
+        Command::Segment(arguments) => segment::run(arguments),
+        Command::Fuse(arguments) => fuse::run(arguments),
+        Command::NewModel(arguments) => new_model::run(arguments),
+        Command::Info(arguments) => info::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// The class of an error as the program's exit code (see `EXIT_CODES`).
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Argument { .. } => 2,
+        Error::Image { .. } | Error::Volume(_) => 3,
+        Error::Model { .. } => 4,
+        Error::File { .. } => 5,
+        Error::Memory(_) => 6,
+        Error::Device { .. } => 7,
+        Error::Cancelled => 130,
+        _ => 1,
+    }
+}

@@ -4,7 +4,7 @@
 //! attributes stand in functional groups, shared by all frames or one set for each. Either way the result is a list of
 //! [`Slice`]s.
 
-use std::io::{Cursor, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,35 +84,64 @@ impl TransferSyntaxIndex for Syntaxes {
 }
 
 /// Opens a DICOM file, whole or up to (and without) a tag. The message of the error is a sentence about the file.
+///
+/// Of the file's meta group only the transfer syntax is taken, and handed to dicom-rs in a meta group of our own: it refuses
+/// a file for an application's title that is too long, which says nothing about the image.
 pub(super) fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject, String> {
+    let damaged = |why: &str| format!("it cannot be read as DICOM ({why}); it seems damaged or cut off: copy it again");
     let read = || {
-        let mut file = std::fs::File::open(path).map_err(|e| format!("it cannot be opened: {e}"))?;
+        let file = std::fs::File::open(path).map_err(|e| format!("it cannot be opened: {e}"))?;
+        let mut file = BufReader::with_capacity(1 << 16, file);
         let mut start = Vec::new();
         file.by_ref().take(132).read_to_end(&mut start).map_err(|e| format!("it cannot be read: {e}"))?;
-        let mut options = OpenFileOptions::new().transfer_syntax_index(Syntaxes);
+        let (syntax, start) = if has_preamble(&start) {
+            meta_group(&mut file).map_err(|e| damaged(&e.to_string()))?
+        } else {
+            (bare_syntax(&start).ok_or_else(|| damaged("it has no DICM"))?.to_string(), start)
+        };
+        let meta = FileMetaTableBuilder::new()
+            .transfer_syntax(syntax)
+            .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
+            .media_storage_sop_instance_uid("0")
+            .build();
+        let mut front = b"DICM".to_vec();
+        meta.map_err(|e| e.to_string())?.write(&mut front).map_err(|e| e.to_string())?;
+        front.extend(start);
+        let mut options = OpenFileOptions::new().transfer_syntax_index(Syntaxes).read_preamble(ReadPreamble::Never);
         if let Some(tag) = until {
             options = options.read_until(tag);
         }
-        let rest = std::io::BufReader::with_capacity(1 << 16, file);
-        let object = match bare_syntax(&start) {
-            Some(syntax) if !has_preamble(&start) => {
-                let mut front = b"DICM".to_vec();
-                let meta = FileMetaTableBuilder::new()
-                    .transfer_syntax(syntax)
-                    .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)
-                    .media_storage_sop_instance_uid("0");
-                let meta = meta.build().map_err(|e| e.to_string())?;
-                meta.write(&mut front).map_err(|e| e.to_string())?;
-                front.extend(start);
-                options.read_preamble(ReadPreamble::Never).from_reader(Cursor::new(front).chain(rest))
-            }
-            _ => options.read_preamble(ReadPreamble::Always).from_reader(Cursor::new(start).chain(rest)),
-        };
-        object.map_err(|e| {
-            format!("it cannot be read as DICOM ({}); it seems damaged or cut off: copy it again", causes(&e))
-        })
+        options.from_reader(Cursor::new(front).chain(file)).map_err(|e| damaged(&causes(&e)))
     };
     guarded(read)
+}
+
+/// Reads the meta group behind DICM: the transfer syntax, and the first bytes of the data set, which had to be read to see
+/// that the group is over.
+fn meta_group(file: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
+    let mut syntax = None;
+    loop {
+        let mut head = [0; 8];
+        file.read_exact(&mut head)?;
+        if head[..2] != [2, 0] {
+            let missing = || std::io::Error::other("it names no transfer syntax");
+            return Ok((syntax.ok_or_else(missing)?, head.to_vec()));
+        }
+        let length = if matches!(&head[4..6], b"OB" | b"UN" | b"UT") {
+            let mut length = [0; 4];
+            file.read_exact(&mut length)?;
+            u64::from(u32::from_le_bytes(length))
+        } else {
+            u64::from(u16::from_le_bytes([head[6], head[7]]))
+        };
+        let mut value = Vec::new();
+        if file.take(length).read_to_end(&mut value)? as u64 != length {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if head[2..4] == [0x10, 0] {
+            syntax = Some(String::from_utf8_lossy(&value).trim_end_matches(['\0', ' ']).to_string());
+        }
+    }
 }
 
 /// Runs a decoder; a panic inside it becomes a message.
@@ -187,8 +216,13 @@ fn slices(path: &Path, object: &InMemDicomObject) -> Result<Vec<Slice>, String> 
     (0..frames)
         .map(|frame| {
             let groups = Groups { object, own: per_frame.get(frame), shared };
-            slice(&file, frame as u32, size, &groups)
-                .map_err(|fault| if frames > 1 { format!("frame {}: {fault}", frame + 1) } else { fault })
+            slice(&file, frame as u32, size, &groups).map_err(|fault| {
+                if frames > 1 {
+                    format!("frame {}: {fault}", frame + 1)
+                } else {
+                    fault
+                }
+            })
         })
         .collect()
 }
@@ -221,7 +255,8 @@ impl Groups<'_> {
 
 /// One slice from the attributes of its frame.
 fn slice(file: &Arc<PathBuf>, frame: u32, size: [usize; 2], groups: &Groups) -> Result<Slice, String> {
-    let position = groups.exactly(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT, "ImagePositionPatient")?;
+    let position =
+        groups.exactly(tags::PLANE_POSITION_SEQUENCE, tags::IMAGE_POSITION_PATIENT, "ImagePositionPatient")?;
     let cosines: [f64; 6] =
         groups.exactly(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT, "ImageOrientationPatient")?;
     let spacing: [f64; 2] = groups.exactly(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING, "PixelSpacing")?;

@@ -120,8 +120,10 @@ fn read_headers(path: &Path) -> Result<Vec<Header>> {
         }
         files.push(path.to_path_buf());
     }
-    let headers: Vec<Option<Header>> =
-        files.par_iter().map(|file| Header::read(file).map_err(|fault| Error::image(file, fault))).collect::<Result<_>>()?;
+    let headers: Vec<Option<Header>> = files
+        .par_iter()
+        .map(|file| Header::read(file).map_err(|fault| Error::image(file, fault)))
+        .collect::<Result<_>>()?;
     Ok(headers.into_iter().flatten().collect())
 }
 
@@ -192,7 +194,8 @@ fn choose(path: &Path, headers: Vec<Header>, wanted: Option<&str>) -> Result<Vec
         return Err(Error::image(path, format!("it holds {}; a series of Modality CT was expected", name(chosen))));
     }
     if chosen.slices == 0 {
-        let fault = format!("the series {} holds localizers (scouts) only; a series of slices was expected", chosen.uid);
+        let fault =
+            format!("the series {} holds localizers (scouts) only; a series of slices was expected", chosen.uid);
         return Err(Error::image(path, fault));
     }
     if wanted.is_none() && list.len() > 1 {

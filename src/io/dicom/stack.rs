@@ -121,7 +121,8 @@ fn once_each(source: &Path, sorted: Vec<(f64, Slice)>) -> Result<Vec<(f64, Slice
 /// The slice spacing of a single slice, which has no neighbour to measure it by.
 fn lone_spacing(source: &Path, slice: &Slice) -> Result<f64> {
     let spacing = slice.thickness.ok_or_else(|| {
-        let fault = "it is a single slice without SpacingBetweenSlices or SliceThickness: its height is unknown; give the \
+        let fault =
+            "it is a single slice without SpacingBetweenSlices or SliceThickness: its height is unknown; give the \
                      folder of its series";
         Error::image(source, fault)
     })?;

@@ -1,0 +1,88 @@
+//! `ggpfn info`: what a model file or an image is.
+
+use std::path::PathBuf;
+
+use ggpfn::io::{self, ReadOptions};
+use ggpfn::network::{layout, Fusion, Model};
+use ggpfn::Result;
+use serde_json::json;
+
+/// Describe a model file, or an image
+///
+/// For a model: views, parameters, receptive field, slices, window, spacing, provenance and SHA-256. For an image or DICOM
+/// folder: size, spacing, orientation and range of Hounsfield units.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A model file (.safetensors), an image or a DICOM folder
+    path: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let path = &arguments.path;
+    let model = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
+    let lines = if model { describe_model(&Model::load(path)?) } else { describe_image(path)? };
+    if arguments.json {
+        println!("{:#}", serde_json::Value::Object(lines.into_iter().collect()));
+        return Ok(());
+    }
+    println!("{}", path.display());
+    for (name, value) in &lines {
+        let text = match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        println!("  {:<22}{text}", name.replace('_', " "));
+    }
+    Ok(())
+}
+
+type Lines = Vec<(String, serde_json::Value)>;
+
+fn lines<const N: usize>(entries: [(&str, serde_json::Value); N]) -> Lines {
+    entries.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
+
+fn describe_model(model: &Model) -> Lines {
+    let config = model.config();
+    let names: Vec<_> = config.views.iter().map(|view| view.name()).collect();
+    let parameters = layout::parameters(config);
+    let fusion = match config.fusion {
+        Fusion::Progressive => "progressive",
+        Fusion::OneOff => "one-off",
+    };
+    lines([
+        ("views", json!(names.join(", "))),
+        ("parameters_per_view", json!(parameters)),
+        ("parameters", json!(parameters * config.views.len())),
+        ("fusion", json!(fusion)),
+        ("slices", json!(config.slices())),
+        ("receptive_field", json!(format!("{0} x {0} pixels", config.receptive_field()))),
+        ("widths", json!(config.widths)),
+        ("global_widths", json!(config.global_widths)),
+        ("global_size", json!(config.global_size)),
+        ("window_hu", json!(config.window)),
+        ("spacing_mm", config.spacing.map_or(json!("the scan's own"), |spacing| json!(spacing))),
+        ("view_weights", json!(config.view_weights)),
+        ("threshold", json!(config.threshold)),
+        ("training", config.training.clone()),
+        ("sha256", json!(model.sha256())),
+    ])
+}
+
+fn describe_image(path: &std::path::Path) -> Result<Lines> {
+    let volume = io::read(path, &ReadOptions::default())?;
+    let geometry = volume.geometry();
+    let (low, high) = volume.voxels().iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    Ok(lines([
+        ("size", json!(geometry.size)),
+        ("spacing_mm", json!(geometry.spacing)),
+        ("origin_lps_mm", json!(geometry.origin)),
+        ("direction", json!(geometry.direction)),
+        ("orientation", json!(geometry.orientation())),
+        ("lowest_hu", json!(low)),
+        ("highest_hu", json!(high)),
+    ]))
+}

@@ -1,0 +1,121 @@
+//! `ggpfn new-model`: an untrained model file.
+
+use std::path::PathBuf;
+
+use ggpfn::network::{layout, Fusion, Model, ModelConfig, WeightType};
+use ggpfn::volume::View;
+use ggpfn::{Error, Result};
+use serde_json::json;
+
+/// Write an untrained model, drawn from a seed
+///
+/// Untrained means that its masks mean nothing: it is for trying things out and for starting a training. The same seed gives
+/// the same file everywhere.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The model file to write (.safetensors)
+    output: PathBuf,
+    /// The seed that the weights are drawn from
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// The views that get a network
+    #[arg(long, value_name = "VIEW,...", value_delimiter = ',', default_values = ["axial", "sagittal", "coronal"])]
+    views: Vec<View>,
+    /// Fusion of neighbouring slices: progressive or one-off
+    #[arg(long, default_value = "progressive", value_parser = parse_fusion)]
+    fusion: Fusion,
+    /// T: a slice is computed from 2T + 1 slices, 1 to 15
+    #[arg(long, short, default_value_t = 15, value_name = "T")]
+    t: usize,
+    /// Channels of the encoder's four groups
+    #[arg(long, value_name = "C,...", value_delimiter = ',', default_values_t = [32, 64, 128, 256])]
+    widths: Vec<usize>,
+    /// Channels of the global branch's five groups
+    #[arg(long, value_name = "C,...", value_delimiter = ',', default_values_t = [16, 32, 64, 128, 256])]
+    global_widths: Vec<usize>,
+    /// Leave the global guidance branch out
+    #[arg(long, conflicts_with = "global_widths")]
+    no_global: bool,
+    /// Size that slices are downsampled to for the global branch: multiples of 32
+    #[arg(long, value_name = "H,W", value_delimiter = ',', default_values_t = [224, 224])]
+    global_size: Vec<usize>,
+    /// Hounsfield units that map to 0 and 1
+    #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', allow_hyphen_values = true,
+          default_values_t = [-100.0, 240.0])]
+    window: Vec<f64>,
+    /// Working spacing in mm; the scan's own grid if left out
+    #[arg(long, value_name = "Z,Y,X", value_delimiter = ',')]
+    spacing: Vec<f64>,
+    /// Weights of the views in the fusion, in the order of --views; equal if left out
+    #[arg(long, value_name = "W,...", value_delimiter = ',')]
+    view_weights: Vec<f64>,
+    /// Store the weights as f32, f16 or bf16
+    #[arg(long, default_value = "f32", value_parser = parse_weight_type)]
+    store: WeightType,
+}
+
+fn parse_fusion(text: &str) -> std::result::Result<Fusion, String> {
+    match text {
+        "progressive" => Ok(Fusion::Progressive),
+        "one-off" => Ok(Fusion::OneOff),
+        _ => Err("expected progressive or one-off".into()),
+    }
+}
+
+fn parse_weight_type(text: &str) -> std::result::Result<WeightType, String> {
+    match text {
+        "f32" => Ok(WeightType::F32),
+        "f16" => Ok(WeightType::F16),
+        "bf16" => Ok(WeightType::BF16),
+        _ => Err("expected f32, f16 or bf16".into()),
+    }
+}
+
+/// The `N` numbers of a list option.
+fn exactly<T: Copy, const N: usize>(name: &'static str, values: &[T]) -> Result<[T; N]> {
+    values
+        .try_into()
+        .map_err(|_| Error::Argument { name, fault: format!("{} numbers; {N} were expected", values.len()) })
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let views = arguments.views;
+    let weights = match arguments.view_weights.len() {
+        0 => vec![1.0 / views.len() as f64; views.len()],
+        n if n == views.len() => arguments.view_weights,
+        n => {
+            let fault = format!("{n} numbers for {} views; one each was expected", views.len());
+            return Err(Error::Argument { name: "--view-weights", fault });
+        }
+    };
+    let global_size = exactly("--global-size", &arguments.global_size)?;
+    let config = ModelConfig {
+        fusion: arguments.fusion,
+        t: arguments.t,
+        widths: exactly("--widths", &arguments.widths)?,
+        global_widths: if arguments.no_global {
+            None
+        } else {
+            Some(exactly("--global-widths", &arguments.global_widths)?)
+        },
+        global_size: views.iter().map(|view| (*view, global_size)).collect(),
+        window: exactly("--window", &arguments.window)?,
+        spacing: match arguments.spacing[..] {
+            [] => None,
+            ref spacing => Some(exactly("--spacing", spacing)?),
+        },
+        view_weights: views.iter().copied().zip(weights).collect(),
+        training: json!({ "trained": false, "seed": arguments.seed, "ggpfn": env!("CARGO_PKG_VERSION") }),
+        views,
+        ..ModelConfig::default()
+    };
+    let model = Model::new_untrained(config, arguments.seed)?;
+    model.save(&arguments.output, arguments.store)?;
+    println!(
+        "{}: untrained, {} parameters for each of {} views",
+        arguments.output.display(),
+        layout::parameters(model.config()),
+        model.config().views.len()
+    );
+    Ok(())
+}

@@ -1,0 +1,356 @@
+//! `ggpfn segment`: scans to masks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, SegmentOptions, Segmentation};
+use ggpfn::io::{self, ReadOptions, Voxels};
+use ggpfn::network::Model;
+use ggpfn::volume::{View, Volume};
+use ggpfn::{Error, Result};
+use serde_json::json;
+
+use crate::terminal::{self, Display};
+
+/// Find the pancreas in one scan, or in many
+///
+/// INPUT is an image (.nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd) or a folder with a DICOM CT series; what it is is
+/// found by looking inside. OUTPUT is the mask's file, or a folder for several inputs. The mask lies on the input's grid: 1 is
+/// pancreas, 0 is not.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  ggpfn segment ct.nii.gz pancreas.nii.gz --model pancreas.safetensors
+  ggpfn segment dicom-folder pancreas.nrrd --model m.safetensors --probability p.nrrd --report r.json
+  ggpfn segment scans/*.nii.gz masks/ --model m.safetensors --device cuda")]
+pub struct Arguments {
+    /// One or more inputs, then the output
+    #[arg(required = true, num_args = 2.., value_names = ["INPUT", "OUTPUT"])]
+    paths: Vec<PathBuf>,
+    /// The trained network (.safetensors)
+    #[arg(long, short, value_name = "FILE", env = "GGPFN_MODEL")]
+    model: Option<PathBuf>,
+    /// Views to use: axial, sagittal, coronal; all that the model has if left out
+    #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
+    views: Vec<View>,
+    /// How much each view counts, in the order of --views (else axial, sagittal, coronal); the model's weights if left out
+    #[arg(long, value_name = "W,...", value_delimiter = ',')]
+    view_weights: Vec<f64>,
+    /// Probabilities from here on are pancreas, 0 to 1; the model's threshold if left out
+    #[arg(long, value_name = "P")]
+    threshold: Option<f64>,
+    /// Write the fused probability too (a folder for several inputs)
+    #[arg(long, value_name = "FILE")]
+    probability: Option<PathBuf>,
+    /// Write each view's probability too, as FILE with the view's name in it
+    #[arg(long, value_name = "FILE")]
+    view_probabilities: Option<PathBuf>,
+    /// Write the disagreement between the views too (standard deviation, 0 to 0.5)
+    #[arg(long, value_name = "FILE")]
+    uncertainty: Option<PathBuf>,
+    /// Write a report: volume in mL, bounding box, mean HU, times, settings, the model's hash
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    /// Keep only the largest connected part
+    #[arg(long)]
+    largest_component: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Number format: auto (bf16 where the machine is fast at it), f32 or bf16
+    #[arg(long, default_value = "auto")]
+    precision: PrecisionChoice,
+    /// Processor threads; all if left out
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Cut slices into patches of this size, for GPUs with little memory: 256x256, say
+    #[arg(long, value_name = "HxW", value_parser = parse_patch)]
+    patch: Option<[usize; 2]>,
+    /// By how many pixels patches overlap
+    #[arg(long, value_name = "N", default_value_t = 64, requires = "patch")]
+    overlap: usize,
+    /// Slices that enter the network at a time; chosen for the machine if left out. Never changes the result
+    #[arg(long, value_name = "N")]
+    block: Option<usize>,
+    /// For a DICOM folder with several series: the SeriesInstanceUID of the one to take
+    #[arg(long, value_name = "UID")]
+    series: Option<String>,
+}
+
+fn parse_patch(text: &str) -> std::result::Result<[usize; 2], String> {
+    let parts: Vec<_> = text.split(['x', 'X']).map(str::parse).collect();
+    match parts[..] {
+        [Ok(h), Ok(w)] => Ok([h, w]),
+        _ => Err("expected two numbers like 256x256".into()),
+    }
+}
+
+/// Where the results for one input go.
+struct Job {
+    input: PathBuf,
+    mask: PathBuf,
+    probability: Option<PathBuf>,
+    view_probabilities: Option<PathBuf>,
+    uncertainty: Option<PathBuf>,
+    report: Option<PathBuf>,
+}
+
+impl Job {
+    fn images(&self) -> impl Iterator<Item = &PathBuf> {
+        [Some(&self.mask), self.probability.as_ref(), self.view_probabilities.as_ref(), self.uncertainty.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let jobs = jobs(&arguments)?;
+    let options = options(&arguments)?;
+    let Some(path) = &arguments.model else {
+        return Err(Error::Argument {
+            name: "--model",
+            fault: "no model was given, and this version ships none that is trained; name a file with --model or the \
+                    environment variable GGPFN_MODEL (`ggpfn new-model` makes an untrained one to try the program with)"
+                .into(),
+        });
+    };
+    let model = Model::load(path)?;
+    // Everything that can be known beforehand is, so that nobody waits for a result that cannot be stored.
+    for job in &jobs {
+        for image in job.images() {
+            io::check_writable(image)?;
+        }
+    }
+    let mut failure = None;
+    for (number, job) in jobs.iter().enumerate() {
+        let name = if jobs.len() > 1 { format!("{}/{}", number + 1, jobs.len()) } else { String::new() };
+        match segment_one(job, &model, path, &options, &arguments, &name) {
+            Ok(()) => {}
+            Err(error) if jobs.len() > 1 && !matches!(error, Error::Cancelled | Error::Device { .. }) => {
+                terminal::error(&error);
+                failure.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match failure {
+        None => Ok(()),
+        Some(error) => {
+            eprintln!("some inputs failed; the results of the others are in place");
+            Err(error)
+        }
+    }
+}
+
+fn options(arguments: &Arguments) -> Result<SegmentOptions> {
+    let order = if arguments.views.is_empty() { View::ALL.to_vec() } else { arguments.views.clone() };
+    let weights = &arguments.view_weights;
+    if !weights.is_empty() && weights.len() != order.len() {
+        return Err(Error::Argument {
+            name: "--view-weights",
+            fault: format!("{} numbers for {} views; one each was expected", weights.len(), order.len()),
+        });
+    }
+    Ok(SegmentOptions {
+        views: arguments.views.clone(),
+        view_weights: (!weights.is_empty()).then(|| order.into_iter().zip(weights.iter().copied()).collect()),
+        threshold: arguments.threshold,
+        device: arguments.device,
+        precision: arguments.precision,
+        threads: arguments.threads,
+        block: arguments.block,
+        patches: arguments.patch.map(|size| PatchGrid { size, overlap: arguments.overlap }),
+        largest_component: arguments.largest_component,
+        keep_views: arguments.view_probabilities.is_some(),
+        uncertainty: arguments.uncertainty.is_some(),
+    })
+}
+
+fn segment_one(
+    job: &Job,
+    model: &Model,
+    model_path: &Path,
+    options: &SegmentOptions,
+    arguments: &Arguments,
+    name: &str,
+) -> Result<()> {
+    let start = Instant::now();
+    let read = ReadOptions { series: arguments.series.clone(), ..ReadOptions::default() };
+    let volume = io::read(&job.input, &read)?;
+    let read_seconds = start.elapsed().as_secs_f64();
+    let result = {
+        let display = Display::new(name);
+        let monitor = display.monitor();
+        inference::segment(model, &volume, options, &monitor)?
+    };
+    let writing = Instant::now();
+    let geometry = volume.geometry();
+    if let Some(path) = &job.probability {
+        io::write(path, Voxels::F32(result.probability.view()), geometry)?;
+    }
+    if let Some(path) = &job.view_probabilities {
+        for (view, probability) in &result.views {
+            io::write(&with_suffix(path, view.name()), Voxels::F32(probability.view()), geometry)?;
+        }
+    }
+    if let (Some(path), Some(uncertainty)) = (&job.uncertainty, &result.uncertainty) {
+        io::write(path, Voxels::F32(uncertainty.view()), geometry)?;
+    }
+    if terminal::cancel().is_cancelled() {
+        return Err(Error::Cancelled);
+    }
+    io::write(&job.mask, Voxels::U8(result.mask.view()), geometry)?;
+    let write_seconds = writing.elapsed().as_secs_f64();
+    if let Some(path) = &job.report {
+        let report = report(job, model, model_path, &volume, &result, read_seconds, write_seconds);
+        write_json(path, &report)?;
+    }
+    print_summary(job, &result, start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
+    let m = &result.measurements;
+    let density = m.mean_hu.map_or(String::new(), |hu| format!(", {hu:.0} HU on average"));
+    println!(
+        "{}: {:.1} mL{density}; {seconds:.1} s on {} -> {}",
+        job.input.display(),
+        m.volume_ml,
+        result.compute,
+        job.mask.display()
+    );
+    if m.voxels == 0 {
+        log::warn!("{}: no voxel reached the threshold of {}; the mask is empty", job.input.display(), result.threshold);
+    }
+}
+
+fn report(
+    job: &Job,
+    model: &Model,
+    model_path: &Path,
+    volume: &Volume,
+    result: &Segmentation,
+    read_seconds: f64,
+    write_seconds: f64,
+) -> serde_json::Value {
+    let geometry = volume.geometry();
+    let mut seconds = serde_json::Map::new();
+    seconds.insert("read".into(), json!(read_seconds));
+    for phase in &result.phases {
+        seconds.insert(phase.name.clone(), json!(phase.seconds));
+    }
+    seconds.insert("write".into(), json!(write_seconds));
+    json!({
+        "ggpfn": env!("CARGO_PKG_VERSION"),
+        "input": job.input.display().to_string(),
+        "output": job.mask.display().to_string(),
+        "image": {
+            "size": geometry.size,
+            "spacing_mm": geometry.spacing,
+            "origin_lps_mm": geometry.origin,
+            "direction": geometry.direction,
+            "orientation": geometry.orientation(),
+        },
+        "pancreas": result.measurements,
+        "threshold": result.threshold,
+        "view_weights": result.view_weights,
+        "model": {
+            "file": model_path.display().to_string(),
+            "sha256": model.sha256(),
+            "training": model.config().training,
+        },
+        "device": result.compute.device_name(),
+        "precision": result.compute.precision_name(),
+        "threads": result.threads,
+        "libtorch": ggpfn::runtime::Runtime::current().loaded_version,
+        "seconds": seconds,
+    })
+}
+
+/// Writes JSON for people and programs; the file appears whole or not at all.
+pub fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    use std::io::Write;
+    let mut file = ggpfn::files::AtomicFile::create(path)?;
+    writeln!(file, "{value:#}").map_err(|e| Error::file("write", path, e))?;
+    file.commit()
+}
+
+/// The inputs with their outputs. With several inputs, or a folder for output, each result is named after its input.
+fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
+    let Some((output, inputs)) = arguments.paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
+        return Err(Error::Argument { name: "INPUT OUTPUT", fault: "two paths were expected".into() });
+    };
+    let into_folder = inputs.len() > 1 || output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/');
+    let side = |option: &Option<PathBuf>, input: &Path, suffix: &str, extension: &str| -> Option<PathBuf> {
+        option.as_ref().map(|path| if into_folder { named(path, input, suffix, extension) } else { path.clone() })
+    };
+    let mut jobs: Vec<Job> = Vec::new();
+    for input in inputs {
+        let mask = if into_folder { named(output, input, "pancreas", ".nii.gz") } else { output.clone() };
+        if let Some(twin) = jobs.iter().find(|job| job.mask == mask) {
+            let fault = format!(
+                "{} and {} would both be written to {}; segment them into different folders",
+                twin.input.display(),
+                input.display(),
+                mask.display()
+            );
+            return Err(Error::Argument { name: "INPUT", fault });
+        }
+        jobs.push(Job {
+            probability: side(&arguments.probability, input, "probability", ".nii.gz"),
+            view_probabilities: side(&arguments.view_probabilities, input, "view", ".nii.gz"),
+            uncertainty: side(&arguments.uncertainty, input, "uncertainty", ".nii.gz"),
+            report: side(&arguments.report, input, "report", ".json"),
+            input: input.clone(),
+            mask,
+        });
+    }
+    if into_folder {
+        let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
+        let more = [arguments.uncertainty.as_ref(), arguments.report.as_ref()];
+        for folder in folders.into_iter().chain(more).flatten() {
+            std::fs::create_dir_all(folder).map_err(|e| Error::file("create the folder", folder, e))?;
+        }
+    }
+    for job in &jobs {
+        let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
+        for path in job.images().chain(&job.report) {
+            let same_as_input = |input: &PathBuf| match (input.canonicalize(), path.canonicalize()) {
+                (Ok(a), Ok(b)) => a == b,
+                _ => false,
+            };
+            if inputs.iter().any(same_as_input) {
+                let fault = format!("{} is also an input and would be overwritten", path.display());
+                return Err(Error::Argument { name: "OUTPUT", fault });
+            }
+            if written.insert(path.clone(), "").is_some() {
+                let fault = format!("{} is named for two different results", path.display());
+                return Err(Error::Argument { name: "OUTPUT", fault });
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+/// `folder/NAME_suffix.extension` for an input called NAME.
+fn named(folder: &Path, input: &Path, suffix: &str, extension: &str) -> PathBuf {
+    let whole = input.canonicalize().unwrap_or_else(|_| input.to_path_buf());
+    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, _) = split_extension(&name);
+    folder.join(format!("{stem}_{suffix}{extension}"))
+}
+
+/// `FILE_suffix.nii.gz` for `FILE.nii.gz`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, extension) = split_extension(&name);
+    path.with_file_name(format!("{stem}_{suffix}{extension}"))
+}
+
+fn split_extension(name: &str) -> (&str, &str) {
+    const KNOWN: [&str; 11] =
+        [".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm"];
+    let lower = name.to_lowercase();
+    let extension = KNOWN.iter().find(|known| lower.ends_with(*known)).map_or(0, |known| known.len());
+    name.split_at(name.len() - extension)
+}

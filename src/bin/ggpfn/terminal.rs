@@ -1,0 +1,155 @@
+//! What a person sees: progress, warnings, errors, and what Ctrl-C does.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use ggpfn::inference::{Cancel, Monitor, Progress};
+use ggpfn::Error;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// All bars, so that a warning can be printed between them.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+static CANCEL: OnceLock<Cancel> = OnceLock::new();
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// How long the work gets to stop by itself after Ctrl-C. A layer on a large slice can take longer on a slow machine; then the
+/// program clears up and leaves without it.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// Sets up warnings and Ctrl-C.
+pub fn start(verbose: bool, quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+    let level = match (verbose, quiet) {
+        (true, _) => log::LevelFilter::Info,
+        (_, true) => log::LevelFilter::Error,
+        _ => log::LevelFilter::Warn,
+    };
+    env_logger::Builder::new()
+        .filter_module("ggpfn", level)
+        .parse_env("GGPFN_LOG")
+        .format(|out, record| writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args()))
+        .target(env_logger::Target::Pipe(Box::new(BetweenBars)))
+        .init();
+    let handler = || {
+        if cancel().is_cancelled() {
+            leave(); // the second Ctrl-C
+        }
+        cancel().cancel();
+        std::thread::spawn(|| {
+            std::thread::sleep(GRACE);
+            leave();
+        });
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        log::info!("Ctrl-C will stop the program without clearing up ({error})");
+    }
+}
+
+/// Leaves at once, without half-written files.
+fn leave() -> ! {
+    ggpfn::files::remove_temporaries();
+    error(&Error::Cancelled);
+    std::process::exit(130)
+}
+
+/// The request that Ctrl-C makes.
+pub fn cancel() -> &'static Cancel {
+    CANCEL.get_or_init(Cancel::new)
+}
+
+/// Prints an error the way all are printed.
+pub fn error(error: &Error) {
+    let text = match error {
+        Error::Cancelled => "stopped".to_string(),
+        error => format!("error: {error}"),
+    };
+    bars().suspend(|| eprintln!("{text}"));
+}
+
+fn bars() -> &'static MultiProgress {
+    BARS.get_or_init(|| {
+        let hidden = QUIET.load(Ordering::Relaxed) || !std::io::stderr().is_terminal();
+        let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        MultiProgress::with_draw_target(target)
+    })
+}
+
+/// A progress display for one piece of work: a bar with the time left, or plain lines where there is no terminal.
+pub struct Display {
+    bar: Option<ProgressBar>,
+    lines: Mutex<Lines>,
+}
+
+struct Lines {
+    start: Instant,
+    /// The part of the work, and the time, of the last line.
+    last: (f64, Instant),
+    phase: String,
+}
+
+impl Display {
+    /// `name` stands before the bar.
+    pub fn new(name: &str) -> Self {
+        let now = Instant::now();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3} %  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = bars().add(ProgressBar::new(1000).with_style(style));
+            bar.set_prefix(name.to_string());
+            bar
+        });
+        Display { bar, lines: Mutex::new(Lines { start: now, last: (0.0, now), phase: String::new() }) }
+    }
+
+    /// A monitor that shows its progress here and stops at Ctrl-C.
+    pub fn monitor(&self) -> Monitor<'_> {
+        Monitor::new(cancel().clone(), |progress| self.show(progress))
+    }
+
+    fn show(&self, progress: &Progress) {
+        let Ok(mut lines) = self.lines.lock() else { return };
+        let elapsed = lines.start.elapsed().as_secs_f64();
+        let left = if progress.fraction > 0.02 {
+            let seconds = (elapsed / progress.fraction * (1.0 - progress.fraction)).ceil() as u64;
+            format!(", {}:{:02} left", seconds / 60, seconds % 60)
+        } else {
+            String::new()
+        };
+        if let Some(bar) = &self.bar {
+            bar.set_position((progress.fraction * 1000.0) as u64);
+            bar.set_message(format!("{}{left}", progress.phase));
+            return;
+        }
+        // Without a terminal: a line for each tenth, not more than one in two seconds, and one for each phase.
+        let due = progress.fraction - lines.last.0 >= 0.1 && lines.last.1.elapsed() >= Duration::from_secs(2);
+        if (due || lines.phase != progress.phase) && !QUIET.load(Ordering::Relaxed) {
+            eprintln!("{}: {:.0} %{left}", progress.phase, 100.0 * progress.fraction);
+            lines.last = (progress.fraction, Instant::now());
+            lines.phase = progress.phase.clone();
+        }
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Writes log lines above the bars.
+struct BetweenBars;
+
+impl Write for BetweenBars {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        bars().suspend(|| std::io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}

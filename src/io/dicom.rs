@@ -1,1 +1,0 @@
-//! A DICOM CT series from a folder.
