@@ -45,7 +45,11 @@ impl AtomicFile {
                 Ok(file) => {
                     remember(&temporary);
                     let permissions = std::fs::metadata(&path).map(|m| m.permissions());
-                    let atomic = AtomicFile { path: path.clone(), temporary, writer: Some(BufWriter::with_capacity(1 << 18, file)) };
+                    let atomic = AtomicFile {
+                        path: path.clone(),
+                        temporary,
+                        writer: Some(BufWriter::with_capacity(1 << 18, file)),
+                    };
                     if let (Ok(permissions), Some(writer)) = (permissions, &atomic.writer) {
                         writer.get_ref().set_permissions(permissions).map_err(fault)?;
                     }
@@ -82,7 +86,8 @@ impl AtomicFile {
     }
 
     fn rename(self) -> Result<()> {
-        std::fs::rename(&self.temporary, &self.path).map_err(|e| Error::file("rename a finished file to", &self.path, e))?;
+        std::fs::rename(&self.temporary, &self.path)
+            .map_err(|e| Error::file("rename a finished file to", &self.path, e))?;
         forget(&self.temporary);
         // The name itself reaches the disk with its folder. Not every file system lets folders be synced; the file is whole
         // either way.

@@ -50,7 +50,8 @@ impl Runtime {
             match load_cuda() {
                 Ok(0) => runtime.cuda_fault = Some("a GPU's driver is there, but libtorch finds no GPU to use".into()),
                 Ok(count) => {
-                    let name = |n| format!("cuda:{n}{}", if gpu_has_fast_bfloat16(n) { ", fast at bfloat16" } else { "" });
+                    let name =
+                        |n| format!("cuda:{n}{}", if gpu_has_fast_bfloat16(n) { ", fast at bfloat16" } else { "" });
                     runtime.gpus = (0..count).map(name).collect();
                 }
                 Err(error) => runtime.cuda_fault = Some(error.to_string()),
@@ -96,15 +97,18 @@ fn find_symbol(name: &CStr) -> Option<*mut c_void> {
 /// The file of a loaded library, by the beginning of its name.
 fn loaded_library(name: &str) -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps.lines().filter_map(|line| line.find('/').map(|at| &line[at..])).find(|path| {
-        Path::new(path).file_name().is_some_and(|file| file.to_string_lossy().starts_with(name))
-    })?;
+    let path = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|at| &line[at..]))
+        .find(|path| Path::new(path).file_name().is_some_and(|file| file.to_string_lossy().starts_with(name)))?;
     Some(PathBuf::from(path))
 }
 
 /// Whether the driver of an NVIDIA GPU is present.
 pub fn gpu_driver_present() -> bool {
-    ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version"].iter().any(|path| Path::new(path).exists())
+    ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version"]
+        .iter()
+        .any(|path| Path::new(path).exists())
 }
 
 /// Loads CUDA's part of libtorch, once, and says how many GPUs can be used.
@@ -130,7 +134,11 @@ fn open_cuda() -> std::result::Result<(), String> {
     // After a failed dlopen, dlerror gives a string that is valid until the next call on this thread.
     let message = unsafe {
         let text = libc::dlerror();
-        if text.is_null() { "no reason given".into() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
+        if text.is_null() {
+            "no reason given".into()
+        } else {
+            CStr::from_ptr(text).to_string_lossy().into_owned()
+        }
     };
     Err(format!(
         "libtorch's CUDA part cannot be loaded ({message}); install torch {LIBTORCH_VERSION} with its CUDA packages, \

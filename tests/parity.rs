@@ -32,7 +32,12 @@ fn assert_parity(config: ModelConfig, size: [usize; 3], blocks: &[usize]) {
             let options = SegmentOptions { block: Some(*block), ..options(&[view]) };
             let result = segment(&model, &volume, &options, &Monitor::default()).unwrap();
             let difference = max_difference(view.slices(result.probability.view()), expected.view());
-            assert!(difference < 1e-5, "{view}, block {block}, {:?} t {}: {difference}", model.config().fusion, model.config().t);
+            assert!(
+                difference < 1e-5,
+                "{view}, block {block}, {:?} t {}: {difference}",
+                model.config().fusion,
+                model.config().t
+            );
         }
     }
 }

@@ -196,7 +196,8 @@ impl Folder<'_> {
 
     /// Weight and bias of `bn(conv(x))` as one convolution. Computed in float64, so that folding costs no accuracy.
     fn folded(&self, path: &str) -> Result<(Tensor, Tensor)> {
-        let get = |name: &str| -> Result<Tensor> { Ok(self.tensor(&format!("{path}.{name}"))?.f_to_kind(Kind::Double)?) };
+        let get =
+            |name: &str| -> Result<Tensor> { Ok(self.tensor(&format!("{path}.{name}"))?.f_to_kind(Kind::Double)?) };
         let weight = get("conv.weight")?;
         let deviation = (get("bn.running_var")?.f_add_scalar(BATCH_NORM_EPSILON)?).f_sqrt()?;
         let scale = get("bn.weight")?.f_div(&deviation)?;

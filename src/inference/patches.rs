@@ -17,7 +17,10 @@ impl PatchGrid {
     pub fn check(&self) -> Result<()> {
         let [h, w] = self.size;
         if h == 0 || w == 0 || h % 8 != 0 || w % 8 != 0 {
-            return Err(Error::argument("patch", format!("{h} x {w}; multiples of 8 were expected, 256x256 for example")));
+            return Err(Error::argument(
+                "patch",
+                format!("{h} x {w}; multiples of 8 were expected, 256x256 for example"),
+            ));
         }
         if self.overlap >= h.min(w) {
             return Err(Error::argument(
@@ -48,17 +51,15 @@ pub(super) fn spans(slice: usize, patch: Option<(usize, usize)>) -> Vec<Span> {
     if slice <= patch {
         return vec![whole];
     }
-    let mut starts: Vec<usize> = (0..).map(|n| n * (patch - overlap)).take_while(|start| start + patch < slice).collect();
+    let mut starts: Vec<usize> =
+        (0..).map(|n| n * (patch - overlap)).take_while(|start| start + patch < slice).collect();
     starts.push(slice - patch);
     let middle = |n: usize| (starts[n] + starts[n - 1] + patch) / 2;
     (0..starts.len())
         .map(|n| Span {
             start: starts[n],
             length: patch,
-            kept: (
-                if n == 0 { 0 } else { middle(n) },
-                if n + 1 == starts.len() { slice } else { middle(n + 1) },
-            ),
+            kept: (if n == 0 { 0 } else { middle(n) }, if n + 1 == starts.len() { slice } else { middle(n + 1) }),
         })
         .collect()
 }

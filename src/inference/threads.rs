@@ -29,7 +29,9 @@ pub(crate) fn on_own_thread<T: Send>(threads: usize, work: impl FnOnce() -> Resu
             .map_err(|e| Error::Memory(format!("the system gave no thread to compute on ({e})")))?;
         match worker.join() {
             Ok(Ok(result)) => result,
-            Ok(Err(panic)) | Err(panic) => Err(Error::Torch(format!("a fault of ggpfn's own, please report it: {}", text(&*panic)))),
+            Ok(Err(panic)) | Err(panic) => {
+                Err(Error::Torch(format!("a fault of ggpfn's own, please report it: {}", text(&*panic))))
+            }
         }
     })
 }

@@ -66,7 +66,12 @@ impl Plan<'_> {
     }
 
     /// F of every slice, `[slices, C, H_F, W_F]`.
-    fn all_global_features(&self, network: &FoldedNetwork, volume: ArrayView3<f32>, monitor: &Monitor) -> Result<Option<Tensor>> {
+    fn all_global_features(
+        &self,
+        network: &FoldedNetwork,
+        volume: ArrayView3<f32>,
+        monitor: &Monitor,
+    ) -> Result<Option<Tensor>> {
         if network.global.is_none() {
             return Ok(None);
         }
@@ -93,7 +98,8 @@ impl Plan<'_> {
         let (_, rows, columns) = volume.dim();
         let whole = |n: usize| Span { start: 0, length: n, kept: (0, n) };
         let slices = self.read(volume, start as isize, end as isize, whole(rows), whole(columns))?;
-        let small = slices.f_unsqueeze(1)?.f_internal_upsample_bilinear2d_aa(size.map(|n| n as i64), false, None, None)?;
+        let small =
+            slices.f_unsqueeze(1)?.f_internal_upsample_bilinear2d_aa(size.map(|n| n as i64), false, None, None)?;
         let small = channels_last(&self.place(&small)?)?;
         network.global(&small)
     }

@@ -119,7 +119,8 @@ impl Model {
 
     /// An untrained model whose weights are drawn from `seed`: the same seed gives the same bytes everywhere.
     ///
-    /// Convolutions are drawn as He et al. (2015) do it, for ReLU; batch normalisation starts as the identity.
+    /// Convolutions are drawn as He et al. (2015) do it, for ReLU; batch normalisation starts as the identity; readouts are drawn
+    /// small, so that probabilities start around one half.
     ///
     /// # Errors
     /// [`Error::Argument`] if the configuration is unusable.
@@ -135,7 +136,7 @@ impl Model {
                 let fan_in = entry.shape.iter().skip(1).product::<usize>() as f32;
                 let values = match entry.role {
                     Role::Weight => normal(&mut random, size, (2.0 / fan_in).sqrt()),
-                    Role::Readout => normal(&mut random, size, (1.0 / fan_in).sqrt()),
+                    Role::Readout => normal(&mut random, size, 0.5 * (1.0 / fan_in).sqrt()),
                     Role::Shift | Role::Mean => vec![0.0; size],
                     Role::Scale | Role::Variance => vec![1.0; size],
                 };

@@ -24,7 +24,8 @@ impl Body {
             Body::Ellipsoid(centre, axes) => 1.0 - (0..3).map(|a| ((p[a] - centre[a]) / axes[a]).powi(2)).sum::<f64>(),
             Body::Column(centre, axes) => 1.0 - (0..2).map(|a| ((p[a] - centre[a]) / axes[a]).powi(2)).sum::<f64>(),
             Body::Tube(points, radius) => {
-                let nearest = points.windows(2).map(|ends| squared_distance(p, ends[0], ends[1])).fold(f64::MAX, f64::min);
+                let nearest =
+                    points.windows(2).map(|ends| squared_distance(p, ends[0], ends[1])).fold(f64::MAX, f64::min);
                 1.0 - nearest / (radius * radius)
             }
         }
@@ -78,8 +79,8 @@ pub fn phantom(seed: u64) -> Result<(Volume, Array3<u8>)> {
         (Body::Ellipsoid([104.0, 28.0, 46.0], [22.0, 38.0, 42.0]), 120.0), // spleen
         (Body::Ellipsoid([-58.0, 40.0, -30.0], [24.0, 26.0, 50.0]), 165.0), // kidneys
         (Body::Ellipsoid([60.0, 42.0, -18.0], [24.0, 26.0, 50.0]), 165.0),
-        (Body::Column([14.0, 18.0], [10.0, 10.0]), 155.0),  // aorta
-        (Body::Column([-16.0, 14.0], [12.0, 9.0]), 140.0),  // vena cava
+        (Body::Column([14.0, 18.0], [10.0, 10.0]), 155.0), // aorta
+        (Body::Column([-16.0, 14.0], [12.0, 9.0]), 140.0), // vena cava
         (Body::Tube(&STOMACH, 24.0), 35.0),
         (Body::Tube(&DUODENUM, 13.0), 60.0),
         (Body::Tube(&PANCREAS, 12.0), 95.0),

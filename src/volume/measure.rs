@@ -50,8 +50,7 @@ pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
         voxels: count,
         volume_ml: count as f64 * geometry.voxel_volume() / 1000.0,
         bounding_box: some.then_some([low, high]),
-        bounding_box_mm: some
-            .then(|| std::array::from_fn(|a| (high[a] - low[a] + 1) as f64 * geometry.spacing[a])),
+        bounding_box_mm: some.then(|| std::array::from_fn(|a| (high[a] - low[a] + 1) as f64 * geometry.spacing[a])),
         centroid_lps: some.then(|| geometry.point(centre.map(|c| c / count as f64))),
         mean_hu: some.then_some(mean),
         std_hu: some.then(|| (squares / count as f64 - mean * mean).max(0.0).sqrt()),

@@ -74,7 +74,8 @@ impl<'a> Literal<'a> {
     /// F from a whole slice `[h, w]`.
     fn global(&self, slice: &Tensor) -> Tensor {
         let [hg, wg] = self.config.global_size[&self.view];
-        let mut x = slice.unsqueeze(0).unsqueeze(0).internal_upsample_bilinear2d_aa([hg as i64, wg as i64], false, None, None);
+        let mut x =
+            slice.unsqueeze(0).unsqueeze(0).internal_upsample_bilinear2d_aa([hg as i64, wg as i64], false, None, None);
         for (k, count) in [2, 2, 3, 3, 3].into_iter().enumerate() {
             if k > 0 {
                 x = x.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);

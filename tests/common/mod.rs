@@ -34,7 +34,7 @@ pub fn scrambled(config: ModelConfig, seed: u64) -> Model {
                     Role::Weight => {}
                     // Lively readouts: probabilities all over 0 to 1, not near one half.
                     // An untrained one-off stem averages its many slices to nearly nothing.
-                    Role::Readout => *value *= if config.fusion == Fusion::OneOff { 300.0 } else { 10.0 },
+                    Role::Readout => *value *= if config.fusion == Fusion::OneOff { 600.0 } else { 20.0 },
                     Role::Shift | Role::Mean => *value = random.random_range(-0.2..0.2),
                     Role::Scale => *value = random.random_range(0.6..1.1),
                     Role::Variance => *value = random.random_range(0.7..1.6),
@@ -51,7 +51,8 @@ pub fn textured_volume(size: [usize; 3], seed: u64) -> Volume {
     let [z, y, x] = size;
     let waves: Vec<[f32; 4]> = (0..6).map(|_| std::array::from_fn(|_| random.random_range(0.1..0.9))).collect();
     let voxels = Array3::from_shape_fn((z, y, x), |(k, j, i)| {
-        let wave: f32 = waves.iter().map(|w| (w[0] * k as f32 + w[1] * j as f32 + w[2] * i as f32 + 9.0 * w[3]).sin()).sum();
+        let wave: f32 =
+            waves.iter().map(|w| (w[0] * k as f32 + w[1] * j as f32 + w[2] * i as f32 + 9.0 * w[3]).sin()).sum();
         40.0 + 45.0 * wave + random.random_range(-30.0..30.0)
     });
     Volume::new(voxels, Geometry::axis_aligned([x, y, z], [0.8, 0.9, 2.5])).unwrap()

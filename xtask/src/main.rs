@@ -1,1 +1,122 @@
-fn main() {}
+//! `cargo xtask`: sets up, runs and tests ggpfn.
+//!
+//! Everything that a newcomer or a test machine runs goes through here, so that there is one way and it works on a machine
+//! that has only Rust, Python 3 and a C++ compiler. It depends on nothing but the standard library: it has to run before
+//! libtorch is there.
+
+mod libtorch;
+mod python;
+mod shell;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use shell::{headline, run, Fault};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo          set everything up and segment a built-in sample; results in out/demo
+  test          set everything up and run all checks: format, lints, documentation, tests
+  setup         find or install libtorch, nothing else; --full also for GPUs and for `import torch`
+  build         build the release program, target/release/ggpfn
+  run -- ARGS   build and run it
+  bench         the literal algorithm against the streaming engine (about ten minutes)
+  lint          format, lints and documentation alone
+  env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
+
+libtorch is taken from the folder in LIBTORCH, else from the active Python if it has the right torch, else it is
+installed into the folder .python of this checkout.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let result = match command {
+        "demo" => demo(),
+        "test" => test(),
+        "setup" => libtorch::settle(rest.iter().any(|a| a == "--full")).map(|_| ()),
+        "build" => libtorch::settle(false).and_then(|found| build(&found)),
+        "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
+        "bench" => libtorch::settle(false).and_then(|found| cargo(&found, &["bench", "--bench", "streaming"])),
+        "lint" => libtorch::settle(false).and_then(|found| lint(&found)),
+        "env" => libtorch::settle(false).map(|found| found.print_exports()),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(Fault::new(format!("there is no command \"{other}\"\n\n{HELP}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("\nxtask: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The checkout's root.
+fn root() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(PathBuf::from).unwrap_or(here)
+}
+
+fn cargo(found: &libtorch::Found, arguments: &[&str]) -> Result<(), Fault> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.args(arguments).current_dir(root());
+    found.apply(&mut command);
+    run(&mut command)
+}
+
+fn build(found: &libtorch::Found) -> Result<(), Fault> {
+    cargo(found, &["build", "--release"])
+}
+
+fn demo() -> Result<(), Fault> {
+    let found = libtorch::settle(false)?;
+    headline("building (some minutes the first time)");
+    build(&found)?;
+    headline("demo");
+    run(Command::new(root().join("target/release/ggpfn")).args(["demo", "--out", "out/demo"]).current_dir(root()))
+}
+
+fn run_program(arguments: &[String]) -> Result<(), Fault> {
+    build(&libtorch::settle(false)?)?;
+    run(Command::new(root().join("target/release/ggpfn")).args(arguments))
+}
+
+fn lint(found: &libtorch::Found) -> Result<(), Fault> {
+    headline("format");
+    cargo(found, &["fmt", "--all", "--check"])?;
+    headline("lints");
+    cargo(found, &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    headline("documentation");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command
+        .args(["doc", "--quiet", "--no-deps", "--lib", "-p", "ggpfn"])
+        .current_dir(root())
+        .env("RUSTDOCFLAGS", "-D warnings");
+    found.apply(&mut command);
+    run(&mut command)
+}
+
+fn test() -> Result<(), Fault> {
+    let start = std::time::Instant::now();
+    let found = libtorch::settle(false)?;
+    let python = python::for_tests()?;
+    lint(&found)?;
+    headline("tests");
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.args(["test", "--workspace"]).current_dir(root()).env("GGPFN_TEST_PYTHON", python);
+    found.apply(&mut command);
+    run(&mut command)?;
+    headline("demo");
+    // The program that the tests were run with, so that nothing is built twice.
+    run(Command::new(root().join("target/debug/ggpfn")).args(["demo", "--out", "out/test-demo"]).current_dir(root()))?;
+    let seconds = start.elapsed().as_secs();
+    println!("\nall checks passed in {} min {} s", seconds / 60, seconds % 60);
+    Ok(())
+}

@@ -67,7 +67,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
     if arguments.model.is_none() {
         println!("NOTE: this model is UNTRAINED: it shows that everything runs, but its mask means nothing");
     }
-    println!("results in {}: ct, truth, pancreas, probability, uncertainty (.nii.gz), report.json, picture.png", out.display());
+    println!(
+        "results in {}: ct, truth, pancreas, probability, uncertainty (.nii.gz), report.json, picture.png",
+        out.display()
+    );
     Ok(())
 }
 
@@ -91,10 +94,12 @@ fn middle_of(truth: &ndarray::Array3<u8>, volume: &ggpfn::volume::Volume) -> [us
             truth.axis_iter(ndarray::Axis(axis)).map(|plane| plane.iter().filter(|v| **v != 0).count()).collect();
         let half = counts.iter().sum::<usize>() / 2;
         let mut seen = 0;
-        counts.iter().position(|n| {
-            seen += n;
-            seen > half
-        })
-        .unwrap_or(0)
+        counts
+            .iter()
+            .position(|n| {
+                seen += n;
+                seen > half
+            })
+            .unwrap_or(0)
     })
 }

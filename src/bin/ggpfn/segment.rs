@@ -109,9 +109,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let Some(path) = &arguments.model else {
         return Err(Error::Argument {
             name: "--model",
-            fault: "no model was given, and this version ships none that is trained; name a file with --model or the \
+            fault:
+                "no model was given, and this version ships none that is trained; name a file with --model or the \
                     environment variable GGPFN_MODEL (`ggpfn new-model` makes an untrained one to try the program with)"
-                .into(),
+                    .into(),
         });
     };
     let model = Model::load(path)?;
@@ -220,7 +221,11 @@ fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
         job.mask.display()
     );
     if m.voxels == 0 {
-        log::warn!("{}: no voxel reached the threshold of {}; the mask is empty", job.input.display(), result.threshold);
+        log::warn!(
+            "{}: no voxel reached the threshold of {}; the mask is empty",
+            job.input.display(),
+            result.threshold
+        );
     }
 }
 

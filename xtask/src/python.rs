@@ -1,0 +1,87 @@
+//! The Python environment inside the checkout: libtorch's home where none is found, and the tests' oracles.
+//!
+//! A stamp file is written after each set of packages is installed whole; an installation that was interrupted has none and
+//! is made anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::root;
+use crate::shell::{headline, quietly, Fault};
+
+/// Readers and writers of images that the tests compare with.
+const TEST_PACKAGES: [&str; 3] = ["numpy==2.2.6", "nibabel==5.3.2", "SimpleITK==2.5.2"];
+
+/// The environment's folder.
+fn folder() -> PathBuf {
+    root().join(".python")
+}
+
+/// Its interpreter.
+pub fn interpreter() -> PathBuf {
+    folder().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python3" })
+}
+
+/// The folder of its programs.
+pub fn programs() -> PathBuf {
+    folder().join(if cfg!(windows) { "Scripts" } else { "bin" })
+}
+
+/// The interpreter for the tests, with what they need.
+pub fn for_tests() -> Result<PathBuf, Fault> {
+    install("test", &[&TEST_PACKAGES], "the tests' oracles (numpy, nibabel, SimpleITK)")?;
+    Ok(interpreter())
+}
+
+/// Installs sets of packages, each by one call of pip, unless the stamp says that just these are there.
+pub fn install(stamp: &str, sets: &[&[&str]], what: &str) -> Result<(), Fault> {
+    let stamp = folder().join(format!("installed-{stamp}"));
+    let content = sets.iter().map(|set| set.join(" ")).collect::<Vec<_>>().join("\n");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == content) && interpreter().exists() {
+        return Ok(());
+    }
+    create()?;
+    headline(&format!("installing {what} into .python"));
+    for set in sets {
+        let mut command = Command::new(interpreter());
+        command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(*set);
+        quietly(&mut command).map_err(|fault| {
+            Fault::new(format!(
+                "{fault}\nThe packages come from the Python package index: is there a way to it from here?"
+            ))
+        })?;
+    }
+    fs::write(&stamp, content).map_err(|error| cannot_write(&stamp, &error))
+}
+
+fn create() -> Result<(), Fault> {
+    let ready = folder().join("created");
+    if ready.exists() && interpreter().exists() {
+        return Ok(());
+    }
+    let python = find()?;
+    if folder().exists() {
+        fs::remove_dir_all(folder()).map_err(|error| cannot_write(&folder(), &error))?;
+    }
+    quietly(Command::new(python).args(["-m", "venv"]).arg(folder())).map_err(|fault| {
+        Fault::new(format!(
+            "{fault}\nPython cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
+        ))
+    })?;
+    fs::write(&ready, "").map_err(|error| cannot_write(&ready, &error))
+}
+
+/// The Python that is active outside.
+pub fn find() -> Result<&'static str, Fault> {
+    ["python3", "python"]
+        .into_iter()
+        .find(|name| quietly(Command::new(name).args(["-c", "import sys; assert sys.version_info >= (3, 9)"])).is_ok())
+        .ok_or_else(|| {
+            Fault::new("Python 3.9 or later was not found. On Debian and Ubuntu: apt-get install python3 python3-venv")
+        })
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::new(format!("cannot write {}: {error}", path.display()))
+}
