@@ -1,0 +1,446 @@
+//! NIfTI-1 and NIfTI-2: single files and `.hdr`/`.img` pairs, either byte order, compressed or not.
+//!
+//! The header is read here and not by a library, because everything that follows hangs on distrusting it: sizes, offsets
+//! and types are checked against each other and against the file before a voxel is read. NIfTI's world is RAS; ours is LPS.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
+use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
+use super::ReadOptions;
+use crate::files::AtomicFile;
+use crate::volume::{Geometry, Volume};
+use crate::{Error, Result};
+
+/// The largest shift, in mm, that rounding the geometry to NIfTI-1's float32 may cause before NIfTI-2 is written in its place.
+const ROUNDING_MM: f64 = 5e-5;
+
+/// What kind of NIfTI header some bytes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    two: bool,
+    big_endian: bool,
+    /// The voxels are in a file of their own.
+    pair: bool,
+}
+
+impl Kind {
+    /// Recognises a header; none if it is not one.
+    pub fn of(bytes: &[u8]) -> Option<Kind> {
+        let size = bytes.get(..4).and_then(|b| <[u8; 4]>::try_from(b).ok())?;
+        let big_endian = match (i32::from_le_bytes(size), i32::from_be_bytes(size)) {
+            (348 | 540, _) => false,
+            (_, 348 | 540) => true,
+            _ => return None,
+        };
+        let two = size.contains(&0x1c) && size.contains(&0x02); // 540 = 0x21c
+        let magic = if two { bytes.get(4..8)? } else { bytes.get(344..348)? };
+        match (two, magic) {
+            (false, b"n+1\0") | (true, b"n+2\0") => Some(Kind { two, big_endian, pair: false }),
+            (false, b"ni1\0") | (true, b"ni2\0") => Some(Kind { two, big_endian, pair: true }),
+            _ => None,
+        }
+    }
+
+    fn header_bytes(self) -> usize {
+        if self.two {
+            540
+        } else {
+            348
+        }
+    }
+}
+
+/// Whether some bytes are the header of Analyze 7.5, which has NIfTI's size but none of its geometry.
+pub(super) fn is_analyze(bytes: &[u8]) -> bool {
+    let size = bytes.get(..4).and_then(|b| <[u8; 4]>::try_from(b).ok());
+    bytes.len() >= 348 && size.is_some_and(|s| i32::from_le_bytes(s) == 348 || i32::from_be_bytes(s) == 348)
+}
+
+/// The numbers of a header, in the words of NIfTI-2.
+struct Header {
+    dim: [i64; 8],
+    datatype: i16,
+    bitpix: i16,
+    pixdim: [f64; 8],
+    vox_offset: f64,
+    slope: f64,
+    intercept: f64,
+    units: i32,
+    qform: i32,
+    sform: i32,
+    quaternion: [f64; 3],
+    offset: [f64; 3],
+    srow: [[f64; 4]; 3],
+}
+
+/// Reads numbers at offsets in either byte order.
+struct Bytes<'a>(&'a [u8], bool);
+
+macro_rules! reader {
+    ($name:ident, $type:ty) => {
+        fn $name(&self, at: usize) -> $type {
+            const SIZE: usize = std::mem::size_of::<$type>();
+            let mut raw = [0_u8; SIZE];
+            // The header's length was checked; a missing number would read as 0 and be refused as such.
+            if let Some(bytes) = self.0.get(at..at + SIZE) {
+                raw.copy_from_slice(bytes);
+            }
+            if self.1 {
+                <$type>::from_be_bytes(raw)
+            } else {
+                <$type>::from_le_bytes(raw)
+            }
+        }
+    };
+}
+
+impl Bytes<'_> {
+    reader!(i16, i16);
+    reader!(i32, i32);
+    reader!(i64, i64);
+    reader!(f32, f32);
+    reader!(f64, f64);
+}
+
+impl Header {
+    fn parse(bytes: &[u8], kind: Kind) -> Self {
+        let b = Bytes(bytes, kind.big_endian);
+        let single = |at: usize| f64::from(b.f32(at));
+        if kind.two {
+            Header {
+                dim: std::array::from_fn(|n| b.i64(16 + 8 * n)),
+                datatype: b.i16(12),
+                bitpix: b.i16(14),
+                pixdim: std::array::from_fn(|n| b.f64(104 + 8 * n)),
+                vox_offset: b.i64(168) as f64,
+                slope: b.f64(176),
+                intercept: b.f64(184),
+                units: b.i32(500),
+                qform: b.i32(344),
+                sform: b.i32(348),
+                quaternion: std::array::from_fn(|n| b.f64(352 + 8 * n)),
+                offset: std::array::from_fn(|n| b.f64(376 + 8 * n)),
+                srow: std::array::from_fn(|row| std::array::from_fn(|n| b.f64(400 + 32 * row + 8 * n))),
+            }
+        } else {
+            Header {
+                dim: std::array::from_fn(|n| i64::from(b.i16(40 + 2 * n))),
+                datatype: b.i16(70),
+                bitpix: b.i16(72),
+                pixdim: std::array::from_fn(|n| single(76 + 4 * n)),
+                vox_offset: single(108),
+                slope: single(112),
+                intercept: single(116),
+                units: i32::from(bytes.get(123).copied().unwrap_or(0)),
+                qform: i32::from(b.i16(252)),
+                sform: i32::from(b.i16(254)),
+                quaternion: std::array::from_fn(|n| single(256 + 4 * n)),
+                offset: std::array::from_fn(|n| single(268 + 4 * n)),
+                srow: std::array::from_fn(|row| std::array::from_fn(|n| single(280 + 16 * row + 4 * n))),
+            }
+        }
+    }
+
+    /// The extents of a single 3D volume.
+    fn size(&self) -> std::result::Result<[usize; 3], String> {
+        let dimensions = self.dim[0];
+        if !(1..=7).contains(&dimensions) {
+            return Err(format!("its header says {dimensions} dimensions; 3 were expected"));
+        }
+        let extents = &self.dim[1..=dimensions as usize];
+        if let Some(bad) = extents.iter().find(|n| **n < 1) {
+            return Err(format!("its header gives a dimension of {bad} voxels"));
+        }
+        if dimensions < 3 {
+            return Err(format!("a {dimensions}D image; a 3D volume was expected"));
+        }
+        if extents.iter().skip(4).any(|n| *n > 1) {
+            return Err(format!("it holds several values per voxel (dimensions {extents:?}); a scalar 3D volume was expected"));
+        }
+        if let Some(volumes) = extents.get(3).filter(|n| **n > 1) {
+            return Err(format!(
+                "a 4D image of {volumes} volumes; a single 3D volume was expected: take one out and segment that"
+            ));
+        }
+        let size = |n: i64| usize::try_from(n).map_err(|_| format!("its header gives a dimension of {n} voxels"));
+        Ok([size(extents[0])?, size(extents[1])?, size(extents[2])?])
+    }
+
+    fn number(&self) -> std::result::Result<Number, String> {
+        let number = match self.datatype {
+            2 => Number::U8,
+            256 => Number::I8,
+            512 => Number::U16,
+            4 => Number::I16,
+            768 => Number::U32,
+            8 => Number::I32,
+            1280 => Number::U64,
+            1024 => Number::I64,
+            16 => Number::F32,
+            64 => Number::F64,
+            32 | 1792 | 2048 => return Err("its voxels are complex numbers; one real number per voxel was expected".into()),
+            128 => return Err("an RGB image; a CT in Hounsfield units was expected".into()),
+            2304 => return Err("an RGBA image; a CT in Hounsfield units was expected".into()),
+            1536 => return Err("its voxels are 128-bit floats, which cannot be read; convert it to 32-bit floats".into()),
+            1 => return Err("its voxels are single bits, which cannot be read; convert it to 8-bit integers".into()),
+            other => return Err(format!("its header has the unknown data type {other}")),
+        };
+        let bits = 8 * number.bytes() as i16;
+        if self.bitpix != bits {
+            let found = self.bitpix;
+            return Err(format!("its header contradicts itself: {bits}-bit voxels by type, {found}-bit by size"));
+        }
+        Ok(number)
+    }
+
+    fn scale(&self) -> (f64, f64) {
+        if self.slope == 0.0 || !self.slope.is_finite() || !self.intercept.is_finite() {
+            (1.0, 0.0)
+        } else {
+            (self.slope, self.intercept)
+        }
+    }
+
+    /// The grid: sform if it is set and usable, else qform, else the spacing alone.
+    fn geometry(&self, size: [usize; 3], path: &Path) -> Result<Geometry> {
+        let fault = |e: Error| match e {
+            Error::Volume(text) => Error::image(path, text),
+            other => other,
+        };
+        let millimetres = match self.units & 7 {
+            1 => 1e3,
+            3 => 1e-3,
+            _ => 1.0,
+        };
+        if self.sform > 0 {
+            match lps(size, self.srow, millimetres) {
+                Ok(geometry) => return Ok(geometry),
+                Err(e) if self.qform <= 0 => return Err(fault(e)),
+                Err(e) => log::warn!("{}: its sform cannot be used ({e}); its qform is", path.display()),
+            }
+        }
+        if self.qform > 0 {
+            let [b, c, d] = self.quaternion;
+            let square = 1.0 - b * b - c * c - d * d;
+            if square.is_nan() || square < -1e-3 {
+                return Err(Error::image(path, format!("its qform's quaternion ({b}, {c}, {d}) is not a rotation")));
+            }
+            let rotation = rotation(square.max(0.0).sqrt(), b, c, d);
+            let handed = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
+            let spacing = [self.pixdim[1], self.pixdim[2], handed * self.pixdim[3]];
+            let affine = std::array::from_fn(|row| {
+                let r = rotation[row];
+                [r[0] * spacing[0], r[1] * spacing[1], r[2] * spacing[2], self.offset[row]]
+            });
+            return lps(size, affine, millimetres).map_err(fault);
+        }
+        log::warn!("{}: it does not say how it lies in the patient; +i, +j, +k are taken for right, front, up", path.display());
+        let [_, x, y, z, ..] = self.pixdim;
+        lps(size, [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]], millimetres).map_err(fault)
+    }
+}
+
+/// A RAS affine as an LPS grid.
+fn lps(size: [usize; 3], ras: [[f64; 4]; 3], millimetres: f64) -> Result<Geometry> {
+    let signs = [-millimetres, -millimetres, millimetres];
+    Geometry::from_affine(size, std::array::from_fn(|row| ras[row].map(|v| v * signs[row])))
+}
+
+fn rotation(a: f64, b: f64, c: f64, d: f64) -> [[f64; 3]; 3] {
+    [
+        [a * a + b * b - c * c - d * d, 2.0 * (b * c - a * d), 2.0 * (b * d + a * c)],
+        [2.0 * (b * c + a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d - a * b)],
+        [2.0 * (b * d - a * c), 2.0 * (c * d + a * b), a * a + d * d - b * b - c * c],
+    ]
+}
+
+/// Reads the NIfTI image whose header `path` begins with; `bytes` and `gzip` are what [`voxels::head`] gave for it.
+pub(super) fn read(path: &Path, kind: Kind, bytes: &[u8], gzip: bool, options: &ReadOptions) -> Result<Volume> {
+    if bytes.len() < kind.header_bytes() {
+        let fault = format!("its header is cut off: {} of {} bytes", bytes.len(), kind.header_bytes());
+        return Err(Error::image(path, fault));
+    }
+    let header = Header::parse(bytes, kind);
+    let refuse = |text: String| Error::image(path, text);
+    let size = header.size().map_err(refuse)?;
+    let number = header.number().map_err(refuse)?;
+    let layout = Layout { size, number, big_endian: kind.big_endian, scale: header.scale() };
+    layout.check(path, options)?;
+    let offset = header.vox_offset;
+    if !(0.0..=1e12).contains(&offset) || offset.fract() != 0.0 {
+        return Err(refuse(format!("its header puts the voxels at byte {offset}; a whole number from 0 was expected")));
+    }
+    let mut skip = offset as u64;
+    let file = if kind.pair { partner(path, "img")? } else { path.to_path_buf() };
+    let packed = if kind.pair { voxels::head(&file, 2)?.1 } else { gzip };
+    if !kind.pair {
+        // Some writers leave the offset at 0 and mean "behind the header and its four bytes of extension flags".
+        let least = kind.header_bytes() as u64 + 4;
+        if skip == 0 {
+            skip = least;
+        } else if skip < kind.header_bytes() as u64 {
+            return Err(refuse(format!("its header puts the voxels at byte {skip}, inside the header itself")));
+        }
+    }
+    let geometry = header.geometry(size, path)?;
+    let packing = if packed { Packing::Gzip } else { Packing::Plain };
+    let source = Source { files: vec![file], skip, packing, skip_unpacked: packed };
+    let voxels = voxels::read(path, &layout, &source, options)?;
+    Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
+}
+
+/// The other half of a pair: the file with the same name and the extension `img` or `hdr`, compressed or not.
+pub(super) fn partner(path: &Path, extension: &str) -> Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bare = name.strip_suffix(".gz").or(name.strip_suffix(".GZ")).unwrap_or(&name);
+    let stem = bare.rsplit_once('.').map_or(bare, |(stem, _)| stem);
+    let upper = extension.to_uppercase();
+    let names = [
+        format!("{stem}.{extension}"),
+        format!("{stem}.{extension}.gz"),
+        format!("{stem}.{upper}"),
+        format!("{stem}.{upper}.gz"),
+    ];
+    names.iter().map(|name| path.with_file_name(name)).find(|path| path.is_file()).ok_or_else(|| {
+        let fault = format!("one half of a pair; {} was expected beside it", names[0]);
+        Error::image(path, fault)
+    })
+}
+
+/// Writes a single file, or a pair if `path` ends in `.hdr` or `.img`.
+pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
+    let lower = path.to_string_lossy().to_lowercase();
+    let gzip = lower.ends_with(".gz");
+    let bare = lower.strip_suffix(".gz").unwrap_or(&lower);
+    let pair = !bare.ends_with(".nii");
+    let header = header(voxels.number(), geometry, pair);
+    let put = |path: &Path, parts: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| -> Result<AtomicFile> {
+        let mut file = AtomicFile::create(path)?;
+        let result = if gzip {
+            let mut encoder = GzEncoder::new(&mut file, Compression::new(3));
+            parts(&mut encoder).and_then(|()| encoder.finish().map(|_| ()))
+        } else {
+            parts(&mut file)
+        };
+        result.map_err(|e| Error::file("write", path, e))?;
+        Ok(file)
+    };
+    if !pair {
+        return put(path, &|out| {
+            out.write_all(&header)?;
+            voxels.write_to(out)
+        })?
+        .commit();
+    }
+    let name = path.to_string_lossy().into_owned();
+    let (stem, tail) = name.split_at(bare.len() - 4);
+    let half = |extension: &str| PathBuf::from(format!("{stem}.{extension}{}", &tail[4..]));
+    let image = put(&half("img"), &|out| voxels.write_to(out))?;
+    let header = put(&half("hdr"), &|out| out.write_all(&header))?;
+    AtomicFile::commit_all(vec![image, header])
+}
+
+/// A header with its four bytes of extension flags: NIfTI-1 where its 16-bit sizes and float32 geometry suffice, else NIfTI-2.
+fn header(number: Number, geometry: &Geometry, pair: bool) -> Vec<u8> {
+    let signs = [-1.0, -1.0, 1.0];
+    let affine = geometry.affine();
+    let ras: [[f64; 4]; 3] = std::array::from_fn(|row| affine[row].map(|v| v * signs[row]));
+    let rounded = ras.map(|row| row.map(|v| f64::from(v as f32)));
+    let fits = geometry.size.iter().all(|n| *n <= i16::MAX as usize);
+    let exact = lps(geometry.size, rounded, 1.0).is_ok_and(|g| g.distance(geometry) <= ROUNDING_MM);
+    let two = !(fits && exact);
+
+    let (datatype, bits): (i16, i16) = match number {
+        Number::U8 => (2, 8),
+        Number::I16 => (4, 16),
+        _ => (16, 32),
+    };
+    let (quaternion, handed) = quaternion(geometry);
+    let qform = qform_matches(geometry, &ras, quaternion, handed);
+    let mut h = vec![0_u8; if two { 540 } else { 348 }];
+    let mut put = |at: usize, bytes: &[u8]| h[at..at + bytes.len()].copy_from_slice(bytes);
+    let [i, j, k] = geometry.size;
+    let [x, y, z] = geometry.spacing;
+    let dim = [3, i, j, k, 1, 1, 1, 1];
+    let pixdim = [handed, x, y, z, 1.0, 1.0, 1.0, 1.0];
+    let offset = ras.map(|row| row[3]);
+    const MILLIMETRES: u8 = 2;
+    if two {
+        put(0, &540_i32.to_le_bytes());
+        put(4, if pair { b"ni2\0\r\n\x1a\n" } else { b"n+2\0\r\n\x1a\n" });
+        put(12, &datatype.to_le_bytes());
+        put(14, &bits.to_le_bytes());
+        dim.iter().enumerate().for_each(|(n, v)| put(16 + 8 * n, &(*v as i64).to_le_bytes()));
+        pixdim.iter().enumerate().for_each(|(n, v)| put(104 + 8 * n, &v.to_le_bytes()));
+        put(168, &(if pair { 0_i64 } else { 544 }).to_le_bytes());
+        put(176, &1_f64.to_le_bytes());
+        put(344, &i32::from(qform).to_le_bytes());
+        put(348, &1_i32.to_le_bytes());
+        quaternion.iter().enumerate().for_each(|(n, v)| put(352 + 8 * n, &v.to_le_bytes()));
+        offset.iter().enumerate().for_each(|(n, v)| put(376 + 8 * n, &v.to_le_bytes()));
+        ras.iter().flatten().enumerate().for_each(|(n, v)| put(400 + 8 * n, &v.to_le_bytes()));
+        put(500, &i32::from(MILLIMETRES).to_le_bytes());
+    } else {
+        put(0, &348_i32.to_le_bytes());
+        dim.iter().enumerate().for_each(|(n, v)| put(40 + 2 * n, &(*v as i16).to_le_bytes()));
+        put(70, &datatype.to_le_bytes());
+        put(72, &bits.to_le_bytes());
+        pixdim.iter().enumerate().for_each(|(n, v)| put(76 + 4 * n, &(*v as f32).to_le_bytes()));
+        put(108, &(if pair { 0_f32 } else { 352.0 }).to_le_bytes());
+        put(112, &1_f32.to_le_bytes());
+        put(123, &[MILLIMETRES]);
+        put(252, &i16::from(qform).to_le_bytes());
+        put(254, &1_i16.to_le_bytes());
+        quaternion.iter().enumerate().for_each(|(n, v)| put(256 + 4 * n, &(*v as f32).to_le_bytes()));
+        offset.iter().enumerate().for_each(|(n, v)| put(268 + 4 * n, &(*v as f32).to_le_bytes()));
+        ras.iter().flatten().enumerate().for_each(|(n, v)| put(280 + 4 * n, &(*v as f32).to_le_bytes()));
+        put(344, if pair { b"ni1\0" } else { b"n+1\0" });
+    }
+    h.extend([0_u8; 4]);
+    h
+}
+
+/// (b, c, d) of the rotation from voxel axes to RAS, and -1 if the third axis has to be turned round for it to be a rotation.
+fn quaternion(geometry: &Geometry) -> ([f64; 3], f64) {
+    let signs = [-1.0, -1.0, 1.0];
+    let mut r: [[f64; 3]; 3] = std::array::from_fn(|row| geometry.direction[row].map(|v| v * signs[row]));
+    let determinant = r[0][0] * (r[1][1] * r[2][2] - r[1][2] * r[2][1])
+        - r[0][1] * (r[1][0] * r[2][2] - r[1][2] * r[2][0])
+        + r[0][2] * (r[1][0] * r[2][1] - r[1][1] * r[2][0]);
+    let handed = if determinant < 0.0 { -1.0 } else { 1.0 };
+    r.iter_mut().for_each(|row| row[2] *= handed);
+    // The largest of the four components by its square, so that nothing is divided by a small number.
+    let squares = [
+        1.0 + r[0][0] + r[1][1] + r[2][2],
+        1.0 + r[0][0] - r[1][1] - r[2][2],
+        1.0 - r[0][0] + r[1][1] - r[2][2],
+        1.0 - r[0][0] - r[1][1] + r[2][2],
+    ];
+    let largest = (0..4).fold(0, |best, n| if squares[n] > squares[best] { n } else { best });
+    let s = 2.0 * squares[largest].max(0.0).sqrt();
+    let (yz, xz, xy) = (r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]);
+    let (syz, sxz, sxy) = (r[2][1] + r[1][2], r[0][2] + r[2][0], r[1][0] + r[0][1]);
+    let [a, b, c, d] = match largest {
+        0 => [s / 4.0, yz / s, xz / s, xy / s],
+        1 => [yz / s, s / 4.0, sxy / s, sxz / s],
+        2 => [xz / s, sxy / s, s / 4.0, syz / s],
+        _ => [xy / s, sxz / s, syz / s, s / 4.0],
+    };
+    let sign = if a < 0.0 { -1.0 } else { 1.0 };
+    ([b * sign, c * sign, d * sign], handed)
+}
+
+/// Whether the quaternion, which knows rotations alone, describes the grid as well as the sform does.
+fn qform_matches(geometry: &Geometry, ras: &[[f64; 4]; 3], [b, c, d]: [f64; 3], handed: f64) -> bool {
+    let rotation = rotation((1.0 - b * b - c * c - d * d).max(0.0).sqrt(), b, c, d);
+    let s = [geometry.spacing[0], geometry.spacing[1], handed * geometry.spacing[2]];
+    let affine = std::array::from_fn(|row| {
+        let r = rotation[row];
+        [r[0] * s[0], r[1] * s[1], r[2] * s[2], ras[row][3]]
+    });
+    lps(geometry.size, affine, 1.0).is_ok_and(|g| g.distance(geometry) < 1e-3)
+}

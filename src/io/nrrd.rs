@@ -1,0 +1,297 @@
+//! NRRD, attached (`.nrrd`) and detached (`.nhdr`), as 3D Slicer and ITK write it: raw, gzip and text encodings.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use flate2::write::GzEncoder;
+use flate2::Compression;
+use ndarray::Array3;
+
+use super::text::{beside, list, numbers, pattern, LONGEST_HEADER};
+use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
+use super::ReadOptions;
+use crate::files::AtomicFile;
+use crate::volume::{Geometry, Volume};
+use crate::{Error, Result};
+
+/// Whether some bytes begin an NRRD.
+pub(super) fn recognise(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"NRRD000")
+}
+
+/// The fields of a header, in the order of the file, and where it ends.
+struct Header {
+    fields: Vec<(String, String)>,
+    /// Bytes up to and with the empty line; the whole file for a detached header.
+    length: usize,
+    /// The lines behind `data file: LIST`.
+    listed: Option<String>,
+}
+
+impl Header {
+    fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        let mut at = 0;
+        let mut listed: Option<String> = None;
+        while at < bytes.len() {
+            let end = bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |n| at + n);
+            let line = String::from_utf8_lossy(&bytes[at..end]).trim_end_matches('\r').to_string();
+            at = (end + 1).min(bytes.len());
+            if let Some(files) = &mut listed {
+                files.push_str(&line);
+                files.push('\n');
+                continue;
+            }
+            if line.is_empty() {
+                break;
+            }
+            if line.starts_with('#') || line.starts_with("NRRD") || line.contains(":=") {
+                continue;
+            }
+            let Some((name, value)) = line.split_once(": ").or_else(|| line.split_once(':')) else {
+                return Err(Error::image(path, format!("its NRRD header has a line that is not understood: \"{line}\"")));
+            };
+            let name = name.trim().to_lowercase();
+            if (name == "data file" || name == "datafile") && value.trim_start().starts_with("LIST") {
+                listed = Some(String::new());
+            }
+            fields.push((name, value.trim().to_string()));
+        }
+        Ok(Header { fields, length: at, listed })
+    }
+
+    fn get(&self, names: &[&str]) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads an image; `bytes` are its first ones.
+pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Volume> {
+    let refuse = |text: String| Error::image(path, text);
+    let header = Header::parse(path, bytes)?;
+    let needed = |names: &[&str]| {
+        header.get(names).ok_or_else(|| refuse(format!("its NRRD header has no \"{}\" field", names[0])))
+    };
+    let number = number(needed(&["type"])?).map_err(refuse)?;
+    let sizes: Vec<u64> = numbers(needed(&["sizes"])?).ok_or_else(|| refuse("its sizes are not numbers".into()))?;
+    if needed(&["dimension"])?.parse() != Ok(sizes.len()) {
+        return Err(refuse(format!("its header contradicts itself: dimension and {} sizes", sizes.len())));
+    }
+    let directions = header.get(&["space directions"]).map(vectors).transpose().map_err(refuse)?;
+    let spacings: Option<Vec<f64>> = header.get(&["spacings"]).map(numbers).unwrap_or_default();
+    let axes = spatial_axes(&sizes, directions.as_deref()).map_err(refuse)?;
+    let size = axes.map(|axis| sizes[axis] as usize);
+    if size.contains(&0) {
+        return Err(refuse(format!("its header gives sizes of {sizes:?}")));
+    }
+
+    let space = header.get(&["space"]).unwrap_or("").to_lowercase();
+    let signs = match space.split("-time").next().unwrap_or("") {
+        "left-posterior-superior" | "lps" | "" | "scanner-xyz" | "3d-right-handed" => [1.0, 1.0, 1.0],
+        "right-anterior-superior" | "ras" => [-1.0, -1.0, 1.0],
+        "left-anterior-superior" | "las" => [1.0, -1.0, 1.0],
+        other => return Err(refuse(format!("its space is \"{other}\"; LPS, RAS or LAS was expected"))),
+    };
+    let columns: [[f64; 3]; 3] = match &directions {
+        Some(directions) => {
+            let column = |axis: usize| directions[axis].ok_or_else(|| refuse("an axis has no direction".into()));
+            [column(axes[0])?, column(axes[1])?, column(axes[2])?]
+        }
+        None => {
+            log::warn!("{}: it does not say how it lies in the patient; +i, +j, +k are taken for left, back, up", path.display());
+            let spacing = |n: usize| spacings.as_ref().and_then(|s| s.get(axes[n]).copied()).unwrap_or(1.0);
+            [[spacing(0), 0.0, 0.0], [0.0, spacing(1), 0.0], [0.0, 0.0, spacing(2)]]
+        }
+    };
+    let origin = match header.get(&["space origin"]) {
+        Some(text) => vectors(text).map_err(refuse)?.first().copied().flatten().unwrap_or([0.0; 3]),
+        None => [0.0; 3],
+    };
+    let affine = std::array::from_fn(|row| {
+        [columns[0][row], columns[1][row], columns[2][row], origin[row]].map(|v| v * signs[row])
+    });
+    let geometry = Geometry::from_affine(size, affine).map_err(|e| super::name_file(e, path))?;
+
+    let big_endian = match header.get(&["endian"]).map(str::to_lowercase).as_deref() {
+        Some("big") => true,
+        Some("little") => false,
+        None if number.bytes() == 1 => false,
+        None if is_text(&header) => false,
+        other => return Err(refuse(format!("its endian is {other:?}; little or big was expected"))),
+    };
+    let layout = Layout { size, number, big_endian, scale: (1.0, 0.0) };
+    layout.check(path, options)?;
+    let voxels = data(path, &header, &layout, options)?;
+    Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
+}
+
+fn is_text(header: &Header) -> bool {
+    matches!(header.get(&["encoding"]).map(str::to_lowercase).as_deref(), Some("ascii" | "text" | "txt"))
+}
+
+fn data(path: &Path, header: &Header, layout: &Layout, options: &ReadOptions) -> Result<Array3<f32>> {
+    let refuse = |text: String| Error::image(path, text);
+    let skip = |names: &[&str]| -> Result<i64> {
+        header.get(names).map_or(Ok(0), |text| {
+            text.parse().map_err(|_| refuse(format!("its \"{}\" is \"{text}\"; a number was expected", names[0])))
+        })
+    };
+    if skip(&["line skip", "lineskip"])? != 0 {
+        return Err(refuse("it skips lines before its data, which is not supported; write it without \"line skip\"".into()));
+    }
+    let (files, start) = match header.get(&["data file", "datafile"]) {
+        None => (vec![path.to_path_buf()], header.length as u64),
+        Some(_) if header.listed.is_some() => (list(path, header.listed.as_deref().unwrap_or(""))?, 0),
+        Some(name) if name.contains('%') => (pattern(path, name)?, 0),
+        Some(name) => (vec![beside(path, name)], 0),
+    };
+    let encoding = header.get(&["encoding"]).unwrap_or("raw").to_lowercase();
+    let packing = match encoding.as_str() {
+        "raw" => Packing::Plain,
+        "gzip" | "gz" => Packing::Gzip,
+        "ascii" | "text" | "txt" => return text_data(path, &files, start, layout),
+        other => return Err(refuse(format!("its encoding is \"{other}\"; raw, gzip or text was expected"))),
+    };
+    let extra = skip(&["byte skip", "byteskip"])?;
+    let skip = match (extra, packing, files.as_slice()) {
+        (-1, Packing::Plain, [file]) => {
+            // "The data are the last bytes of the file".
+            let length = std::fs::metadata(file).map_err(|e| Error::file("open", file, e))?.len();
+            let bytes = layout.size.iter().product::<usize>() as u64 * layout.number.bytes() as u64;
+            length.checked_sub(bytes).ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
+        }
+        (0.., Packing::Plain, _) => start + extra as u64,
+        (0, _, _) => start,
+        _ => return Err(refuse(format!("its \"byte skip\" of {extra} does not go with its encoding"))),
+    };
+    voxels::read(path, layout, &Source { files, skip, packing, skip_unpacked: false }, options)
+}
+
+fn text_data(path: &Path, files: &[std::path::PathBuf], start: u64, layout: &Layout) -> Result<Array3<f32>> {
+    let count: usize = layout.size.iter().product();
+    let mut values = Vec::new();
+    for file in files {
+        let mut bytes = Vec::new();
+        // No number of an image takes more than 32 characters with the blank behind it.
+        let limit = start + 32 * count as u64 + 1024;
+        let opened = std::fs::File::open(file).map_err(|e| Error::file("open", file, e))?;
+        opened.take(limit).read_to_end(&mut bytes).map_err(|e| Error::file("read", file, e))?;
+        let text = String::from_utf8_lossy(bytes.get(start as usize..).unwrap_or_default()).into_owned();
+        for word in text.split_whitespace() {
+            values.push(word.parse::<f32>().map_err(|_| Error::image(path, format!("\"{word}\" among its voxels is not a number")))?);
+        }
+    }
+    let found = values.len();
+    let [i, j, k] = layout.size;
+    Array3::from_shape_vec((k, j, i), values)
+        .map_err(|_| Error::image(path, format!("it holds {found} voxels; its header calls for {count}")))
+}
+
+fn number(name: &str) -> std::result::Result<Number, String> {
+    Ok(match name.to_lowercase().as_str() {
+        "signed char" | "int8" | "int8_t" => Number::I8,
+        "uchar" | "unsigned char" | "uint8" | "uint8_t" => Number::U8,
+        "short" | "short int" | "signed short" | "signed short int" | "int16" | "int16_t" => Number::I16,
+        "ushort" | "unsigned short" | "unsigned short int" | "uint16" | "uint16_t" => Number::U16,
+        "int" | "signed int" | "int32" | "int32_t" => Number::I32,
+        "uint" | "unsigned int" | "uint32" | "uint32_t" => Number::U32,
+        "longlong" | "long long" | "long long int" | "signed long long" | "signed long long int" | "int64"
+        | "int64_t" => Number::I64,
+        "ulonglong" | "unsigned long long" | "unsigned long long int" | "uint64" | "uint64_t" => Number::U64,
+        "float" => Number::F32,
+        "double" => Number::F64,
+        other => return Err(format!("its voxels are of type \"{other}\"; a number type was expected")),
+    })
+}
+
+/// Vectors like `(1,0,0) (0,1,0) none`.
+fn vectors(text: &str) -> std::result::Result<Vec<Option<[f64; 3]>>, String> {
+    let fault = || format!("its vectors \"{text}\" are not understood; three numbers each were expected");
+    let mut rest = text.trim();
+    let mut result = Vec::new();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("none") {
+            result.push(None);
+            rest = after.trim_start();
+            continue;
+        }
+        let (vector, after) = rest.strip_prefix('(').and_then(|r| r.split_once(')')).ok_or_else(fault)?;
+        let values: Vec<f64> =
+            vector.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>().ok_or_else(fault)?;
+        result.push(Some(<[f64; 3]>::try_from(values).map_err(|_| fault())?));
+        rest = after.trim_start();
+    }
+    Ok(result)
+}
+
+/// The three axes that run through space. An axis more must have one element.
+fn spatial_axes(sizes: &[u64], directions: Option<&[Option<[f64; 3]>]>) -> std::result::Result<[usize; 3], String> {
+    if directions.is_some_and(|d| d.len() != sizes.len()) {
+        return Err("its header contradicts itself: sizes and space directions differ in number".into());
+    }
+    let spatial = |axis: &usize| directions.is_none_or(|d| d[*axis].is_some());
+    let axes: Vec<usize> = (0..sizes.len()).filter(spatial).collect();
+    for (axis, size) in sizes.iter().enumerate().filter(|(axis, _)| !axes.contains(axis) || axes.len() > 3) {
+        if axes.len() > 3 {
+            return Err(format!("a {}D image; a single 3D volume was expected: take one out and segment that", sizes.len()));
+        }
+        if *size > 1 {
+            return Err(format!("its axis {axis} holds {size} values per voxel or volumes; a scalar 3D volume was expected"));
+        }
+    }
+    <[usize; 3]>::try_from(axes).map_err(|axes| format!("a {}D image; a 3D volume was expected", axes.len()))
+}
+
+/// Writes an attached image, or a detached one if `path` ends in `.nhdr`; gzip in both cases.
+pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
+    let fault = |e| Error::file("write", path, e);
+    let detached = path.to_string_lossy().to_lowercase().ends_with(".nhdr");
+    let data_path = path.with_extension("raw.gz");
+    let data_name = data_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let header = header(&voxels, geometry, detached.then_some(data_name.as_str()));
+    let put_data = |file: &mut AtomicFile| -> std::io::Result<()> {
+        let mut encoder = GzEncoder::new(file, Compression::new(3));
+        voxels.write_to(&mut encoder)?;
+        encoder.finish().map(|_| ())
+    };
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(header.as_bytes()).map_err(fault)?;
+    if !detached {
+        put_data(&mut file).map_err(fault)?;
+        return file.commit();
+    }
+    let mut data = AtomicFile::create(&data_path)?;
+    put_data(&mut data).map_err(|e| Error::file("write", &data_path, e))?;
+    AtomicFile::commit_all(vec![data, file])
+}
+
+fn header(voxels: &Voxels, geometry: &Geometry, data_file: Option<&str>) -> String {
+    let number = match voxels.number() {
+        Number::U8 => "unsigned char",
+        Number::I16 => "short",
+        _ => "float",
+    };
+    let vector = |v: [f64; 3]| format!("({},{},{})", v[0], v[1], v[2]);
+    let affine = geometry.affine();
+    let column = |axis: usize| vector(std::array::from_fn(|row| affine[row][axis]));
+    let [i, j, k] = geometry.size;
+    let mut text = format!(
+        "NRRD0005\ntype: {number}\ndimension: 3\nspace: left-posterior-superior\nsizes: {i} {j} {k}\n\
+         space directions: {} {} {}\nkinds: domain domain domain\nendian: little\nencoding: gzip\n\
+         space units: \"mm\" \"mm\" \"mm\"\nspace origin: {}\n",
+        column(0),
+        column(1),
+        column(2),
+        vector(geometry.origin)
+    );
+    match data_file {
+        Some(name) => text.push_str(&format!("data file: {name}\n")),
+        None => text.push('\n'),
+    }
+    text
+}
+
+/// Reads as much of a file as a header can take.
+pub(super) fn header_bytes(path: &Path) -> Result<Vec<u8>> {
+    Ok(voxels::head(path, LONGEST_HEADER)?.0)
+}

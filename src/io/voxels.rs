@@ -1,0 +1,293 @@
+//! Numbers in files to numbers in memory and back: types, byte order, compression, and limits.
+//!
+//! What a header claims is believed only as far as the file bears it out: memory is taken while the bytes arrive, up to a
+//! cap, and a compressed stream is read no further than the header called for.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use ndarray::{Array3, ArrayView3, Axis};
+
+use super::ReadOptions;
+use crate::{Error, Result};
+
+/// The number types that images are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    U64,
+    I64,
+    F32,
+    F64,
+}
+
+impl Number {
+    pub fn bytes(self) -> usize {
+        match self {
+            Number::U8 | Number::I8 => 1,
+            Number::U16 | Number::I16 => 2,
+            Number::U32 | Number::I32 | Number::F32 => 4,
+            Number::U64 | Number::I64 | Number::F64 => 8,
+        }
+    }
+
+    /// Decodes whole numbers from `bytes`, scaled, to the end of `out`.
+    fn decode(self, bytes: &[u8], big_endian: bool, scale: (f64, f64), out: &mut Vec<f32>) {
+        macro_rules! numbers {
+            ($type:ty) => {{
+                const SIZE: usize = std::mem::size_of::<$type>();
+                let number = |chunk: &[u8]| {
+                    let mut raw = [0_u8; SIZE];
+                    raw.copy_from_slice(chunk);
+                    if big_endian {
+                        <$type>::from_be_bytes(raw)
+                    } else {
+                        <$type>::from_le_bytes(raw)
+                    }
+                };
+                if scale == (1.0, 0.0) {
+                    out.extend(bytes.chunks_exact(SIZE).map(|chunk| number(chunk) as f32));
+                } else {
+                    out.extend(bytes.chunks_exact(SIZE).map(|c| (number(c) as f64 * scale.0 + scale.1) as f32));
+                }
+            }};
+        }
+        match self {
+            Number::U8 => numbers!(u8),
+            Number::I8 => numbers!(i8),
+            Number::U16 => numbers!(u16),
+            Number::I16 => numbers!(i16),
+            Number::U32 => numbers!(u32),
+            Number::I32 => numbers!(i32),
+            Number::U64 => numbers!(u64),
+            Number::I64 => numbers!(i64),
+            Number::F32 => numbers!(f32),
+            Number::F64 => numbers!(f64),
+        }
+    }
+}
+
+/// What a header says of the voxels behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    /// Voxels along i, j and k.
+    pub size: [usize; 3],
+    pub number: Number,
+    pub big_endian: bool,
+    /// Slope and intercept; (1, 0) for none.
+    pub scale: (f64, f64),
+}
+
+impl Layout {
+    /// Refuses sizes that overflow or exceed the cap, before anything is allocated.
+    pub fn check(&self, path: &Path, options: &ReadOptions) -> Result<()> {
+        let voxels = self.size.iter().try_fold(1_u64, |n, size| n.checked_mul(*size as u64));
+        match voxels.and_then(|n| n.checked_mul(4)) {
+            Some(bytes) if bytes <= options.max_bytes => Ok(()),
+            _ => {
+                let [i, j, k] = self.size;
+                let cap = options.max_bytes as f64 / (1_u64 << 30) as f64;
+                let fault = format!("its header claims {i} x {j} x {k} voxels, which would take more than the limit of {cap:.3} GiB");
+                Err(Error::image(path, fault))
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.size.iter().map(|n| *n as u64).product::<u64>() * self.number.bytes() as u64
+    }
+}
+
+/// How the bytes of the voxels are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    Plain,
+    Gzip,
+    Zlib,
+}
+
+/// The voxels' bytes: one file from an offset on, or several files one after the other.
+pub(super) struct Source {
+    pub files: Vec<PathBuf>,
+    /// Bytes to pass over in each file before its data; where the packing begins for detached data, and in the unpacked stream
+    /// for a file that is compressed whole.
+    pub skip: u64,
+    pub packing: Packing,
+    /// Whether `skip` counts unpacked bytes.
+    pub skip_unpacked: bool,
+}
+
+/// Reads the voxels, `[k, j, i]`. `path` is what messages name.
+pub(super) fn read(path: &Path, layout: &Layout, source: &Source, options: &ReadOptions) -> Result<Array3<f32>> {
+    layout.check(path, options)?;
+    let mut expected = layout.bytes();
+    let count = layout.size.iter().product::<usize>();
+    let mut values: Vec<f32> = Vec::new();
+    let mut buffer = vec![0_u8; 1 << 20];
+    let mut filled = 0;
+    let last = source.files.len().saturating_sub(1);
+    for (number, file_path) in source.files.iter().enumerate() {
+        let mut file = File::open(file_path).map_err(|e| Error::file("open", file_path, e))?;
+        let length = file.metadata().map_err(|e| Error::file("read", file_path, e))?.len();
+        if source.packing == Packing::Plain && source.files.len() == 1 && length.saturating_sub(source.skip) < expected {
+            return Err(truncated(file_path, length.saturating_sub(source.skip), expected));
+        }
+        if !source.skip_unpacked {
+            file.seek(SeekFrom::Start(source.skip)).map_err(|e| Error::file("read", file_path, e))?;
+        }
+        let file = BufReader::with_capacity(1 << 18, file);
+        let mut reader: Box<dyn Read> = match source.packing {
+            Packing::Plain => Box::new(file),
+            Packing::Gzip => Box::new(MultiGzDecoder::new(file)),
+            Packing::Zlib => Box::new(ZlibDecoder::new(file)),
+        };
+        let damaged = |e: std::io::Error| read_fault(file_path, e);
+        if source.skip_unpacked {
+            let passed = std::io::copy(&mut reader.by_ref().take(source.skip), &mut std::io::sink()).map_err(damaged)?;
+            if passed < source.skip {
+                return Err(truncated(file_path, 0, expected));
+            }
+        }
+        while expected > 0 {
+            let wanted = ((buffer.len() - filled) as u64).min(expected) as usize;
+            let got = reader.read(&mut buffer[filled..filled + wanted]).map_err(damaged)?;
+            if got == 0 {
+                break;
+            }
+            expected -= got as u64;
+            filled += got;
+            let whole = filled - filled % layout.number.bytes();
+            if values.capacity() - values.len() < whole / layout.number.bytes() {
+                // In steps, as the bytes arrive: a header alone does not get memory.
+                values.reserve_exact((count - values.len()).min(1 << 26));
+            }
+            layout.number.decode(&buffer[..whole], layout.big_endian, layout.scale, &mut values);
+            buffer.copy_within(whole..filled, 0);
+            filled -= whole;
+        }
+        if number == last && expected == 0 && source.packing != Packing::Plain {
+            check_end(file_path, &mut reader)?;
+        }
+    }
+    if expected > 0 {
+        return Err(truncated(path, layout.bytes() - expected, layout.bytes()));
+    }
+    let [i, j, k] = layout.size;
+    Array3::from_shape_vec((k, j, i), values).map_err(|e| Error::image(path, format!("its voxels do not fit its size ({e})")))
+}
+
+/// A compressed stream ends with a checksum, which is read only by reading on.
+fn check_end(path: &Path, reader: &mut dyn Read) -> Result<()> {
+    let mut rest = [0_u8; 4096];
+    match reader.read(&mut rest) {
+        Ok(0) => Ok(()),
+        Ok(_) => {
+            log::warn!("{}: it holds more data than its header calls for; the rest is left alone", path.display());
+            Ok(())
+        }
+        // Some writers leave bytes behind the stream; the data themselves are whole.
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidInput && e.to_string().contains("header") => {
+            log::warn!("{}: there are bytes behind the compressed data; they are left alone", path.display());
+            Ok(())
+        }
+        Err(e) => Err(read_fault(path, e)),
+    }
+}
+
+fn truncated(path: &Path, found: u64, expected: u64) -> Error {
+    Error::image(path, format!("it is cut off: it holds {found} of {expected} bytes of voxels"))
+}
+
+/// An error while reading: the file's damage, or the system's refusal.
+pub(super) fn read_fault(path: &Path, e: std::io::Error) -> Error {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    match e.kind() {
+        UnexpectedEof => Error::image(path, "it is cut off: its compressed data end too early"),
+        InvalidData | InvalidInput => Error::image(path, format!("its compressed data are damaged ({e})")),
+        _ => Error::file("read", path, e),
+    }
+}
+
+/// The first `limit` bytes of a file, unpacked if it is compressed by gzip; and whether it is.
+pub(super) fn head(path: &Path, limit: usize) -> Result<(Vec<u8>, bool)> {
+    let mut file = File::open(path).map_err(|e| Error::file("open", path, e))?;
+    let mut magic = [0_u8; 2];
+    let mut seen = 0;
+    while seen < 2 {
+        match file.read(&mut magic[seen..]).map_err(|e| Error::file("read", path, e))? {
+            0 => break,
+            n => seen += n,
+        }
+    }
+    file.seek(SeekFrom::Start(0)).map_err(|e| Error::file("read", path, e))?;
+    let gzip = magic == [0x1f, 0x8b];
+    let mut bytes = Vec::new();
+    if gzip {
+        let result = MultiGzDecoder::new(BufReader::new(file)).take(limit as u64).read_to_end(&mut bytes);
+        // A header that arrived before the damage is enough to say what is damaged.
+        if let Err(e) = result {
+            if bytes.is_empty() {
+                return Err(read_fault(path, e));
+            }
+        }
+    } else {
+        file.take(limit as u64).read_to_end(&mut bytes).map_err(|e| Error::file("read", path, e))?;
+    }
+    Ok((bytes, gzip))
+}
+
+/// Voxels to be written, `[k, j, i]`, in any memory order.
+#[derive(Clone, Copy, Debug)]
+pub enum Voxels<'a> {
+    /// Masks.
+    U8(ArrayView3<'a, u8>),
+    /// Hounsfield units.
+    I16(ArrayView3<'a, i16>),
+    /// Probabilities.
+    F32(ArrayView3<'a, f32>),
+}
+
+impl Voxels<'_> {
+    pub(super) fn number(&self) -> Number {
+        match self {
+            Voxels::U8(_) => Number::U8,
+            Voxels::I16(_) => Number::I16,
+            Voxels::F32(_) => Number::F32,
+        }
+    }
+
+    pub(super) fn dim(&self) -> (usize, usize, usize) {
+        match self {
+            Voxels::U8(v) => v.dim(),
+            Voxels::I16(v) => v.dim(),
+            Voxels::F32(v) => v.dim(),
+        }
+    }
+
+    /// Writes them in C order, little endian, one slice at a time.
+    pub(super) fn write_to(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        macro_rules! slices {
+            ($voxels:expr) => {{
+                let mut bytes = Vec::new();
+                for slice in $voxels.axis_iter(Axis(0)) {
+                    bytes.clear();
+                    bytes.extend(slice.iter().flat_map(|v| v.to_le_bytes()));
+                    out.write_all(&bytes)?;
+                }
+            }};
+        }
+        match self {
+            Voxels::U8(v) => slices!(v),
+            Voxels::I16(v) => slices!(v),
+            Voxels::F32(v) => slices!(v),
+        }
+        Ok(())
+    }
+}
