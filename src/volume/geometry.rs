@@ -45,10 +45,11 @@ impl Geometry {
             let column = [affine[0][axis], affine[1][axis], affine[2][axis]];
             spacing[axis] = column.iter().map(|v| v * v).sum::<f64>().sqrt();
             for row in 0..3 {
-                direction[row][axis] = column[row] / spacing[axis];
+                // Adding 0 turns the -0 of a flipped frame into 0, for people to read.
+                direction[row][axis] = column[row] / spacing[axis] + 0.0;
             }
         }
-        let origin = [affine[0][3], affine[1][3], affine[2][3]];
+        let origin = [0, 1, 2].map(|row: usize| affine[row][3] + 0.0);
         let geometry = Geometry { size, spacing, origin, direction };
         geometry.check()?;
         Ok(geometry)

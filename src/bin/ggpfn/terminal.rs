@@ -29,7 +29,10 @@ pub fn start(verbose: bool, quiet: bool) {
     env_logger::Builder::new()
         .filter_module("ggpfn", level)
         .parse_env("GGPFN_LOG")
-        .format(|out, record| writeln!(out, "{}: {}", record.level().as_str().to_lowercase(), record.args()))
+        .format(|out, record| match record.level() {
+            log::Level::Warn => writeln!(out, "warning: {}", record.args()),
+            level => writeln!(out, "{}: {}", level.as_str().to_lowercase(), record.args()),
+        })
         .target(env_logger::Target::Pipe(Box::new(BetweenBars)))
         .init();
     let handler = || {
