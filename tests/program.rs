@@ -1,0 +1,281 @@
+//! The program as people meet it: what it prints, which files it leaves, how it fails and how it stops.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use common::{small_config, textured_volume};
+use ggpfn::io::{self, ReadOptions, Voxels};
+use ggpfn::network::{Model, ModelConfig, WeightType};
+use ggpfn::volume::Volume;
+
+/// A folder with odd characters in its name, a small scan and a small model.
+struct Room {
+    folder: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        let room = Room { folder: tempfile::Builder::new().prefix("größe & co (1) '").tempdir().unwrap() };
+        let volume = textured_volume([9, 20, 18], 5);
+        io::write(&room.path("ct.nii.gz"), Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
+        room.model("m.safetensors", ModelConfig { t: 2, ..small_config() });
+        room
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn model(&self, name: &str, config: ModelConfig) {
+        Model::new_untrained(config, 7).unwrap().save(&self.path(name), WeightType::F32).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ggpfn"));
+        command.current_dir(self.folder.path()).args(arguments).env_remove("GGPFN_MODEL");
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs what must fail: by this exit code, with one sentence that says this, and leaving the folder as it was.
+    fn refused(&self, arguments: &[&str], code: i32, sentence: &str) {
+        let before = listing(self.folder.path());
+        let output = self.run(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(sentence), "{arguments:?}: \"{sentence}\" is not in \"{text}\"");
+        assert!(!text.contains("panicked"), "{text}");
+        assert_eq!(listing(self.folder.path()), before, "{arguments:?} left or took files");
+    }
+}
+
+fn listing(folder: &Path) -> Vec<(PathBuf, u64)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::metadata(&path).unwrap().len()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn shared(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    let path = folder.join("data").join(name);
+    if !path.exists() {
+        println!("SKIPPED: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn read(path: &Path) -> Volume {
+    io::read(path, &ReadOptions::default()).unwrap()
+}
+
+#[test]
+fn segment_writes_everything_that_was_asked_for_on_the_inputs_grid() {
+    let room = Room::new();
+    let output = room.run(&[
+        "segment",
+        "ct.nii.gz",
+        "mask.nrrd",
+        "--model=m.safetensors",
+        "--probability=p.nii.gz",
+        "--view-probabilities=v.mha",
+        "--uncertainty=u.nii",
+        "--report=r.json",
+        "--largest-component",
+        "--view-weights=2,1,1",
+        "--threads=1",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let input = read(&room.path("ct.nii.gz"));
+    for name in ["mask.nrrd", "p.nii.gz", "v_axial.mha", "v_sagittal.mha", "v_coronal.mha", "u.nii"] {
+        let result = read(&room.path(name));
+        assert!(result.geometry().distance(input.geometry()) < 1e-4, "{name}");
+        assert!(result.voxels().iter().all(|v| (0.0..=1.0).contains(v)), "{name}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(room.path("r.json")).unwrap()).unwrap();
+    let mask = read(&room.path("mask.nrrd"));
+    let voxels = mask.voxels().iter().filter(|v| **v == 1.0).count();
+    assert_eq!(report["pancreas"]["voxels"], voxels);
+    let millilitres = voxels as f64 * 0.8 * 0.9 * 2.5 / 1000.0;
+    assert!((report["pancreas"]["volume_ml"].as_f64().unwrap() - millilitres).abs() < 1e-6);
+    assert_eq!(report["model"]["sha256"], Model::load(&room.path("m.safetensors")).unwrap().sha256());
+    assert_eq!(report["view_weights"]["axial"], 0.5);
+    assert_eq!(report["threads"], 1);
+    for phase in ["read", "axial view", "sagittal view", "coronal view", "write"] {
+        assert!(report["seconds"][phase].as_f64().unwrap() >= 0.0, "{phase}");
+    }
+}
+
+#[test]
+fn fuse_of_the_views_is_the_fused_probability() {
+    let room = Room::new();
+    let segment = ["segment", "ct.nii.gz", "mask.nii.gz", "-m", "m.safetensors", "--view-weights", "0.8,0.1,0.1"];
+    let extra = ["--view-probabilities", "v.nii.gz", "--probability", "p.nii.gz", "--precision", "f32"];
+    assert!(room.run(&[&segment[..], &extra[..]].concat()).status.success());
+    let views = ["v_axial.nii.gz", "v_sagittal.nii.gz", "v_coronal.nii.gz"];
+    let fuse = [&["fuse", "--weights", "8,1,1"], &views[..], &["again.nii.gz", "--probability", "q.nii.gz"]].concat();
+    let output = room.run(&fuse);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let [p, q] = ["p.nii.gz", "q.nii.gz"].map(|name| read(&room.path(name)).into_voxels());
+    assert!(common::max_difference(p.view(), q.view()) < 1e-6);
+    assert_eq!(read(&room.path("mask.nii.gz")).into_voxels(), read(&room.path("again.nii.gz")).into_voxels());
+    room.refused(&["fuse", "--weights", "1,1", "ct.nii.gz", "v_axial.nii.gz", "o.nii.gz"], 3, "probabilities from 0 to 1");
+    room.refused(&["fuse", "--weights", "1,1,1", "v_axial.nii.gz", "p.nii.gz", "o.nii.gz"], 2, "3 weights for 2 images");
+    room.refused(&["fuse", "--weights", "0,0", "v_axial.nii.gz", "p.nii.gz", "o.nii.gz"], 2, "do not all vanish");
+}
+
+#[test]
+fn several_inputs_go_into_a_folder_and_one_that_fails_does_not_stop_the_others() {
+    let room = Room::new();
+    std::fs::copy(room.path("ct.nii.gz"), room.path("second.nii.gz")).unwrap();
+    std::fs::write(room.path("broken.nii.gz"), "nothing").unwrap();
+    let output =
+        room.run(&["segment", "ct.nii.gz", "broken.nii.gz", "second.nii.gz", "masks/", "-m", "m.safetensors", "--report", "masks"]);
+    assert_eq!(output.status.code(), Some(3));
+    let names: Vec<_> = listing(&room.path("masks")).into_iter().map(|(path, _)| path).collect();
+    let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["ct_pancreas.nii.gz", "ct_report.json", "second_pancreas.nii.gz", "second_report.json"]);
+}
+
+#[test]
+fn bad_arguments_and_files_are_refused_by_a_sentence_and_leave_everything_as_it_was() {
+    let room = Room::new();
+    let model = ["-m", "m.safetensors"];
+    let segment = |arguments: &[&'static str]| [&["segment", "ct.nii.gz", "o.nii.gz"], &model[..], arguments].concat();
+    std::fs::write(room.path("empty.nii"), "").unwrap();
+    std::fs::write(room.path("letter.txt"), "Dear Sir or Madam").unwrap();
+    std::fs::write(room.path("letter.safetensors"), "Dear Sir or Madam").unwrap();
+    std::fs::create_dir(room.path("nothing inside")).unwrap();
+
+    room.refused(&["segment", "ct.nii.gz", "o.nii.gz"], 2, "no model was given");
+    room.refused(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "no.safetensors"], 5, "no.safetensors");
+    room.refused(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "letter.safetensors"], 4, "letter.safetensors");
+    room.refused(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "nothing inside"], 4, "folder");
+    for (input, code, sentence) in [
+        ("no such.nii", 5, "no such.nii"),
+        ("empty.nii", 3, "empty.nii: the file is empty"),
+        ("letter.txt", 3, "not an image"),
+        ("nothing inside", 3, "nothing inside"),
+    ] {
+        room.refused(&["segment", input, "o.nii.gz", "-m", "m.safetensors"], code, sentence);
+    }
+    room.refused(&["segment", "ct.nii.gz", "o.jpg", "-m", "m.safetensors"], 2, ".nii.gz");
+    room.refused(&["segment", "ct.nii.gz", "no/such/folder/o.nii.gz", "-m", "m.safetensors"], 5, "no/such/folder");
+    room.refused(&["segment", "ct.nii.gz", "ct.nii.gz", "-m", "m.safetensors"], 2, "would be overwritten");
+    room.refused(&segment(&["--probability", "o.nii.gz"]), 2, "two different results");
+    room.refused(&segment(&["--threshold", "2"]), 2, "from 0 to 1");
+    room.refused(&segment(&["--view-weights", "1,1"]), 2, "2 numbers for 3 views");
+    room.refused(&segment(&["--views", "axial", "--uncertainty", "u.nii"]), 2, "uncertainty");
+    room.refused(&segment(&["--views", "oblique"]), 2, "not a view");
+    room.refused(&segment(&["--patch", "100x100"]), 2, "multiples of 8");
+    room.refused(&segment(&["--patch", "64x64", "--overlap", "64"]), 2, "overlap");
+    room.refused(&segment(&["--threads", "0"]), 2, "threads");
+    room.refused(&segment(&["--device", "tpu"]), 2, "not a device");
+    if !Path::new("/dev/nvidia0").exists() {
+        room.refused(&segment(&["--device", "cuda"]), 7, "--device cpu");
+        room.refused(&segment(&["--device", "cuda:3"]), 7, "cuda:3");
+    }
+    room.refused(&["new-model", "x.safetensors", "--t", "16"], 2, "t is 16");
+    room.refused(&["new-model", "no/such/x.safetensors"], 5, "no/such");
+    room.refused(&["info", "letter.txt"], 3, "letter.txt");
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let room = Room::new();
+    let disk = room.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&disk).output().is_ok_and(|o| o.status.success());
+    if !mount(&["-t", "tmpfs", "-o", "size=8k", "tmpfs"]) {
+        println!("SKIPPED: a small file system cannot be mounted here");
+        return;
+    }
+    std::fs::write(disk.join("p.nii"), "old").unwrap();
+    let output = room.run(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "m.safetensors", "--probability", "disk/p.nii"]);
+    let (old, count) = (std::fs::read_to_string(disk.join("p.nii")).unwrap(), listing(&disk).len());
+    let _ = Command::new("umount").arg(&disk).status();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(text.contains("No space left") && text.contains("p.nii"), "{text}");
+    assert_eq!((old.as_str(), count), ("old", 1));
+    assert!(!room.path("o.nii.gz").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_within_a_second_and_leaves_nothing() {
+    let room = Room::new();
+    let volume = textured_volume([40, 256, 256], 5);
+    io::write(&room.path("large.nii"), Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
+    room.model("wide.safetensors", ModelConfig { widths: [16, 32, 64, 128], ..small_config() });
+    let before = listing(room.folder.path());
+    for wait in [300, 1500] {
+        let mut child =
+            room.command(&["segment", "large.nii", "o.nii.gz", "-m", "wide.safetensors", "--precision", "f32"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        let start = Instant::now();
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(130));
+        // One second on an idle machine; twice that where other tests run beside.
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        assert_eq!(listing(room.folder.path()), before);
+    }
+}
+
+#[test]
+fn help_explains_itself() {
+    let room = Room::new();
+    for command in ["segment", "fuse", "new-model", "info", "doctor", "demo"] {
+        let output = room.run(&[command, "--help"]);
+        assert!(output.status.success() && output.stdout.len() > 200, "{command}");
+    }
+    let output = room.run(&["doctor"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("2.11.0") && text.contains("Nothing is wrong"), "{text}");
+    let output = room.run(&["info", "m.safetensors", "--json"]);
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((info["slices"].as_u64(), info["receptive_field"].as_str()), (Some(5), Some("144 x 144 pixels")));
+    let output = room.run(&["info", "ct.nii.gz", "--json"]);
+    let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(info["size"], serde_json::json!([18, 20, 9]));
+}
+
+#[test]
+fn real_scans_go_through() {
+    let room = Room::new();
+    for name in ["ct/example_ct.nii.gz", "dicom/contrast_abdomen"] {
+        let Some(input) = shared(name) else { continue };
+        let output = room.run(&["segment", input.to_str().unwrap(), "real.nii.gz", "-m", "m.safetensors", "--views", "axial"]);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(read(&room.path("real.nii.gz")).geometry().distance(read(&input).geometry()) < 1e-4, "{name}");
+    }
+    if let Some(folder) = shared("dicom/transfer_syntaxes") {
+        let mut files: Vec<String> =
+            listing(&folder).into_iter().map(|(path, _)| path.to_string_lossy().into_owned()).collect();
+        assert_eq!(files.len(), 15);
+        files.splice(0..0, ["segment".to_string()]);
+        files.extend(["masks/", "-m", "m.safetensors", "--views", "axial"].map(String::from));
+        let output = room.run(&files.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(listing(&room.path("masks")).len(), 15);
+    }
+    for (name, sentence) in
+        [("gantry_tilt", "tilt"), ("missing_slice", "missing"), ("not_a_volume", "position was expected")]
+    {
+        let Some(folder) = shared(&format!("dicom/{name}")) else { continue };
+        room.refused(&["segment", folder.to_str().unwrap(), "o.nii.gz", "-m", "m.safetensors"], 3, sentence);
+    }
+}
