@@ -82,7 +82,9 @@ fn the_receptive_field_is_144_pixels_and_31_slices() {
 fn a_model_survives_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mödel one.safetensors");
-    for config in [small_config(), ModelConfig { global_widths: None, spacing: Some([2.0, 1.5, 1.5]), ..small_config() }] {
+    for config in
+        [small_config(), ModelConfig { global_widths: None, spacing: Some([2.0, 1.5, 1.5]), ..small_config() }]
+    {
         let model = scrambled(config, 5);
         model.save(&path, WeightType::F32).unwrap();
         let again = Model::load(&path).unwrap();
@@ -121,7 +123,7 @@ fn with_header(change: impl Fn(String) -> String) -> Vec<u8> {
     let bytes = std::fs::read(&path).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let mut header = change(String::from_utf8(bytes[8..8 + length].to_vec()).unwrap());
-    while header.len() % 8 != 0 {
+    while !header.len().is_multiple_of(8) {
         header.push(' ');
     }
     let mut changed = (header.len() as u64).to_le_bytes().to_vec();

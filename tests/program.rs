@@ -131,8 +131,16 @@ fn fuse_of_the_views_is_the_fused_probability() {
     let [p, q] = ["p.nii.gz", "q.nii.gz"].map(|name| read(&room.path(name)).into_voxels());
     assert!(common::max_difference(p.view(), q.view()) < 1e-6);
     assert_eq!(read(&room.path("mask.nii.gz")).into_voxels(), read(&room.path("again.nii.gz")).into_voxels());
-    room.refused(&["fuse", "--weights", "1,1", "ct.nii.gz", "v_axial.nii.gz", "o.nii.gz"], 3, "probabilities from 0 to 1");
-    room.refused(&["fuse", "--weights", "1,1,1", "v_axial.nii.gz", "p.nii.gz", "o.nii.gz"], 2, "3 weights for 2 images");
+    room.refused(
+        &["fuse", "--weights", "1,1", "ct.nii.gz", "v_axial.nii.gz", "o.nii.gz"],
+        3,
+        "probabilities from 0 to 1",
+    );
+    room.refused(
+        &["fuse", "--weights", "1,1,1", "v_axial.nii.gz", "p.nii.gz", "o.nii.gz"],
+        2,
+        "3 weights for 2 images",
+    );
     room.refused(&["fuse", "--weights", "0,0", "v_axial.nii.gz", "p.nii.gz", "o.nii.gz"], 2, "do not all vanish");
 }
 
@@ -141,8 +149,17 @@ fn several_inputs_go_into_a_folder_and_one_that_fails_does_not_stop_the_others()
     let room = Room::new();
     std::fs::copy(room.path("ct.nii.gz"), room.path("second.nii.gz")).unwrap();
     std::fs::write(room.path("broken.nii.gz"), "nothing").unwrap();
-    let output =
-        room.run(&["segment", "ct.nii.gz", "broken.nii.gz", "second.nii.gz", "masks/", "-m", "m.safetensors", "--report", "masks"]);
+    let output = room.run(&[
+        "segment",
+        "ct.nii.gz",
+        "broken.nii.gz",
+        "second.nii.gz",
+        "masks/",
+        "-m",
+        "m.safetensors",
+        "--report",
+        "masks",
+    ]);
     assert_eq!(output.status.code(), Some(3));
     let names: Vec<_> = listing(&room.path("masks")).into_iter().map(|(path, _)| path).collect();
     let names: Vec<_> = names.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
@@ -197,7 +214,9 @@ fn a_full_disk_loses_nothing() {
     let room = Room::new();
     let disk = room.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mount = |arguments: &[&str]| Command::new("mount").args(arguments).arg(&disk).output().is_ok_and(|o| o.status.success());
+    let mount = |arguments: &[&str]| {
+        Command::new("mount").args(arguments).arg(&disk).output().is_ok_and(|o| o.status.success())
+    };
     if !mount(&["-t", "tmpfs", "-o", "size=8k", "tmpfs"]) {
         println!("SKIPPED: a small file system cannot be mounted here");
         return;
@@ -222,8 +241,10 @@ fn ctrl_c_stops_within_a_second_and_leaves_nothing() {
     room.model("wide.safetensors", ModelConfig { widths: [16, 32, 64, 128], ..small_config() });
     let before = listing(room.folder.path());
     for wait in [300, 1500] {
-        let mut child =
-            room.command(&["segment", "large.nii", "o.nii.gz", "-m", "wide.safetensors", "--precision", "f32"]).spawn().unwrap();
+        let mut child = room
+            .command(&["segment", "large.nii", "o.nii.gz", "-m", "wide.safetensors", "--precision", "f32"])
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(wait));
         let start = Instant::now();
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
@@ -258,7 +279,8 @@ fn real_scans_go_through() {
     let room = Room::new();
     for name in ["ct/example_ct.nii.gz", "dicom/contrast_abdomen"] {
         let Some(input) = shared(name) else { continue };
-        let output = room.run(&["segment", input.to_str().unwrap(), "real.nii.gz", "-m", "m.safetensors", "--views", "axial"]);
+        let output =
+            room.run(&["segment", input.to_str().unwrap(), "real.nii.gz", "-m", "m.safetensors", "--views", "axial"]);
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(read(&room.path("real.nii.gz")).geometry().distance(read(&input).geometry()) < 1e-4, "{name}");
     }

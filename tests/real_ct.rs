@@ -26,7 +26,8 @@ fn real_ct() -> Option<Volume> {
 fn compare(volume: &Volume, blocks: &[Option<usize>], slices: impl Fn(usize) -> Vec<usize>) {
     let model = Model::new_untrained(ModelConfig::default(), 7).unwrap();
     let run = |precision, block| {
-        let options = SegmentOptions { device: DeviceChoice::Cpu, precision, block, keep_views: true, ..Default::default() };
+        let options =
+            SegmentOptions { device: DeviceChoice::Cpu, precision, block, keep_views: true, ..Default::default() };
         segment(&model, volume, &options, &Monitor::default()).unwrap()
     };
     let single = run(PrecisionChoice::F32, blocks[0]);

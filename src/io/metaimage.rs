@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use flate2::write::ZlibEncoder;
 use flate2::Compression;
 
-use super::text::{beside, list, numbers, pattern};
+use super::text::{beside, list, not_understood, numbers, pattern};
 use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
@@ -42,7 +42,7 @@ impl Header {
                 continue;
             }
             let Some((name, value)) = line.split_once('=') else {
-                return Err(Error::image(path, format!("its MetaImage header has a line that is not understood: \"{line}\"")));
+                return Err(not_understood(path, "MetaImage", &line));
             };
             let (name, value) = (name.trim().to_string(), value.trim().to_string());
             let last = name == "ElementDataFile";
@@ -86,7 +86,10 @@ pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<V
         return Err(refuse(format!("a {}D image; a 3D volume was expected", sizes.len())));
     }
     if sizes[3..].iter().any(|n| *n > 1) {
-        return Err(refuse(format!("a {}D image; a single 3D volume was expected: take one out and segment that", sizes.len())));
+        return Err(refuse(format!(
+            "a {}D image; a single 3D volume was expected: take one out and segment that",
+            sizes.len()
+        )));
     }
     let channels = header.get(&["ElementNumberOfChannels"]).unwrap_or("1");
     if channels != "1" {
@@ -146,13 +149,17 @@ fn source(header: &Header, layout: &Layout, path: &Path) -> Result<Source> {
     };
     let extra: i64 = match header.get(&["HeaderSize"]) {
         None => 0,
-        Some(text) => text.parse().map_err(|_| refuse(format!("its HeaderSize is \"{text}\"; a number was expected")))?,
+        Some(text) => {
+            text.parse().map_err(|_| refuse(format!("its HeaderSize is \"{text}\"; a number was expected")))?
+        }
     };
     let skip = match (extra, packing, files.as_slice()) {
         (-1, Packing::Plain, [file]) => {
             let length = std::fs::metadata(file).map_err(|e| Error::file("open", file, e))?.len();
             let bytes = layout.size.iter().product::<usize>() as u64 * layout.number.bytes() as u64;
-            length.checked_sub(bytes).ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
+            length
+                .checked_sub(bytes)
+                .ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
         }
         (0.., _, _) => start + extra as u64,
         _ => return Err(refuse(format!("its HeaderSize of {extra} is not understood"))),
@@ -172,7 +179,9 @@ fn number(name: &str) -> std::result::Result<Number, String> {
         "MET_ULONG_LONG" => Number::U64,
         "MET_FLOAT" => Number::F32,
         "MET_DOUBLE" => Number::F64,
-        other if other.ends_with("_ARRAY") => return Err("it holds several values per voxel; a scalar CT was expected".into()),
+        other if other.ends_with("_ARRAY") => {
+            return Err("it holds several values per voxel; a scalar CT was expected".into())
+        }
         other => return Err(format!("its voxels are of type \"{other}\"; a number type was expected")),
     })
 }

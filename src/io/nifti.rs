@@ -159,7 +159,9 @@ impl Header {
             return Err(format!("a {dimensions}D image; a 3D volume was expected"));
         }
         if extents.iter().skip(4).any(|n| *n > 1) {
-            return Err(format!("it holds several values per voxel (dimensions {extents:?}); a scalar 3D volume was expected"));
+            return Err(format!(
+                "it holds several values per voxel (dimensions {extents:?}); a scalar 3D volume was expected"
+            ));
         }
         if let Some(volumes) = extents.get(3).filter(|n| **n > 1) {
             return Err(format!(
@@ -182,10 +184,14 @@ impl Header {
             1024 => Number::I64,
             16 => Number::F32,
             64 => Number::F64,
-            32 | 1792 | 2048 => return Err("its voxels are complex numbers; one real number per voxel was expected".into()),
+            32 | 1792 | 2048 => {
+                return Err("its voxels are complex numbers; one real number per voxel was expected".into())
+            }
             128 => return Err("an RGB image; a CT in Hounsfield units was expected".into()),
             2304 => return Err("an RGBA image; a CT in Hounsfield units was expected".into()),
-            1536 => return Err("its voxels are 128-bit floats, which cannot be read; convert it to 32-bit floats".into()),
+            1536 => {
+                return Err("its voxels are 128-bit floats, which cannot be read; convert it to 32-bit floats".into())
+            }
             1 => return Err("its voxels are single bits, which cannot be read; convert it to 8-bit integers".into()),
             other => return Err(format!("its header has the unknown data type {other}")),
         };
@@ -238,7 +244,10 @@ impl Header {
             });
             return lps(size, affine, millimetres).map_err(fault);
         }
-        log::warn!("{}: it does not say how it lies in the patient; +i, +j, +k are taken for right, front, up", path.display());
+        log::warn!(
+            "{}: it does not say how it lies in the patient; +i, +j, +k are taken for right, front, up",
+            path.display()
+        );
         let [_, x, y, z, ..] = self.pixdim;
         lps(size, [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]], millimetres).map_err(fault)
     }

@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use flate2::Compression;
 use ndarray::Array3;
 
-use super::text::{beside, list, numbers, pattern, LONGEST_HEADER};
+use super::text::{beside, list, not_understood, numbers, pattern, LONGEST_HEADER};
 use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
@@ -49,7 +49,7 @@ impl Header {
                 continue;
             }
             let Some((name, value)) = line.split_once(": ").or_else(|| line.split_once(':')) else {
-                return Err(Error::image(path, format!("its NRRD header has a line that is not understood: \"{line}\"")));
+                return Err(not_understood(path, "NRRD", &line));
             };
             let name = name.trim().to_lowercase();
             if (name == "data file" || name == "datafile") && value.trim_start().starts_with("LIST") {
@@ -98,7 +98,10 @@ pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<V
             [column(axes[0])?, column(axes[1])?, column(axes[2])?]
         }
         None => {
-            log::warn!("{}: it does not say how it lies in the patient; +i, +j, +k are taken for left, back, up", path.display());
+            log::warn!(
+                "{}: it does not say how it lies in the patient; +i, +j, +k are taken for left, back, up",
+                path.display()
+            );
             let spacing = |n: usize| spacings.as_ref().and_then(|s| s.get(axes[n]).copied()).unwrap_or(1.0);
             [[spacing(0), 0.0, 0.0], [0.0, spacing(1), 0.0], [0.0, 0.0, spacing(2)]]
         }
@@ -137,7 +140,9 @@ fn data(path: &Path, header: &Header, layout: &Layout, options: &ReadOptions) ->
         })
     };
     if skip(&["line skip", "lineskip"])? != 0 {
-        return Err(refuse("it skips lines before its data, which is not supported; write it without \"line skip\"".into()));
+        return Err(refuse(
+            "it skips lines before its data, which is not supported; write it without \"line skip\"".into(),
+        ));
     }
     let (files, start) = match header.get(&["data file", "datafile"]) {
         None => (vec![path.to_path_buf()], header.length as u64),
@@ -158,7 +163,9 @@ fn data(path: &Path, header: &Header, layout: &Layout, options: &ReadOptions) ->
             // "The data are the last bytes of the file".
             let length = std::fs::metadata(file).map_err(|e| Error::file("open", file, e))?.len();
             let bytes = layout.size.iter().product::<usize>() as u64 * layout.number.bytes() as u64;
-            length.checked_sub(bytes).ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
+            length
+                .checked_sub(bytes)
+                .ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
         }
         (0.., Packing::Plain, _) => start + extra as u64,
         (0, _, _) => start,
@@ -178,7 +185,10 @@ fn text_data(path: &Path, files: &[std::path::PathBuf], start: u64, layout: &Lay
         opened.take(limit).read_to_end(&mut bytes).map_err(|e| Error::file("read", file, e))?;
         let text = String::from_utf8_lossy(bytes.get(start as usize..).unwrap_or_default()).into_owned();
         for word in text.split_whitespace() {
-            values.push(word.parse::<f32>().map_err(|_| Error::image(path, format!("\"{word}\" among its voxels is not a number")))?);
+            values.push(
+                word.parse::<f32>()
+                    .map_err(|_| Error::image(path, format!("\"{word}\" among its voxels is not a number")))?,
+            );
         }
     }
     let found = values.len();
@@ -195,7 +205,12 @@ fn number(name: &str) -> std::result::Result<Number, String> {
         "ushort" | "unsigned short" | "unsigned short int" | "uint16" | "uint16_t" => Number::U16,
         "int" | "signed int" | "int32" | "int32_t" => Number::I32,
         "uint" | "unsigned int" | "uint32" | "uint32_t" => Number::U32,
-        "longlong" | "long long" | "long long int" | "signed long long" | "signed long long int" | "int64"
+        "longlong"
+        | "long long"
+        | "long long int"
+        | "signed long long"
+        | "signed long long int"
+        | "int64"
         | "int64_t" => Number::I64,
         "ulonglong" | "unsigned long long" | "unsigned long long int" | "uint64" | "uint64_t" => Number::U64,
         "float" => Number::F32,
@@ -233,10 +248,15 @@ fn spatial_axes(sizes: &[u64], directions: Option<&[Option<[f64; 3]>]>) -> std::
     let axes: Vec<usize> = (0..sizes.len()).filter(spatial).collect();
     for (axis, size) in sizes.iter().enumerate().filter(|(axis, _)| !axes.contains(axis) || axes.len() > 3) {
         if axes.len() > 3 {
-            return Err(format!("a {}D image; a single 3D volume was expected: take one out and segment that", sizes.len()));
+            return Err(format!(
+                "a {}D image; a single 3D volume was expected: take one out and segment that",
+                sizes.len()
+            ));
         }
         if *size > 1 {
-            return Err(format!("its axis {axis} holds {size} values per voxel or volumes; a scalar 3D volume was expected"));
+            return Err(format!(
+                "its axis {axis} holds {size} values per voxel or volumes; a scalar 3D volume was expected"
+            ));
         }
     }
     <[usize; 3]>::try_from(axes).map_err(|axes| format!("a {}D image; a 3D volume was expected", axes.len()))

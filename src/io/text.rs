@@ -22,7 +22,8 @@ pub(super) fn beside(header: &Path, name: &str) -> PathBuf {
 
 /// The files of a pattern like `slice%03d.raw 1 20 1`: a printf pattern, first and last number, and step.
 pub(super) fn pattern(header: &Path, text: &str) -> Result<Vec<PathBuf>> {
-    let refuse = || Error::image(header, format!("its header names its data files by \"{text}\", which is not understood"));
+    let refuse =
+        || Error::image(header, format!("its header names its data files by \"{text}\", which is not understood"));
     let words: Vec<&str> = text.split_whitespace().collect();
     let (name, range) = words.split_first().ok_or_else(refuse)?;
     let range: Vec<i64> = range.iter().map(|word| word.parse().ok()).collect::<Option<_>>().ok_or_else(refuse)?;
@@ -49,4 +50,10 @@ pub(super) fn list(header: &Path, lines: &str) -> Result<Vec<PathBuf>> {
         return Err(Error::image(header, "its header promises a list of data files, but names none"));
     }
     Ok(files)
+}
+
+/// A header's line that means nothing, shown as far as it fits a sentence.
+pub(super) fn not_understood(header: &Path, kind: &str, line: &str) -> Error {
+    let shown: String = line.chars().take(60).flat_map(char::escape_debug).take(80).collect();
+    Error::image(header, format!("its {kind} header has a line that is not understood: \"{shown}\""))
 }

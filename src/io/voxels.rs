@@ -94,7 +94,9 @@ impl Layout {
             _ => {
                 let [i, j, k] = self.size;
                 let cap = options.max_bytes as f64 / (1_u64 << 30) as f64;
-                let fault = format!("its header claims {i} x {j} x {k} voxels, which would take more than the limit of {cap:.3} GiB");
+                let fault = format!(
+                    "its header claims {i} x {j} x {k} voxels, which would take more than the limit of {cap:.3} GiB"
+                );
                 Err(Error::image(path, fault))
             }
         }
@@ -136,7 +138,8 @@ pub(super) fn read(path: &Path, layout: &Layout, source: &Source, options: &Read
     for (number, file_path) in source.files.iter().enumerate() {
         let mut file = File::open(file_path).map_err(|e| Error::file("open", file_path, e))?;
         let length = file.metadata().map_err(|e| Error::file("read", file_path, e))?.len();
-        if source.packing == Packing::Plain && source.files.len() == 1 && length.saturating_sub(source.skip) < expected {
+        if source.packing == Packing::Plain && source.files.len() == 1 && length.saturating_sub(source.skip) < expected
+        {
             return Err(truncated(file_path, length.saturating_sub(source.skip), expected));
         }
         if !source.skip_unpacked {
@@ -150,7 +153,8 @@ pub(super) fn read(path: &Path, layout: &Layout, source: &Source, options: &Read
         };
         let damaged = |e: std::io::Error| read_fault(file_path, e);
         if source.skip_unpacked {
-            let passed = std::io::copy(&mut reader.by_ref().take(source.skip), &mut std::io::sink()).map_err(damaged)?;
+            let passed =
+                std::io::copy(&mut reader.by_ref().take(source.skip), &mut std::io::sink()).map_err(damaged)?;
             if passed < source.skip {
                 return Err(truncated(file_path, 0, expected));
             }
@@ -180,7 +184,8 @@ pub(super) fn read(path: &Path, layout: &Layout, source: &Source, options: &Read
         return Err(truncated(path, layout.bytes() - expected, layout.bytes()));
     }
     let [i, j, k] = layout.size;
-    Array3::from_shape_vec((k, j, i), values).map_err(|e| Error::image(path, format!("its voxels do not fit its size ({e})")))
+    Array3::from_shape_vec((k, j, i), values)
+        .map_err(|e| Error::image(path, format!("its voxels do not fit its size ({e})")))
 }
 
 /// A compressed stream ends with a checksum, which is read only by reading on.
