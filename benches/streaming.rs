@@ -132,7 +132,7 @@ fn print_peak(slices: usize, precision: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let peak: f64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    // The volume, a view's and the fused probability, and the result on the caller's grid, in float32; the mask in bytes.
-    let in_and_out = (slices * SIZE * SIZE * (4 * 4 + 1)) as f64;
+    // The volume and the probability in float32, the mask in bytes.
+    let in_and_out = (slices * SIZE * SIZE * (4 + 4 + 1)) as f64;
     println!("{:.1}", peak / 1024.0 - in_and_out / 1048576.0);
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView3, Zip};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
 
 use super::compute::{Compute, DeviceChoice, PrecisionChoice};
 use super::folded::FoldedNetwork;
 use super::monitor::Monitor;
 use super::patches::PatchGrid;
 use super::threads::on_own_thread;
-use super::view::Plan;
+use super::view::{Plan, Sum};
 use crate::network::Model;
 use crate::volume::{
-    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure, resample, resampled_size, Geometry,
-    Measurements, View, Volume,
+    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure, resample, resampled_size, Measurements, View,
+    Volume,
 };
 use crate::{Error, Result};
 
@@ -110,18 +110,6 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let compute = Compute::choose(options.device, options.precision)?;
     clock.lap("device");
 
-    let on_caller_grid = |in_lps: ArrayView3<f32>, geometry: &Geometry| {
-        let [i, j, k] = geometry.size;
-        let mut result = Array3::<f32>::zeros((k, j, i));
-        let mut target = lps_view_mut(result.view_mut(), geometry);
-        if in_lps.dim() == target.dim() {
-            target.assign(&in_lps);
-        } else {
-            let (z, y, x) = target.dim();
-            target.assign(&resample(in_lps, [z, y, x], false));
-        }
-        result
-    };
     let geometry = volume.geometry();
     let original = lps_view(volume.voxels(), geometry);
     let mut resampled = None;
@@ -142,34 +130,60 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     }
     let input = resampled.as_ref().map_or(original.view(), |r| r.view());
 
+    // The views' weighted sum gathers right in the result, unless that lies on another grid than the network works on.
+    let [i, j, k] = geometry.size;
+    let mut probability = Array3::<f32>::zeros((k, j, i));
+    let mut working = resampled.as_ref().map(|r| Array3::<f32>::zeros(r.raw_dim()));
+    let mut fused = match &mut working {
+        Some(working) => working.view_mut(),
+        None => lps_view_mut(probability.view_mut(), geometry),
+    };
     let keep = options.keep_views || options.uncertainty;
-    let mut fused = Array3::<f32>::zeros(input.raw_dim());
     let mut kept: BTreeMap<View, Array3<f32>> = BTreeMap::new();
     let count = view_weights.len() as f64;
     for (number, (view, weight)) in view_weights.iter().enumerate() {
-        let plan =
-            Plan { config: model.config(), view: *view, compute, block: options.block, patches: options.patches };
-        let mut probability = Array3::<f32>::zeros(input.raw_dim());
         let phase = format!("{view} view");
         let report = |part: f64| monitor.report(&phase, (number as f64 + part) / count);
         report(0.0);
-        on_own_thread(threads, || {
-            let network = FoldedNetwork::new(model, *view, &compute)?;
-            plan.run(&network, view.slices(input.view()), view.slices(probability.view_mut()), monitor, &report)
-        })?;
-        Zip::from(&mut fused).and(&probability).par_for_each(|sum, p| *sum += *weight as f32 * p);
+        let plan =
+            Plan { config: model.config(), view: *view, compute, block: options.block, patches: options.patches };
+        let run = |sum: ArrayViewMut3<f32>, weight: f64| {
+            on_own_thread(threads, || {
+                let network = FoldedNetwork::new(model, *view, &compute)?;
+                let sum = Sum { array: view.slices(sum), weight: weight as f32 };
+                plan.run(&network, view.slices(input.view()), sum, monitor, &report)
+            })
+        };
         if keep {
-            kept.insert(*view, probability);
+            let mut alone = Array3::<f32>::zeros(input.raw_dim());
+            run(alone.view_mut(), 1.0)?;
+            Zip::from(&mut fused).and(&alone).par_for_each(|sum, p| *sum += *weight as f32 * p);
+            kept.insert(*view, alone);
+        } else {
+            run(fused.view_mut(), *weight)?;
         }
         clock.lap(&phase);
     }
     monitor.check()?;
     monitor.report("result", 1.0);
 
-    let probability = on_caller_grid(fused.view(), geometry);
-    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept).view(), geometry));
+    let on_caller_grid = |in_lps: ArrayView3<f32>| {
+        let mut result = Array3::<f32>::zeros((k, j, i));
+        let mut target = lps_view_mut(result.view_mut(), geometry);
+        if in_lps.dim() == target.dim() {
+            target.assign(&in_lps);
+        } else {
+            let (z, y, x) = target.dim();
+            target.assign(&resample(in_lps, [z, y, x], false));
+        }
+        result
+    };
+    if let Some(working) = working {
+        probability = on_caller_grid(working.view());
+    }
+    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept).view()));
     let views = if options.keep_views {
-        kept.iter().map(|(view, p)| (*view, on_caller_grid(p.view(), geometry))).collect()
+        kept.iter().map(|(view, p)| (*view, on_caller_grid(p.view()))).collect()
     } else {
         BTreeMap::new()
     };

@@ -23,18 +23,25 @@ pub(super) struct Plan<'a> {
     pub patches: Option<PatchGrid>,
 }
 
+/// Where a view's probabilities go: they are added, weighted, to what is there.
+pub(super) struct Sum<'a> {
+    /// `[slice, row, column]` of the view.
+    pub array: ArrayViewMut3<'a, f32>,
+    pub weight: f32,
+}
+
 impl Plan<'_> {
-    /// Computes `probability` from `volume`, both `[slice, row, column]` of the view; the volume is in Hounsfield units.
+    /// Adds the view's probabilities to `sum`. `volume` is `[slice, row, column]` of the view, in Hounsfield units.
     /// `progress` hears the part of the view that is done.
     pub fn run(
         &self,
         network: &FoldedNetwork,
         volume: ArrayView3<f32>,
-        mut probability: ArrayViewMut3<f32>,
+        mut sum: Sum,
         monitor: &Monitor,
         progress: &dyn Fn(f64),
     ) -> Result<()> {
-        let (slices, rows, columns) = volume.dim();
+        let (_, rows, columns) = volume.dim();
         let cut = |axis: usize, size: usize| spans(size, self.patches.map(|p| (p.size[axis], p.overlap)));
         let (row_spans, column_spans) = (cut(0, rows), cut(1, columns));
         let patches = row_spans.len() * column_spans.len();
@@ -52,16 +59,17 @@ impl Plan<'_> {
                     columns: *column_span,
                     features: features.as_ref(),
                 };
-                let out = probability.slice_mut(s![
+                let array = sum.array.slice_mut(s![
                     ..,
                     row_span.kept.0..row_span.kept.1,
                     column_span.kept.0..column_span.kept.1
                 ]);
-                patch.run(out, monitor, &|part| progress((done as f64 + part) / patches as f64))?;
+                patch.run(Sum { array, weight: sum.weight }, monitor, &|part| {
+                    progress((done as f64 + part) / patches as f64)
+                })?;
                 done += 1;
             }
         }
-        debug_assert!(slices > 0);
         Ok(())
     }
 
@@ -154,7 +162,7 @@ struct Patch<'a> {
 }
 
 impl Patch<'_> {
-    fn run(&self, mut out: ArrayViewMut3<f32>, monitor: &Monitor, progress: &dyn Fn(f64)) -> Result<()> {
+    fn run(&self, mut sum: Sum, monitor: &Monitor, progress: &dyn Fn(f64)) -> Result<()> {
         let plan = self.plan;
         let slices = self.volume.dim().0;
         let t = (plan.config.fusion == Fusion::Progressive).then_some(plan.config.t);
@@ -170,7 +178,7 @@ impl Patch<'_> {
             // The encoder is about three quarters of the work; reporting between it and the decoder halves the wait for news.
             progress(((end - first) as f64 - 0.25 * (end - start) as f64) / positions);
             if let Some(encoded) = encoded {
-                self.write(&encoded, &self.decode(&encoded, monitor)?, &mut out)?;
+                self.write(&encoded, &self.decode(&encoded, monitor)?, &mut sum)?;
             }
             progress((end - first) as f64 / positions);
             start = end;
@@ -224,8 +232,8 @@ impl Patch<'_> {
         Ok(Some(channels_last(&sampled.f_to_kind(self.plan.compute.kind)?)?))
     }
 
-    /// Writes the kept part of each slice's probabilities.
-    fn write(&self, encoded: &Encoded, probabilities: &Tensor, out: &mut ArrayViewMut3<f32>) -> Result<()> {
+    /// Adds the kept part of each slice's probabilities.
+    fn write(&self, encoded: &Encoded, probabilities: &Tensor, sum: &mut Sum) -> Result<()> {
         debug_assert_eq!(probabilities.kind(), Kind::Float);
         let mut values = vec![0.0_f32; probabilities.numel()];
         let count = values.len();
@@ -235,7 +243,9 @@ impl Patch<'_> {
             .map_err(|e| Error::Torch(format!("the decoder's output has another size than its input ({e})")))?;
         let local = |span: Span| span.kept.0 - span.start..span.kept.1 - span.start;
         let kept = computed.slice_move(s![.., local(self.rows), local(self.columns)]);
-        out.slice_mut(s![encoded.start..encoded.start + shape.0, .., ..]).assign(&kept);
+        let weight = sum.weight;
+        let mut target = sum.array.slice_mut(s![encoded.start..encoded.start + shape.0, .., ..]);
+        target.zip_mut_with(&kept, |sum, p| *sum += weight * p);
         Ok(())
     }
 }

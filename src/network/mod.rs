@@ -31,7 +31,9 @@ impl From<tch::TchError> for Error {
         // The lines after the first are C++ frames.
         let first = text.lines().next().unwrap_or_default().to_string();
         if first.contains("out of memory") || first.contains("can't allocate memory") {
-            return Error::Memory(first);
+            return Error::Memory(format!(
+                "{first}; patches (--patch 256x256) or bfloat16 (--precision bf16) take less"
+            ));
         }
         Error::Torch(first)
     }

@@ -22,6 +22,7 @@ cargo xtask COMMAND
   build         build the release program, target/release/ggpfn
   run -- ARGS   build and run it
   bench         the literal algorithm against the streaming engine (about ten minutes)
+  gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   lint          format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         "build" => libtorch::settle(false).and_then(|found| build(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
         "bench" => libtorch::settle(false).and_then(|found| cargo(&found, &["bench", "--bench", "streaming"])),
+        "gpu-check" => libtorch::settle(false).and_then(|found| cargo(&found, &["bench", "--bench", "gpu"])),
         "lint" => libtorch::settle(false).and_then(|found| lint(&found)),
         "env" => libtorch::settle(false).map(|found| found.print_exports()),
         "help" | "--help" | "-h" => {

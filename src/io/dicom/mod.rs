@@ -93,7 +93,7 @@ pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
 /// The image series in a folder or file, largest first.
 ///
 /// # Errors
-/// As [`read_series`], for what concerns finding files and reading their headers.
+/// As [`read`](super::read), for what concerns finding files and reading their headers.
 pub fn list_series(path: &Path) -> Result<Vec<SeriesSummary>> {
     Ok(summaries(&by_series(read_headers(path)?)))
 }
