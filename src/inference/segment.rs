@@ -9,7 +9,7 @@ use super::compute::{Compute, DeviceChoice, PrecisionChoice};
 use super::folded::FoldedNetwork;
 use super::monitor::Monitor;
 use super::patches::PatchGrid;
-use super::threads::on_own_thread;
+use super::threads::{give_memory_back, on_own_thread};
 use super::view::{Plan, Sum};
 use crate::network::Model;
 use crate::volume::{
@@ -164,6 +164,7 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         }
         clock.lap(&phase);
     }
+    give_memory_back();
     monitor.check()?;
     monitor.report("result", 1.0);
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use flate2::write::ZlibEncoder;
 use flate2::Compression;
 
-use super::text::{beside, list, not_understood, numbers, pattern};
-use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
+use super::text::{beside, data_name, list, not_understood, numbers, pattern};
+use super::voxels::{self, Layout, Number, Packing, Source, Start, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
 use crate::volume::{Geometry, Volume};
@@ -71,10 +71,13 @@ impl Header {
     }
 }
 
-/// Reads an image; `bytes` are its first ones.
-pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Volume> {
+/// Reads an image; `bytes` are its first ones, unpacked if the file is compressed as a whole (`gzip`).
+pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions) -> Result<Volume> {
     let refuse = |text: String| Error::image(path, text);
     let header = Header::parse(path, bytes)?;
+    if gzip {
+        return Err(refuse("it is compressed as a whole by gzip; gunzip it first".into()));
+    }
     let needed = |names: &[&str]| {
         header.get(names).ok_or_else(|| refuse(format!("its MetaImage header has no \"{}\" entry", names[0])))
     };
@@ -107,7 +110,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<V
     if header.get(&["BinaryData"]).is_some() && !header.flag(&["BinaryData"]) {
         return Err(refuse("its voxels are written as text; write it with BinaryData = True".into()));
     }
-    let voxels = voxels::read(path, &layout, &source(&header, &layout, path)?, options)?;
+    let voxels = voxels::read(path, &layout, &source(&header, path)?, options)?;
     Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
 }
 
@@ -137,7 +140,7 @@ fn geometry(header: &Header, size: [usize; 3], dimensions: usize, path: &Path) -
     Ok(geometry)
 }
 
-fn source(header: &Header, layout: &Layout, path: &Path) -> Result<Source> {
+fn source(header: &Header, path: &Path) -> Result<Source> {
     let refuse = |text: String| Error::image(path, text);
     let packing = if header.flag(&["CompressedData"]) { Packing::Zlib } else { Packing::Plain };
     let name = header.get(&["ElementDataFile"]).unwrap_or_default();
@@ -153,18 +156,12 @@ fn source(header: &Header, layout: &Layout, path: &Path) -> Result<Source> {
             text.parse().map_err(|_| refuse(format!("its HeaderSize is \"{text}\"; a number was expected")))?
         }
     };
-    let skip = match (extra, packing, files.as_slice()) {
-        (-1, Packing::Plain, [file]) => {
-            let length = std::fs::metadata(file).map_err(|e| Error::file("open", file, e))?.len();
-            let bytes = layout.size.iter().product::<usize>() as u64 * layout.number.bytes() as u64;
-            length
-                .checked_sub(bytes)
-                .ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
-        }
-        (0.., _, _) => start + extra as u64,
+    let start = match extra {
+        -1 if packing == Packing::Plain => Start::Last,
+        0.. => Start::Byte(start + extra as u64),
         _ => return Err(refuse(format!("its HeaderSize of {extra} is not understood"))),
     };
-    Ok(Source { files, skip, packing, skip_unpacked: false })
+    Ok(Source { files, start, packing, skip: 0 })
 }
 
 fn number(name: &str) -> std::result::Result<Number, String> {
@@ -194,8 +191,8 @@ pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<
     voxels.write_to(&mut encoder).map_err(fault)?;
     let data = encoder.finish().map_err(fault)?;
     let two = path.to_string_lossy().to_lowercase().ends_with(".mhd");
-    let data_path = path.with_extension("zraw");
-    let data_name = if two { data_path.file_name().unwrap_or_default().to_string_lossy() } else { "LOCAL".into() };
+    let data_name = if two { data_name(path, "zraw")? } else { "LOCAL".into() };
+    let data_path = path.with_file_name(&data_name);
     let mut file = AtomicFile::create(path)?;
     file.write_all(header(&voxels, geometry, data.len(), &data_name).as_bytes()).map_err(fault)?;
     if !two {

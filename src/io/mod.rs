@@ -52,25 +52,26 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
     }
     let (bytes, gzip) = voxels::head(path, 4096)?;
     if nrrd::recognise(&bytes) {
-        return nrrd::read(path, &nrrd::header_bytes(path)?, options);
+        return nrrd::read(path, &voxels::head(path, text::LONGEST_HEADER)?.0, gzip, options);
     }
     if metaimage::recognise(&bytes) {
-        return metaimage::read(path, &nrrd::header_bytes(path)?, options);
+        return metaimage::read(path, &voxels::head(path, text::LONGEST_HEADER)?.0, gzip, options);
     }
     if let Some(kind) = nifti::Kind::of(&bytes) {
         return nifti::read(path, kind, &bytes, gzip, options);
     }
+    // The voxels' half of a pair has nothing to be recognised by.
+    let name = path.to_string_lossy().to_lowercase();
+    let half = name.ends_with(".img") || name.ends_with(".img.gz");
+    let header = nifti::partner(path, "hdr");
+    if let (true, Ok(header)) = (half, &header) {
+        return read(header, options);
+    }
     if dicom::looks_like_dicom(path) {
         return dicom::read_series(path, options);
     }
-    let name = path.to_string_lossy().to_lowercase();
-    if name.ends_with(".img") || name.ends_with(".img.gz") {
-        // The voxels' half of a pair has nothing to be recognised by.
-        let header = nifti::partner(path, "hdr")?;
-        let (bytes, gzip) = voxels::head(&header, 4096)?;
-        if let Some(kind) = nifti::Kind::of(&bytes) {
-            return nifti::read(&header, kind, &bytes, gzip, options);
-        }
+    if half {
+        header?;
     }
     if nifti::is_analyze(&bytes) {
         let fault = "an Analyze 7.5 image or a damaged NIfTI, which does not say how it lies in the patient; convert it to NIfTI";
@@ -119,8 +120,10 @@ pub fn check_writable(path: &Path) -> Result<()> {
 /// Writes voxels, `[k, j, i]` on `geometry`, as the kind of file that the path's ending says. It appears whole or not at all.
 ///
 /// # Errors
-/// [`Error::Argument`] for an unknown ending or voxels that do not fit the grid, [`Error::File`] if it cannot be written.
+/// [`Error::Argument`] for an unknown ending or voxels that do not fit the grid, [`Error::Volume`] for a grid that is unusable,
+/// [`Error::File`] if it cannot be written.
 pub fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
+    geometry.check()?;
     let [i, j, k] = geometry.size;
     if voxels.dim() != (k, j, i) {
         return Err(Error::argument("voxels", format!("{:?}; {:?} was expected", voxels.dim(), (k, j, i))));

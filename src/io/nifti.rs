@@ -9,14 +9,16 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use flate2::Compression;
 
-use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
+use super::voxels::{self, Layout, Number, Packing, Source, Start, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
 use crate::volume::{Geometry, Volume};
 use crate::{Error, Result};
 
 /// The largest shift, in mm, that rounding the geometry to NIfTI-1's float32 may cause before NIfTI-2 is written in its place.
-const ROUNDING_MM: f64 = 5e-5;
+/// Positions to 2 m from the scanner's centre stay below it. Beyond, exactness is bought dearly: ITK 5.4, and what is built
+/// on it, does not read NIfTI-2.
+const ROUNDING_MM: f64 = 1e-4;
 
 /// What kind of NIfTI header some bytes begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,15 +231,23 @@ impl Header {
                 Err(e) => log::warn!("{}: its sform cannot be used ({e}); its qform is", path.display()),
             }
         }
+        let [_, x, y, z, ..] = self.pixdim;
+        if ![x, y, z].iter().all(|n| *n > 0.0) {
+            // Readers differ in what they make of a negative one.
+            let fault = format!("its spacing is {x} x {y} x {z}; three positive numbers were expected");
+            return Err(Error::image(path, fault));
+        }
         if self.qform > 0 {
             let [b, c, d] = self.quaternion;
             let square = 1.0 - b * b - c * c - d * d;
             if square.is_nan() || square < -1e-3 {
                 return Err(Error::image(path, format!("its qform's quaternion ({b}, {c}, {d}) is not a rotation")));
             }
-            let rotation = rotation(square.max(0.0).sqrt(), b, c, d);
+            // Rounding may have made (b, c, d) longer than 1.
+            let length = (1.0 - square.min(0.0)).sqrt();
+            let rotation = rotation(square.max(0.0).sqrt(), b / length, c / length, d / length);
             let handed = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-            let spacing = [self.pixdim[1], self.pixdim[2], handed * self.pixdim[3]];
+            let spacing = [x, y, handed * z];
             let affine = std::array::from_fn(|row| {
                 let r = rotation[row];
                 [r[0] * spacing[0], r[1] * spacing[1], r[2] * spacing[2], self.offset[row]]
@@ -248,7 +258,6 @@ impl Header {
             "{}: it does not say how it lies in the patient; +i, +j, +k are taken for right, front, up",
             path.display()
         );
-        let [_, x, y, z, ..] = self.pixdim;
         lps(size, [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]], millimetres).map_err(fault)
     }
 }
@@ -297,35 +306,34 @@ pub(super) fn read(path: &Path, kind: Kind, bytes: &[u8], gzip: bool, options: &
     }
     let geometry = header.geometry(size, path)?;
     let packing = if packed { Packing::Gzip } else { Packing::Plain };
-    let source = Source { files: vec![file], skip, packing, skip_unpacked: packed };
+    let source = Source { files: vec![file], start: Start::Byte(0), packing, skip };
     let voxels = voxels::read(path, &layout, &source, options)?;
     Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
 }
 
 /// The other half of a pair: the file with the same name and the extension `img` or `hdr`, compressed or not.
 pub(super) fn partner(path: &Path, extension: &str) -> Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bare = name.strip_suffix(".gz").or(name.strip_suffix(".GZ")).unwrap_or(&name);
-    let stem = bare.rsplit_once('.').map_or(bare, |(stem, _)| stem);
-    let upper = extension.to_uppercase();
-    let names = [
-        format!("{stem}.{extension}"),
-        format!("{stem}.{extension}.gz"),
-        format!("{stem}.{upper}"),
-        format!("{stem}.{upper}.gz"),
-    ];
-    names.iter().map(|name| path.with_file_name(name)).find(|path| path.is_file()).ok_or_else(|| {
-        let fault = format!("one half of a pair; {} was expected beside it", names[0]);
-        Error::image(path, fault)
+    let (bare, upper) = (without_gz(path), extension.to_uppercase());
+    let endings = [extension.to_string(), format!("{extension}.gz"), format!("{upper}.gz"), upper];
+    endings.iter().map(|ending| bare.with_extension(ending)).find(|path| path.is_file()).ok_or_else(|| {
+        let name = bare.with_extension(extension);
+        let name = name.file_name().unwrap_or_default().display();
+        Error::image(path, format!("one half of a pair; {name} was expected beside it"))
     })
+}
+
+fn without_gz(path: &Path) -> PathBuf {
+    match path.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("gz") => path.with_extension(""),
+        _ => path.to_path_buf(),
+    }
 }
 
 /// Writes a single file, or a pair if `path` ends in `.hdr` or `.img`.
 pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
-    let lower = path.to_string_lossy().to_lowercase();
-    let gzip = lower.ends_with(".gz");
-    let bare = lower.strip_suffix(".gz").unwrap_or(&lower);
-    let pair = !bare.ends_with(".nii");
+    let bare = without_gz(path);
+    let gzip = bare != path;
+    let pair = !bare.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("nii"));
     let header = header(voxels.number(), geometry, pair);
     let put = |path: &Path, parts: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| -> Result<AtomicFile> {
         let mut file = AtomicFile::create(path)?;
@@ -345,9 +353,7 @@ pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<
         })?
         .commit();
     }
-    let name = path.to_string_lossy().into_owned();
-    let (stem, tail) = name.split_at(bare.len() - 4);
-    let half = |extension: &str| PathBuf::from(format!("{stem}.{extension}{}", &tail[4..]));
+    let half = |extension: &str| bare.with_extension(format!("{extension}{}", if gzip { ".gz" } else { "" }));
     let image = put(&half("img"), &|out| voxels.write_to(out))?;
     let header = put(&half("hdr"), &|out| out.write_all(&header))?;
     AtomicFile::commit_all(vec![image, header])

@@ -1,18 +1,22 @@
 //! NRRD, attached (`.nrrd`) and detached (`.nhdr`), as 3D Slicer and ITK write it: raw, gzip and text encodings.
 
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use flate2::write::GzEncoder;
 use flate2::Compression;
 use ndarray::Array3;
 
-use super::text::{beside, list, not_understood, numbers, pattern, LONGEST_HEADER};
-use super::voxels::{self, Layout, Number, Packing, Source, Voxels};
+use super::text::{beside, data_name, list, not_understood, numbers, pattern};
+use super::voxels::{self, Layout, Number, Packing, Source, Start, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
 use crate::volume::{Geometry, Volume};
 use crate::{Error, Result};
+
+/// The most characters that a number in text data may take.
+const LONGEST_NUMBER: usize = 64;
 
 /// Whether some bytes begin an NRRD.
 pub(super) fn recognise(bytes: &[u8]) -> bool {
@@ -65,10 +69,13 @@ impl Header {
     }
 }
 
-/// Reads an image; `bytes` are its first ones.
-pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<Volume> {
+/// Reads an image; `bytes` are its first ones, unpacked if the file is compressed as a whole (`gzip`).
+pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions) -> Result<Volume> {
     let refuse = |text: String| Error::image(path, text);
     let header = Header::parse(path, bytes)?;
+    if gzip {
+        return Err(refuse("it is compressed as a whole by gzip; gunzip it first".into()));
+    }
     let needed = |names: &[&str]| {
         header.get(names).ok_or_else(|| refuse(format!("its NRRD header has no \"{}\" field", names[0])))
     };
@@ -77,9 +84,13 @@ pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<V
     if needed(&["dimension"])?.parse() != Ok(sizes.len()) {
         return Err(refuse(format!("its header contradicts itself: dimension and {} sizes", sizes.len())));
     }
+    if sizes.len() < 3 {
+        return Err(refuse(format!("a {}D image; a 3D volume was expected", sizes.len())));
+    }
     let directions = header.get(&["space directions"]).map(vectors).transpose().map_err(refuse)?;
     let spacings: Option<Vec<f64>> = header.get(&["spacings"]).map(numbers).unwrap_or_default();
-    let axes = spatial_axes(&sizes, directions.as_deref()).map_err(refuse)?;
+    let kinds: Vec<&str> = header.get(&["kinds"]).unwrap_or("").split_whitespace().collect();
+    let axes = spatial_axes(&sizes, directions.as_deref(), &kinds).map_err(refuse)?;
     let size = axes.map(|axis| sizes[axis] as usize);
     if size.contains(&0) {
         return Err(refuse(format!("its header gives sizes of {sizes:?}")));
@@ -115,12 +126,11 @@ pub(super) fn read(path: &Path, bytes: &[u8], options: &ReadOptions) -> Result<V
     });
     let geometry = Geometry::from_affine(size, affine).map_err(|e| super::name_file(e, path))?;
 
-    let big_endian = match header.get(&["endian"]).map(str::to_lowercase).as_deref() {
-        Some("big") => true,
-        Some("little") => false,
-        None if number.bytes() == 1 => false,
-        None if is_text(&header) => false,
-        other => return Err(refuse(format!("its endian is {other:?}; little or big was expected"))),
+    let big_endian = match header.get(&["endian"]).unwrap_or("").to_lowercase().as_str() {
+        "big" => true,
+        "little" => false,
+        "" if number.bytes() == 1 || is_text(&header) => false,
+        other => return Err(refuse(format!("its endian is \"{other}\"; little or big was expected"))),
     };
     let layout = Layout { size, number, big_endian, scale: (1.0, 0.0) };
     layout.check(path, options)?;
@@ -139,11 +149,6 @@ fn data(path: &Path, header: &Header, layout: &Layout, options: &ReadOptions) ->
             text.parse().map_err(|_| refuse(format!("its \"{}\" is \"{text}\"; a number was expected", names[0])))
         })
     };
-    if skip(&["line skip", "lineskip"])? != 0 {
-        return Err(refuse(
-            "it skips lines before its data, which is not supported; write it without \"line skip\"".into(),
-        ));
-    }
     let (files, start) = match header.get(&["data file", "datafile"]) {
         None => (vec![path.to_path_buf()], header.length as u64),
         Some(_) if header.listed.is_some() => (list(path, header.listed.as_deref().unwrap_or(""))?, 0),
@@ -157,44 +162,40 @@ fn data(path: &Path, header: &Header, layout: &Layout, options: &ReadOptions) ->
         "ascii" | "text" | "txt" => return text_data(path, &files, start, layout),
         other => return Err(refuse(format!("its encoding is \"{other}\"; raw, gzip or text was expected"))),
     };
-    let extra = skip(&["byte skip", "byteskip"])?;
-    let skip = match (extra, packing, files.as_slice()) {
-        (-1, Packing::Plain, [file]) => {
-            // "The data are the last bytes of the file".
-            let length = std::fs::metadata(file).map_err(|e| Error::file("open", file, e))?.len();
-            let bytes = layout.size.iter().product::<usize>() as u64 * layout.number.bytes() as u64;
-            length
-                .checked_sub(bytes)
-                .ok_or_else(|| refuse(format!("it is cut off: {length} of {bytes} bytes of voxels")))?
-        }
-        (0.., Packing::Plain, _) => start + extra as u64,
-        (0, _, _) => start,
-        _ => return Err(refuse(format!("its \"byte skip\" of {extra} does not go with its encoding"))),
+    // Lines are passed over before unpacking, bytes after it.
+    let (lines, bytes) = (skip(&["line skip", "lineskip"])?, skip(&["byte skip", "byteskip"])?);
+    let (start, skip) = match (lines, bytes, packing) {
+        (0, -1, Packing::Plain) => (Start::Last, 0),
+        (0, 0.., _) => (Start::Byte(start), bytes as u64),
+        (1.., 0.., _) if start == 0 => (Start::Line(lines as u64), bytes as u64),
+        _ => return Err(refuse(format!("its skips ({lines} lines, {bytes} bytes) do not go with its encoding"))),
     };
-    voxels::read(path, layout, &Source { files, skip, packing, skip_unpacked: false }, options)
+    voxels::read(path, layout, &Source { files, start, packing, skip }, options)
 }
 
 fn text_data(path: &Path, files: &[std::path::PathBuf], start: u64, layout: &Layout) -> Result<Array3<f32>> {
     let count: usize = layout.size.iter().product();
     let mut values = Vec::new();
     for file in files {
-        let mut bytes = Vec::new();
-        // No number of an image takes more than 32 characters with the blank behind it.
-        let limit = start + 32 * count as u64 + 1024;
-        let opened = std::fs::File::open(file).map_err(|e| Error::file("open", file, e))?;
-        opened.take(limit).read_to_end(&mut bytes).map_err(|e| Error::file("read", file, e))?;
-        let text = String::from_utf8_lossy(bytes.get(start as usize..).unwrap_or_default()).into_owned();
-        for word in text.split_whitespace() {
-            values.push(
-                word.parse::<f32>()
-                    .map_err(|_| Error::image(path, format!("\"{word}\" among its voxels is not a number")))?,
-            );
+        let read_error = |e| voxels::read_fault(file, e);
+        let mut reader = BufReader::new(File::open(file).map_err(|e| Error::file("open", file, e))?);
+        reader.seek(SeekFrom::Start(start)).map_err(read_error)?;
+        let mut word = String::new();
+        for byte in reader.bytes().chain([Ok(b' ')]) {
+            let letter = char::from(byte.map_err(read_error)?);
+            if !letter.is_ascii_whitespace() && word.len() < LONGEST_NUMBER {
+                word.push(letter);
+            } else if !word.is_empty() {
+                let fault = |_| Error::image(path, format!("\"{word}\" among its voxels is not a number"));
+                values.push(word.parse::<f32>().map_err(fault)?);
+                word.clear();
+            }
+            if values.len() > count {
+                break;
+            }
         }
     }
-    let found = values.len();
-    let [i, j, k] = layout.size;
-    Array3::from_shape_vec((k, j, i), values)
-        .map_err(|_| Error::image(path, format!("it holds {found} voxels; its header calls for {count}")))
+    voxels::into_array(path, layout, values)
 }
 
 fn number(name: &str) -> std::result::Result<Number, String> {
@@ -219,7 +220,7 @@ fn number(name: &str) -> std::result::Result<Number, String> {
     })
 }
 
-/// Vectors like `(1,0,0) (0,1,0) none`.
+/// Vectors like `(1,0,0) (0,1,0) none`. A fourth number, along time, is left out: that axis is refused or has one element.
 fn vectors(text: &str) -> std::result::Result<Vec<Option<[f64; 3]>>, String> {
     let fault = || format!("its vectors \"{text}\" are not understood; three numbers each were expected");
     let mut rest = text.trim();
@@ -233,31 +234,42 @@ fn vectors(text: &str) -> std::result::Result<Vec<Option<[f64; 3]>>, String> {
         let (vector, after) = rest.strip_prefix('(').and_then(|r| r.split_once(')')).ok_or_else(fault)?;
         let values: Vec<f64> =
             vector.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>().ok_or_else(fault)?;
-        result.push(Some(<[f64; 3]>::try_from(values).map_err(|_| fault())?));
+        match values[..] {
+            [x, y, z] | [x, y, z, _] => result.push(Some([x, y, z])),
+            _ => return Err(fault()),
+        }
         rest = after.trim_start();
     }
     Ok(result)
 }
 
-/// The three axes that run through space. An axis more must have one element.
-fn spatial_axes(sizes: &[u64], directions: Option<&[Option<[f64; 3]>]>) -> std::result::Result<[usize; 3], String> {
+/// The three axes that run through space. Any other must have one element.
+fn spatial_axes(
+    sizes: &[u64],
+    directions: Option<&[Option<[f64; 3]>]>,
+    kinds: &[&str],
+) -> std::result::Result<[usize; 3], String> {
     if directions.is_some_and(|d| d.len() != sizes.len()) {
         return Err("its header contradicts itself: sizes and space directions differ in number".into());
     }
-    let spatial = |axis: &usize| directions.is_none_or(|d| d[*axis].is_some());
-    let axes: Vec<usize> = (0..sizes.len()).filter(spatial).collect();
-    for (axis, size) in sizes.iter().enumerate().filter(|(axis, _)| !axes.contains(axis) || axes.len() > 3) {
-        if axes.len() > 3 {
-            return Err(format!(
-                "a {}D image; a single 3D volume was expected: take one out and segment that",
-                sizes.len()
-            ));
-        }
-        if *size > 1 {
-            return Err(format!(
-                "its axis {axis} holds {size} values per voxel or volumes; a scalar 3D volume was expected"
-            ));
-        }
+    let mut axes: Vec<usize> = (0..sizes.len()).filter(|axis| directions.is_none_or(|d| d[*axis].is_some())).collect();
+    while axes.len() > 3 && axes.last().is_some_and(|axis| sizes[*axis] == 1) {
+        axes.pop();
+    }
+    let spatial = |axis: &usize| kinds.get(*axis).is_none_or(|kind| ["domain", "space", "???", "none"].contains(kind));
+    if let Some(axis) = axes.iter().find(|axis| !spatial(axis)) {
+        return Err(format!("its axis {axis} is of kind \"{}\"; three axes through space were expected", kinds[*axis]));
+    }
+    if axes.len() > 3 {
+        return Err(format!(
+            "a {}D image; a single 3D volume was expected: take one out and segment that",
+            sizes.len()
+        ));
+    }
+    if let Some((axis, size)) = sizes.iter().enumerate().find(|(axis, size)| !axes.contains(axis) && **size > 1) {
+        return Err(format!(
+            "its axis {axis} holds {size} values per voxel or volumes; a scalar 3D volume was expected"
+        ));
     }
     <[usize; 3]>::try_from(axes).map_err(|axes| format!("a {}D image; a 3D volume was expected", axes.len()))
 }
@@ -266,9 +278,8 @@ fn spatial_axes(sizes: &[u64], directions: Option<&[Option<[f64; 3]>]>) -> std::
 pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
     let fault = |e| Error::file("write", path, e);
     let detached = path.to_string_lossy().to_lowercase().ends_with(".nhdr");
-    let data_path = path.with_extension("raw.gz");
-    let data_name = data_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let header = header(&voxels, geometry, detached.then_some(data_name.as_str()));
+    let data_name = if detached { Some(data_name(path, "raw.gz")?) } else { None };
+    let header = header(&voxels, geometry, data_name.as_deref());
     let put_data = |file: &mut AtomicFile| -> std::io::Result<()> {
         let mut encoder = GzEncoder::new(file, Compression::new(3));
         voxels.write_to(&mut encoder)?;
@@ -276,10 +287,11 @@ pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<
     };
     let mut file = AtomicFile::create(path)?;
     file.write_all(header.as_bytes()).map_err(fault)?;
-    if !detached {
+    let Some(data_name) = data_name else {
         put_data(&mut file).map_err(fault)?;
         return file.commit();
-    }
+    };
+    let data_path = path.with_file_name(data_name);
     let mut data = AtomicFile::create(&data_path)?;
     put_data(&mut data).map_err(|e| Error::file("write", &data_path, e))?;
     AtomicFile::commit_all(vec![data, file])
@@ -309,9 +321,4 @@ fn header(voxels: &Voxels, geometry: &Geometry, data_file: Option<&str>) -> Stri
         None => text.push('\n'),
     }
     text
-}
-
-/// Reads as much of a file as a header can take.
-pub(super) fn header_bytes(path: &Path) -> Result<Vec<u8>> {
-    Ok(voxels::head(path, LONGEST_HEADER)?.0)
 }

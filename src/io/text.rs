@@ -26,7 +26,8 @@ pub(super) fn pattern(header: &Path, text: &str) -> Result<Vec<PathBuf>> {
         || Error::image(header, format!("its header names its data files by \"{text}\", which is not understood"));
     let words: Vec<&str> = text.split_whitespace().collect();
     let (name, range) = words.split_first().ok_or_else(refuse)?;
-    let range: Vec<i64> = range.iter().map(|word| word.parse().ok()).collect::<Option<_>>().ok_or_else(refuse)?;
+    let range: Vec<i64> =
+        range.iter().map(|word| word.parse::<i32>().ok().map(i64::from)).collect::<Option<_>>().ok_or_else(refuse)?;
     let (first, last, step) = match range[..] {
         [first, last] => (first, last, 1),
         [first, last, step] | [first, last, step, _] if step != 0 => (first, last, step),
@@ -50,6 +51,21 @@ pub(super) fn list(header: &Path, lines: &str) -> Result<Vec<PathBuf>> {
         return Err(Error::image(header, "its header promises a list of data files, but names none"));
     }
     Ok(files)
+}
+
+/// The name by which a header at `header` is to call its data file, which lies beside it with the given ending.
+///
+/// # Errors
+/// [`Error::Argument`] if the name is not text, which is all that a header can hold.
+pub(super) fn data_name(header: &Path, ending: &str) -> Result<String> {
+    let path = header.with_extension(ending);
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| {
+        let fault =
+            format!("{}: its header would have to name a data file, and this name is not UTF-8", header.display());
+        Error::argument("output", fault)
+    })?;
+    // A per cent sign would make it a pattern.
+    Ok(name.replace('%', "_"))
 }
 
 /// A header's line that means nothing, shown as far as it fits a sentence.

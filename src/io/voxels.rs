@@ -4,9 +4,10 @@
 //! cap, and a compressed stream is read no further than the header called for.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::bufread::GzDecoder;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use ndarray::{Array3, ArrayView3, Axis};
 
@@ -89,8 +90,9 @@ impl Layout {
     /// Refuses sizes that overflow or exceed the cap, before anything is allocated.
     pub fn check(&self, path: &Path, options: &ReadOptions) -> Result<()> {
         let voxels = self.size.iter().try_fold(1_u64, |n, size| n.checked_mul(*size as u64));
-        match voxels.and_then(|n| n.checked_mul(4)) {
-            Some(bytes) if bytes <= options.max_bytes => Ok(()),
+        // The second limit keeps every number of bytes within what the machine can count.
+        match voxels {
+            Some(n) if n <= options.max_bytes / 4 && n <= isize::MAX as u64 / 8 => Ok(()),
             _ => {
                 let [i, j, k] = self.size;
                 let cap = options.max_bytes as f64 / (1_u64 << 30) as f64;
@@ -100,10 +102,6 @@ impl Layout {
                 Err(Error::image(path, fault))
             }
         }
-    }
-
-    fn bytes(&self) -> u64 {
-        self.size.iter().map(|n| *n as u64).product::<u64>() * self.number.bytes() as u64
     }
 }
 
@@ -115,95 +113,131 @@ pub(super) enum Packing {
     Zlib,
 }
 
-/// The voxels' bytes: one file from an offset on, or several files one after the other.
+/// The voxels' bytes: one file, or several of which each holds an equal share.
 pub(super) struct Source {
     pub files: Vec<PathBuf>,
-    /// Bytes to pass over in each file before its data; where the packing begins for detached data, and in the unpacked stream
-    /// for a file that is compressed whole.
-    pub skip: u64,
+    pub start: Start,
     pub packing: Packing,
-    /// Whether `skip` counts unpacked bytes.
-    pub skip_unpacked: bool,
+    /// Bytes to pass over in what the packing holds.
+    pub skip: u64,
+}
+
+/// Where in each file the packing begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    Byte(u64),
+    /// Behind this many lines.
+    Line(u64),
+    /// The data are the last bytes.
+    Last,
 }
 
 /// Reads the voxels, `[k, j, i]`. `path` is what messages name.
 pub(super) fn read(path: &Path, layout: &Layout, source: &Source, options: &ReadOptions) -> Result<Array3<f32>> {
     layout.check(path, options)?;
-    let mut expected = layout.bytes();
     let count = layout.size.iter().product::<usize>();
+    let files = source.files.len().max(1);
+    if !count.is_multiple_of(files) {
+        return Err(Error::image(path, format!("its {count} voxels cannot be shared equally by {files} data files")));
+    }
     let mut values: Vec<f32> = Vec::new();
+    for file in &source.files {
+        read_share(file, layout, source, count / files, &mut values)?;
+    }
+    into_array(path, layout, values)
+}
+
+/// Puts voxels in the order of the file into the shape that the header gives.
+pub(super) fn into_array(path: &Path, layout: &Layout, values: Vec<f32>) -> Result<Array3<f32>> {
+    let ([i, j, k], found) = (layout.size, values.len());
+    let fault = |_| Error::image(path, format!("it holds {found} voxels; its header calls for {i} x {j} x {k}"));
+    Array3::from_shape_vec((k, j, i), values).map_err(fault)
+}
+
+/// Adds the `share` voxels of one file to `values`.
+fn read_share(path: &Path, layout: &Layout, source: &Source, share: usize, values: &mut Vec<f32>) -> Result<()> {
+    let damaged = |e| read_fault(path, e);
+    let size = layout.number.bytes();
+    let expected = (share * size) as u64;
+    let file = File::open(path).map_err(|e| Error::file("open", path, e))?;
+    let length = file.metadata().map_err(damaged)?.len();
+    let mut file = BufReader::with_capacity(1 << 18, file);
+    match source.start {
+        Start::Byte(start) => file.seek(SeekFrom::Start(start)).map(drop),
+        Start::Line(lines) => (0..lines).try_for_each(|_| file.skip_until(b'\n').map(drop)),
+        Start::Last => file.seek(SeekFrom::Start(length.saturating_sub(expected))).map(drop),
+    }
+    .map_err(damaged)?;
+    if source.packing == Packing::Plain {
+        let start = file.stream_position().map_err(damaged)?.saturating_add(source.skip);
+        if length.saturating_sub(start) < expected {
+            return Err(truncated(path, length.saturating_sub(start), expected));
+        }
+    }
+    let mut reader: Box<dyn Read> = match source.packing {
+        Packing::Plain => Box::new(file),
+        Packing::Gzip => Box::new(Members { path, member: Some(GzDecoder::new(file)) }),
+        Packing::Zlib => Box::new(ZlibDecoder::new(file)),
+    };
+    std::io::copy(&mut reader.by_ref().take(source.skip), &mut std::io::sink()).map_err(damaged)?;
     let mut buffer = vec![0_u8; 1 << 20];
-    let mut filled = 0;
-    let last = source.files.len().saturating_sub(1);
-    for (number, file_path) in source.files.iter().enumerate() {
-        let mut file = File::open(file_path).map_err(|e| Error::file("open", file_path, e))?;
-        let length = file.metadata().map_err(|e| Error::file("read", file_path, e))?.len();
-        if source.packing == Packing::Plain && source.files.len() == 1 && length.saturating_sub(source.skip) < expected
-        {
-            return Err(truncated(file_path, length.saturating_sub(source.skip), expected));
+    let (mut missing, mut filled) = (expected, 0);
+    while missing > 0 {
+        let wanted = ((buffer.len() - filled) as u64).min(missing) as usize;
+        let got = reader.read(&mut buffer[filled..filled + wanted]).map_err(damaged)?;
+        if got == 0 {
+            return Err(truncated(path, expected - missing, expected));
         }
-        if !source.skip_unpacked {
-            file.seek(SeekFrom::Start(source.skip)).map_err(|e| Error::file("read", file_path, e))?;
+        missing -= got as u64;
+        filled += got;
+        let whole = filled - filled % size;
+        if values.capacity() - values.len() < whole / size {
+            // In steps, as the bytes arrive: a header alone does not get memory.
+            let step = (layout.size.iter().product::<usize>() - values.len()).min(1 << 26);
+            values.try_reserve_exact(step).map_err(|e| Error::Memory(format!("{}: {e}", path.display())))?;
         }
-        let file = BufReader::with_capacity(1 << 18, file);
-        let mut reader: Box<dyn Read> = match source.packing {
-            Packing::Plain => Box::new(file),
-            Packing::Gzip => Box::new(MultiGzDecoder::new(file)),
-            Packing::Zlib => Box::new(ZlibDecoder::new(file)),
-        };
-        let damaged = |e: std::io::Error| read_fault(file_path, e);
-        if source.skip_unpacked {
-            let passed =
-                std::io::copy(&mut reader.by_ref().take(source.skip), &mut std::io::sink()).map_err(damaged)?;
-            if passed < source.skip {
-                return Err(truncated(file_path, 0, expected));
-            }
-        }
-        while expected > 0 {
-            let wanted = ((buffer.len() - filled) as u64).min(expected) as usize;
-            let got = reader.read(&mut buffer[filled..filled + wanted]).map_err(damaged)?;
-            if got == 0 {
-                break;
-            }
-            expected -= got as u64;
-            filled += got;
-            let whole = filled - filled % layout.number.bytes();
-            if values.capacity() - values.len() < whole / layout.number.bytes() {
-                // In steps, as the bytes arrive: a header alone does not get memory.
-                values.reserve_exact((count - values.len()).min(1 << 26));
-            }
-            layout.number.decode(&buffer[..whole], layout.big_endian, layout.scale, &mut values);
-            buffer.copy_within(whole..filled, 0);
-            filled -= whole;
-        }
-        if number == last && expected == 0 && source.packing != Packing::Plain {
-            check_end(file_path, &mut reader)?;
-        }
+        layout.number.decode(&buffer[..whole], layout.big_endian, layout.scale, values);
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
     }
-    if expected > 0 {
-        return Err(truncated(path, layout.bytes() - expected, layout.bytes()));
+    if source.packing == Packing::Plain {
+        return Ok(());
     }
-    let [i, j, k] = layout.size;
-    Array3::from_shape_vec((k, j, i), values)
-        .map_err(|e| Error::image(path, format!("its voxels do not fit its size ({e})")))
+    check_end(path, &mut reader)
+}
+
+/// The members of a gzip file, one after the other. Bytes behind them that are no member, as some writers leave, are left
+/// alone with a warning.
+struct Members<'a, R: BufRead> {
+    path: &'a Path,
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for Members<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(mut member) = self.member.take() {
+            let got = member.read(buffer)?;
+            if got > 0 || buffer.is_empty() {
+                self.member = Some(member);
+                return Ok(got);
+            }
+            let mut file = member.into_inner();
+            match file.fill_buf()?.first() {
+                Some(0x1f) => self.member = Some(GzDecoder::new(file)),
+                Some(_) => log::warn!("{}: the bytes behind its compressed data are left alone", self.path.display()),
+                None => {}
+            }
+        }
+        Ok(0)
+    }
 }
 
 /// A compressed stream ends with a checksum, which is read only by reading on.
 fn check_end(path: &Path, reader: &mut dyn Read) -> Result<()> {
-    let mut rest = [0_u8; 4096];
-    match reader.read(&mut rest) {
-        Ok(0) => Ok(()),
-        Ok(_) => {
-            log::warn!("{}: it holds more data than its header calls for; the rest is left alone", path.display());
-            Ok(())
-        }
-        // Some writers leave bytes behind the stream; the data themselves are whole.
-        Err(e) if e.kind() == std::io::ErrorKind::InvalidInput && e.to_string().contains("header") => {
-            log::warn!("{}: there are bytes behind the compressed data; they are left alone", path.display());
-            Ok(())
-        }
-        Err(e) => Err(read_fault(path, e)),
+    if reader.read(&mut [0_u8; 4096]).map_err(|e| read_fault(path, e))? > 0 {
+        log::warn!("{}: it holds more data than its header calls for; the rest is left alone", path.display());
     }
+    Ok(())
 }
 
 fn truncated(path: &Path, found: u64, expected: u64) -> Error {
