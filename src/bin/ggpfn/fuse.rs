@@ -11,8 +11,11 @@ use ggpfn::{Error, Result};
 ///
 /// The weights are scaled to add up to 1. All images must lie on one grid.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
-  ggpfn fuse --weights 0.8,0.1,0.1 axial.nii.gz sagittal.nii.gz coronal.nii.gz pancreas.nii.gz")]
+#[command(
+    override_usage = "ggpfn fuse [OPTIONS] --weights <W,...> <IMAGE>... <OUTPUT>",
+    after_help = "Example:
+  ggpfn fuse --weights 0.8,0.1,0.1 axial.nii.gz sagittal.nii.gz coronal.nii.gz pancreas.nii.gz"
+)]
 pub struct Arguments {
     /// Two or three probability images, then the mask to write
     #[arg(required = true, num_args = 3.., value_names = ["AXIAL", "SAGITTAL", "CORONAL", "OUTPUT"])]

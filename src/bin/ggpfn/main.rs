@@ -24,10 +24,10 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Say more about what is done
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 100)]
     verbose: bool,
     /// Show no progress and no warnings, only errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 101)]
     quiet: bool,
 }
 

@@ -19,10 +19,13 @@ use crate::terminal::{self, Display};
 /// found by looking inside. OUTPUT is the mask's file, or a folder for several inputs. The mask lies on the input's grid: 1 is
 /// pancreas, 0 is not.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "ggpfn segment [OPTIONS] <INPUT>... <OUTPUT>",
+    after_help = "Examples:
   ggpfn segment ct.nii.gz pancreas.nii.gz --model pancreas.safetensors
   ggpfn segment dicom-folder pancreas.nrrd --model m.safetensors --probability p.nrrd --report r.json
-  ggpfn segment scans/*.nii.gz masks/ --model m.safetensors --device cuda")]
+  ggpfn segment scans/*.nii.gz masks/ --model m.safetensors --device cuda"
+)]
 pub struct Arguments {
     /// One or more inputs, then the output
     #[arg(required = true, num_args = 2.., value_names = ["INPUT", "OUTPUT"])]
