@@ -11,9 +11,7 @@ fn main() {
             // libtorch must not win. $ORIGIN comes first, for a bundle that brings its libtorch along.
             println!("cargo:rustc-link-arg=-Wl,--disable-new-dtags");
             println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN:$ORIGIN/../lib");
-            if let Some(folder) = &libtorch {
-                println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
-            }
+            run_path(libtorch.as_deref());
             println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libggpfn.so.0");
             // torch-sys's own symbols stay inside, and the library stays loaded: libtorch's threads outlive a dlclose.
             println!("cargo:rustc-cdylib-link-arg=-Wl,--exclude-libs,ALL");
@@ -21,11 +19,17 @@ fn main() {
         }
         "macos" => {
             println!("cargo:rustc-link-arg=-Wl,-rpath,@loader_path,-rpath,@loader_path/../lib");
-            if let Some(folder) = &libtorch {
-                println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
-            }
+            run_path(libtorch.as_deref());
             println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libggpfn.0.dylib");
         }
         _ => {}
+    }
+}
+
+/// Has libtorch's folder searched at run time. The folder goes to the linker as an argument of its own: `-Wl` would split it
+/// at a comma.
+fn run_path(folder: Option<&str>) {
+    for argument in folder.into_iter().flat_map(|folder| ["-Xlinker", "-rpath", "-Xlinker", folder]) {
+        println!("cargo:rustc-link-arg={argument}");
     }
 }

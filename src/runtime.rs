@@ -4,7 +4,6 @@
 //! uses that in silence. So the loaded one is asked for its version. CUDA's part of libtorch is large and slow to load;
 //! it is loaded when a GPU is asked for, not before.
 
-use std::ffi::{c_void, CStr, CString};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -35,8 +34,8 @@ impl Runtime {
     pub fn current() -> Self {
         Runtime {
             compiled_version: LIBTORCH_VERSION,
-            loaded_version: loaded_version().map_or("unknown".into(), |[a, b, c]| format!("{a}.{b}.{c}")),
-            library: loaded_library("libtorch_cpu"),
+            loaded_version: loader::loaded_version().map_or("unknown".into(), |[a, b, c]| format!("{a}.{b}.{c}")),
+            library: loader::loaded_from(),
             cpu_bfloat16: cpu_has_fast_bfloat16(),
             gpus: Vec::new(),
             cuda_fault: None,
@@ -49,11 +48,7 @@ impl Runtime {
         if gpu_driver_present() {
             match load_cuda() {
                 Ok(0) => runtime.cuda_fault = Some("a GPU's driver is there, but libtorch finds no GPU to use".into()),
-                Ok(count) => {
-                    let name =
-                        |n| format!("cuda:{n}{}", if gpu_has_fast_bfloat16(n) { ", fast at bfloat16" } else { "" });
-                    runtime.gpus = (0..count).map(name).collect();
-                }
+                Ok(count) => runtime.gpus = (0..count).map(describe_gpu).collect(),
                 Err(error) => runtime.cuda_fault = Some(error.to_string()),
             }
         }
@@ -80,30 +75,6 @@ impl Runtime {
     }
 }
 
-/// The version of the libtorch in this process.
-fn loaded_version() -> Option<[u64; 3]> {
-    let symbol = find_symbol(c"aoti_torch_abi_version")?;
-    // The function takes nothing and returns the version: one byte each for major, minor and patch from the top.
-    let version = unsafe { std::mem::transmute::<*mut c_void, extern "C" fn() -> u64>(symbol) }();
-    Some([version >> 56 & 0xff, version >> 48 & 0xff, version >> 40 & 0xff])
-}
-
-fn find_symbol(name: &CStr) -> Option<*mut c_void> {
-    // Looks a name up among the libraries that are loaded already; the string outlives the call.
-    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-    (!symbol.is_null()).then_some(symbol)
-}
-
-/// The file of a loaded library, by the beginning of its name.
-fn loaded_library(name: &str) -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps
-        .lines()
-        .filter_map(|line| line.find('/').map(|at| &line[at..]))
-        .find(|path| Path::new(path).file_name().is_some_and(|file| file.to_string_lossy().starts_with(name)))?;
-    Some(PathBuf::from(path))
-}
-
 /// Whether the driver of an NVIDIA GPU is present.
 pub fn gpu_driver_present() -> bool {
     ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version"]
@@ -123,33 +94,34 @@ pub fn load_cuda() -> Result<usize> {
 }
 
 fn open_cuda() -> std::result::Result<(), String> {
-    let beside = loaded_library("libtorch_cpu").map(|path| path.with_file_name("libtorch_cuda.so"));
-    let path = beside.filter(|path| path.exists()).ok_or("this libtorch is built without CUDA; install one with it")?;
-    let name = CString::new(path.to_string_lossy().as_bytes()).map_err(|e| e.to_string())?;
-    // libtorch's own library; it registers itself when it is loaded and stays for the process's lifetime.
-    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
-    if !handle.is_null() {
-        return Ok(());
-    }
-    // After a failed dlopen, dlerror gives a string that is valid until the next call on this thread.
-    let message = unsafe {
-        let text = libc::dlerror();
-        if text.is_null() {
-            "no reason given".into()
-        } else {
-            CStr::from_ptr(text).to_string_lossy().into_owned()
-        }
-    };
-    Err(format!(
-        "libtorch's CUDA part cannot be loaded ({message}); install torch {LIBTORCH_VERSION} with its CUDA packages, \
-         `cargo xtask setup --full` in a checkout"
-    ))
+    let file = format!("{}torch_cuda{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    // Beside the part that is loaded, not by name alone: another libtorch's would not fit.
+    let beside = loader::loaded_from().map(|path| path.with_file_name(&file));
+    let path = beside.filter(|path| path.exists()).ok_or_else(|| {
+        format!(
+            "this libtorch is built without CUDA; install torch {LIBTORCH_VERSION} with CUDA, `cargo xtask setup --full` in a \
+             checkout"
+        )
+    })?;
+    loader::open(&path).map_err(|message| {
+        format!(
+            "libtorch's CUDA part cannot be loaded ({message}); install its CUDA packages: `pip install torch=={LIBTORCH_VERSION}`, \
+             or `cargo xtask setup --full` in a checkout"
+        )
+    })
 }
 
-/// Whether a GPU computes bfloat16 fast: since compute capability 8 (2020). libtorch's interface for Rust does not tell, so
-/// the name of the device's generation is taken from the driver; unknown counts as yes.
-pub fn gpu_has_fast_bfloat16(_number: usize) -> bool {
-    true
+/// Whether a GPU computes bfloat16 fast: since compute capability 8 (2020). If the driver does not tell, yes: what is slow
+/// still computes the same.
+pub fn gpu_has_fast_bfloat16(number: usize) -> bool {
+    loader::gpu(number).is_none_or(|(_, capability)| capability >= 8)
+}
+
+/// A GPU in words: "cuda:0, NVIDIA H100, fast at bfloat16".
+fn describe_gpu(number: usize) -> String {
+    let name = loader::gpu(number).map_or(String::new(), |(name, _)| format!(", {name}"));
+    let speed = if gpu_has_fast_bfloat16(number) { ", fast at bfloat16" } else { "" };
+    format!("cuda:{number}{name}{speed}")
 }
 
 /// Whether the processor computes bfloat16 faster than float32: AVX-512 BF16 or AMX on x86, BF16 on ARM.
@@ -160,4 +132,116 @@ pub fn cpu_has_fast_bfloat16() -> bool {
     return std::arch::is_aarch64_feature_detected!("bf16");
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     return false;
+}
+
+/// Questions to the system's loader, and by it to libraries that are there at run time only.
+#[cfg(unix)]
+mod loader {
+    use std::ffi::{c_char, c_int, c_void, CStr, CString};
+    use std::mem::{transmute, MaybeUninit};
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::{Path, PathBuf};
+
+    /// Exported as C by libtorch; it takes nothing and returns the version.
+    const VERSION: &CStr = c"aoti_torch_abi_version";
+
+    /// The version of the libtorch in this process.
+    pub fn loaded_version() -> Option<[u64; 3]> {
+        let symbol = symbol(libc::RTLD_DEFAULT, VERSION)?;
+        // SAFETY: the signature is libtorch's, in torch/csrc/inductor/aoti_torch/c/shim.h.
+        let version = unsafe { transmute::<*mut c_void, extern "C" fn() -> u64>(symbol) }();
+        // One byte each from the top: major, minor, patch.
+        Some([version >> 56 & 0xff, version >> 48 & 0xff, version >> 40 & 0xff])
+    }
+
+    /// The file that it was loaded from.
+    pub fn loaded_from() -> Option<PathBuf> {
+        let symbol = symbol(libc::RTLD_DEFAULT, VERSION)?;
+        let mut found = MaybeUninit::<libc::Dl_info>::uninit();
+        // SAFETY: dladdr fills the struct if it returns something else than 0; the name lives as long as the library.
+        let name = unsafe {
+            if libc::dladdr(symbol, found.as_mut_ptr()) == 0 {
+                return None;
+            }
+            let name = found.assume_init().dli_fname;
+            (!name.is_null()).then(|| CStr::from_ptr(name))?
+        };
+        let path = Path::new(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        Some(path.canonicalize().unwrap_or_else(|_| path.to_path_buf()))
+    }
+
+    /// Loads a library for the rest of the process's life.
+    pub fn open(path: &Path) -> Result<(), String> {
+        let name = CString::new(path.as_os_str().as_bytes()).map_err(|error| error.to_string())?;
+        dlopen(&name, libc::RTLD_NOW | libc::RTLD_GLOBAL).map(|_| ())
+    }
+
+    fn dlopen(name: &CStr, flags: c_int) -> Result<*mut c_void, String> {
+        // SAFETY: the name is a C string; the libraries opened here run nothing but their own set-up.
+        let handle = unsafe { libc::dlopen(name.as_ptr(), flags) };
+        if !handle.is_null() {
+            return Ok(handle);
+        }
+        // SAFETY: dlerror gives null or a string that is valid until the next such call on this thread.
+        let message = unsafe {
+            let text = libc::dlerror();
+            (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+        };
+        Err(message.unwrap_or_else(|| "no reason given".into()))
+    }
+
+    fn symbol(handle: *mut c_void, name: &CStr) -> Option<*mut c_void> {
+        // SAFETY: the handle is one of dlopen's or stands for everything that is loaded; the name is a C string.
+        let symbol = unsafe { libc::dlsym(handle, name.as_ptr()) };
+        (!symbol.is_null()).then_some(symbol)
+    }
+
+    /// A GPU's name and the first number of its compute capability, from the driver; libtorch's interface for Rust tells
+    /// neither. The driver counts like libtorch: both follow CUDA_VISIBLE_DEVICES.
+    pub fn gpu(number: usize) -> Option<(String, c_int)> {
+        type Init = unsafe extern "C" fn(u32) -> c_int;
+        type Get = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
+        type Name = unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int;
+        type Attribute = unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int;
+        /// CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+        const CAPABILITY: c_int = 75;
+
+        let number = c_int::try_from(number).ok()?;
+        let driver = dlopen(c"libcuda.so.1", libc::RTLD_NOW | libc::RTLD_LOCAL).ok()?;
+        let [init, get, name, attribute] = [c"cuInit", c"cuDeviceGet", c"cuDeviceGetName", c"cuDeviceGetAttribute"]
+            .map(|function| symbol(driver, function));
+        let (mut device, mut capability, mut text) = (0, 0, [0u8; 256]);
+        // SAFETY: the signatures are those of the driver's interface, unchanged since CUDA 2; each result is 0 on success, and
+        // every pointer is to a variable above, the name's with its length.
+        let fine = unsafe {
+            transmute::<*mut c_void, Init>(init?)(0) == 0
+                && transmute::<*mut c_void, Get>(get?)(&mut device, number) == 0
+                && transmute::<*mut c_void, Name>(name?)(text.as_mut_ptr().cast(), 256, device) == 0
+                && transmute::<*mut c_void, Attribute>(attribute?)(&mut capability, CAPABILITY, device) == 0
+        };
+        let name = CStr::from_bytes_until_nul(&text).ok()?.to_string_lossy().into_owned();
+        fine.then_some((name, capability))
+    }
+}
+
+/// Where the loader is another one, nothing is known: libtorch's CUDA part has to be linked in there.
+#[cfg(not(unix))]
+mod loader {
+    use std::path::{Path, PathBuf};
+
+    pub fn loaded_version() -> Option<[u64; 3]> {
+        None
+    }
+
+    pub fn loaded_from() -> Option<PathBuf> {
+        None
+    }
+
+    pub fn open(_: &Path) -> Result<(), String> {
+        Err("not supported on this system".into())
+    }
+
+    pub fn gpu(_: usize) -> Option<(String, i32)> {
+        None
+    }
 }

@@ -73,7 +73,9 @@ pub fn settle(full: bool) -> Result<Found, Fault> {
     if !cmake {
         python::install("cmake", &[&["cmake==3.31.6"]], "CMake")?;
     }
-    Ok(Found { folder, programs: (!cmake).then(python::programs) })
+    // The program itself: the script in bin names its Python by an absolute path, and fails once the checkout has moved.
+    let programs = if cmake { None } else { Some(python::packages()?.join("cmake/data/bin")) };
+    Ok(Found { folder, programs })
 }
 
 fn compiler() -> Result<(), Fault> {
@@ -100,8 +102,13 @@ fn version_of(folder: &Path) -> Option<String> {
 }
 
 fn from_variable(folder: PathBuf) -> Result<PathBuf, Fault> {
+    // torch-sys's build script runs in another folder.
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
     let found = match version_of(&folder) {
-        Some(version) if version == VERSION => return Ok(folder),
+        Some(version) if version == VERSION => match lacks(&folder) {
+            None => return Ok(folder),
+            Some(fault) => format!("a libtorch that {fault}"),
+        },
         Some(version) => format!("libtorch {version}"),
         None => "no libtorch".into(),
     };
@@ -117,7 +124,38 @@ fn from_python() -> Result<Option<PathBuf>, Fault> {
                             print(s.submodule_search_locations[0] if s and s.submodule_search_locations else '')";
     let answer = quietly(Command::new(python::find()?).args(["-c", QUESTION])).unwrap_or_default();
     let folder = PathBuf::from(answer.trim());
-    Ok((!answer.trim().is_empty() && version_of(&folder).as_deref() == Some(VERSION)).then_some(folder))
+    let fault = match version_of(&folder) {
+        _ if answer.trim().is_empty() => return Ok(None),
+        Some(version) if version == VERSION => match lacks(&folder) {
+            None => return Ok(Some(folder)),
+            Some(fault) => format!("it {fault}"),
+        },
+        version => format!("it is {}, and {VERSION} is needed", version.as_deref().unwrap_or("of no known version")),
+    };
+    headline(&format!("the active Python's torch is passed over: {fault}"));
+    Ok(None)
+}
+
+/// What a libtorch lacks to be built and run with: headers, or libraries that its loader does not find (a wheel without
+/// its CUDA packages). Only Linux's loader is asked, where `ldd` is there.
+fn lacks(folder: &Path) -> Option<String> {
+    if !folder.join("include/torch/csrc/api/include/torch/torch.h").is_file() {
+        return Some("has no C++ headers".into());
+    }
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let library = folder.join("lib/libtorch_cpu.so");
+    if !library.is_file() {
+        return Some("has no lib/libtorch_cpu.so".into());
+    }
+    let needs = quietly(Command::new("ldd").arg(library)).unwrap_or_default();
+    let missing: Vec<&str> = needs
+        .lines()
+        .filter(|line| line.contains("not found"))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    (!missing.is_empty()).then(|| format!("lacks {}", missing.join(", ")))
 }
 
 fn gpu() -> bool {
@@ -137,11 +175,9 @@ fn installed(full: bool) -> Result<PathBuf, Fault> {
         }
         python::install("torch", &sets, "libtorch (about 500 MB to download)")?;
     }
-    const QUESTION: &str = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
-    let packages = quietly(Command::new(python::interpreter()).args(["-c", QUESTION]))?;
-    let folder = PathBuf::from(packages.trim()).join("torch");
+    let folder = python::packages()?.join("torch");
     match version_of(&folder) {
-        Some(version) if version == VERSION => Ok(folder),
+        Some(version) if version == VERSION && lacks(&folder).is_none() => Ok(folder),
         _ => Err(Fault::new("the installation in .python is broken; remove that folder and try again")),
     }
 }

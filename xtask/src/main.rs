@@ -55,14 +55,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             eprintln!("\nxtask: {fault}");
-            ExitCode::FAILURE
+            ExitCode::from(fault.code)
         }
     }
 }
 
 /// The checkout's root.
 fn root() -> PathBuf {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    // cargo says where this package is now. The path at compile time is another one after a move, or where two checkouts share
+    // a folder for what they build.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or(env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     here.parent().map(PathBuf::from).unwrap_or(here)
 }
 
@@ -71,6 +73,13 @@ fn cargo(found: &libtorch::Found, arguments: &[&str]) -> Result<(), Fault> {
     command.args(arguments).current_dir(root());
     found.apply(&mut command);
     run(&mut command)
+}
+
+/// The program that cargo built with a profile: beside this one, which CARGO_TARGET_DIR may have put anywhere.
+fn program(profile: &str) -> Command {
+    let own = std::env::current_exe().ok();
+    let target = own.and_then(|exe| Some(exe.parent()?.parent()?.to_path_buf())).unwrap_or(root().join("target"));
+    Command::new(target.join(profile).join(format!("ggpfn{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn build(found: &libtorch::Found) -> Result<(), Fault> {
@@ -82,12 +91,12 @@ fn demo() -> Result<(), Fault> {
     headline("building (some minutes the first time)");
     build(&found)?;
     headline("demo");
-    run(Command::new(root().join("target/release/ggpfn")).args(["demo", "--out", "out/demo"]).current_dir(root()))
+    run(program("release").args(["demo", "--out", "out/demo"]).current_dir(root()))
 }
 
 fn run_program(arguments: &[String]) -> Result<(), Fault> {
     build(&libtorch::settle(false)?)?;
-    run(Command::new(root().join("target/release/ggpfn")).args(arguments))
+    run(program("release").args(arguments))
 }
 
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {
@@ -117,7 +126,7 @@ fn test() -> Result<(), Fault> {
     run(&mut command)?;
     headline("demo");
     // The program that the tests were run with, so that nothing is built twice.
-    run(Command::new(root().join("target/debug/ggpfn")).args(["demo", "--out", "out/test-demo"]).current_dir(root()))?;
+    run(program("debug").args(["demo", "--out", "out/test-demo"]).current_dir(root()))?;
     let seconds = start.elapsed().as_secs();
     println!("\nall checks passed in {} min {} s", seconds / 60, seconds % 60);
     Ok(())

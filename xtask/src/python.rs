@@ -23,9 +23,10 @@ pub fn interpreter() -> PathBuf {
     folder().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python3" })
 }
 
-/// The folder of its programs.
-pub fn programs() -> PathBuf {
-    folder().join(if cfg!(windows) { "Scripts" } else { "bin" })
+/// The folder of its packages.
+pub fn packages() -> Result<PathBuf, Fault> {
+    const QUESTION: &str = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
+    Ok(PathBuf::from(quietly(Command::new(interpreter()).args(["-c", QUESTION]))?.trim()))
 }
 
 /// The interpreter for the tests, with what they need.

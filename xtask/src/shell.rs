@@ -3,19 +3,23 @@
 use std::fmt;
 use std::process::{Command, Stdio};
 
-/// Why a command of xtask failed: one sentence, and what to do.
+/// Why a command of xtask failed: one sentence, and what to do. A program that has explained itself adds its exit code.
 #[derive(Debug)]
-pub struct Fault(String);
+pub struct Fault {
+    text: String,
+    /// What this program exits with.
+    pub code: u8,
+}
 
 impl Fault {
     pub fn new(text: impl Into<String>) -> Self {
-        Fault(text.into())
+        Fault { text: text.into(), code: 1 }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -34,7 +38,10 @@ pub fn run(command: &mut Command) -> Result<(), Fault> {
     let name = describe(command);
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Fault::new(format!("`{name}` failed ({status})"))),
+        Ok(status) => {
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            Err(Fault { text: format!("`{name}` failed ({status})"), code })
+        }
         Err(error) => Err(Fault::new(format!("`{name}` cannot be started: {error}"))),
     }
 }
