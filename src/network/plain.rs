@@ -1,9 +1,14 @@
 //! Globally Guided Progressive Fusion Network (Fang, Li, Pan, Li and Yu; the paper's figure 2), one view, as drawn.
 //!
 //! Every layer is here as the paper has it, batch normalisation and side outputs included: the form that is trained.
-//! Shapes: N samples, D = 2T + 1 slices, H x W pixels of a patch (multiples of 8), widths C0..C3.
+//! Shapes: N samples, D = 2T + S slices of which S neighbouring ones are segmented (S = 1 in the paper), H x W pixels of a patch
+//! (multiples of 8), widths C0..C3. With S > 1 the slices of a sample share what their windows have in common, and the decoder sees
+//! N S samples.
+//!
+//! Layers compute in the number format of what they are given: bfloat16 windows make convolutions in bfloat16 on weights that stay
+//! float32, as mixed precision wants it. Logits are always float32.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::config::{Fusion, ModelConfig};
 use super::layout::{depth_extent, ENCODER, GLOBAL};
@@ -21,14 +26,15 @@ pub struct Network {
     head: Readout,
     global: Option<GlobalBranch>,
     one_off: bool,
+    t: usize,
 }
 
 /// What the local branch computes, all as logits.
 #[derive(Debug)]
 pub struct LocalOutput {
-    /// P: `[N, 1, H, W]`.
+    /// P: `[N S, 1, H, W]`.
     pub logits: Tensor,
-    /// P_k^(j) of the encoder's groups, finest first: `[N, 1, H / 2^j, W / 2^j]`.
+    /// P_k^(j) of the encoder's groups, finest first: `[N S, 1, H / 2^j, W / 2^j]`.
     pub side: Vec<Tensor>,
 }
 
@@ -49,8 +55,16 @@ impl Network {
     /// # Errors
     /// [`Error::Argument`](crate::Error::Argument) if the model has no such view.
     pub fn new(model: &Model, view: View) -> Result<Self> {
-        let source = Source { model, view };
-        let config = model.config();
+        Self::assemble(model.config(), &|name| model.tensor(view, name)?.to_tensor())
+    }
+
+    /// The network of a configuration on tensors that somebody else owns: `tensor` gives the one of a name of the
+    /// [layer table](super::layout). Layers share their memory, so that an optimiser's update is the network's.
+    ///
+    /// # Errors
+    /// Those of `tensor`.
+    pub fn assemble(config: &ModelConfig, tensor: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
+        let source = Source { tensor };
         let mut index = 0;
         let mut encoder = Vec::new();
         for (g, group) in ENCODER.iter().enumerate() {
@@ -104,16 +118,21 @@ impl Network {
             head: source.readout("local.head")?,
             global,
             one_off: config.fusion == Fusion::OneOff,
+            t: config.t,
         })
     }
 
     /// The encoder: the feature maps of its four groups with all slices that each has left, `[N, C_g, D_g, H_g, W_g]`, from
-    /// normalised `windows` `[N, D, H, W]`. For T = 15 the D_g are 27, 21, 11 and 1.
+    /// normalised `windows` `[N, D, H, W]`. For T = 15 and S = 1 the D_g are 27, 21, 11 and 1; the last is always S.
     ///
     /// With `train`, batch normalisation uses the batch's own statistics and updates the running ones.
     pub fn encode(&self, windows: &Tensor, train: bool) -> Result<Vec<Tensor>> {
-        // One-off: the slices are channels, [N, D, H, W] -> [N, D, 1, H, W]; otherwise [N, D, H, W] -> [N, 1, D, H, W].
-        let mut x = windows.f_unsqueeze(if self.one_off { 2 } else { 1 })?;
+        let mut x = if self.one_off {
+            // The slices of each window are channels: [N, D, H, W] -> [N, 2T + 1, S, H, W].
+            windows.f_unfold(1, 2 * self.t as i64 + 1, 1)?.f_permute([0, 4, 1, 2, 3])?.f_contiguous()?
+        } else {
+            windows.f_unsqueeze(1)? // [N, 1, D, H, W]
+        };
         let mut features: Vec<Tensor> = Vec::with_capacity(self.encoder.len());
         for group in &self.encoder {
             if !features.is_empty() {
@@ -125,19 +144,21 @@ impl Network {
         Ok(features)
     }
 
-    /// The local branch: normalised `windows` `[N, D, H, W]` and the sampled global features F_k `[N, C, H / 8, W / 8]`
-    /// (none without global guidance) to the logits of the central slices.
+    /// The local branch: normalised `windows` `[N, D, H, W]` and the sampled global features F_k `[N S, C, H / 8, W / 8]` to the
+    /// logits of the central slices. Without guidance the first decoder convolution takes E_k alone, also in a network that has a
+    /// global branch: the progressive fusion network alone of the paper's second stage.
     pub fn local(&self, windows: &Tensor, guidance: Option<&Tensor>, train: bool) -> Result<LocalOutput> {
         let features = self.encode(windows, train)?;
-        let central: Vec<Tensor> = features.iter().map(central_slice).collect::<Result<_>>()?;
+        let slices = features[3].size()[2];
+        let central: Vec<Tensor> = features.iter().map(|x| central_slices(x, slices)).collect::<Result<_>>()?;
         let side = self.side.iter().zip(&central).map(|(readout, x)| readout.forward(x)).collect::<Result<_>>()?;
         let mut x = central[3].shallow_clone();
         if let Some(guidance) = guidance {
-            x = Tensor::f_cat(&[&x, guidance], 1)?;
+            x = Tensor::f_cat(&[&x, &guidance.f_to_kind(x.kind())?], 1)?;
         }
-        x = self.fuse.forward(&x, train)?; // [N, C3, H/8, W/8]
+        x = self.fuse.forward(&x, train)?; // [N S, C3, H/8, W/8]
         for (stage, skip) in self.decoder.iter().zip(&central).rev() {
-            x = stage.forward(&x, skip, train)?; // [N, C_j, H/2^j, W/2^j]
+            x = stage.forward(&x, skip, train)?; // [N S, C_j, H/2^j, W/2^j]
         }
         Ok(LocalOutput { logits: self.head.forward(&x)?, side })
     }
@@ -148,9 +169,20 @@ impl Network {
     }
 }
 
-/// The slice in the middle, `[N, C, D, H, W]` -> `[N, C, H, W]`: central cropping of a skip connection.
-fn central_slice(x: &Tensor) -> Result<Tensor> {
-    Ok(x.f_select(2, x.size()[2] / 2)?)
+/// The `slices` in the middle, `[N, C, D, H, W]` -> `[N S, C, H, W]`: central cropping of a skip connection.
+fn central_slices(x: &Tensor, slices: i64) -> Result<Tensor> {
+    let [n, c, d, h, w] = x.size()[..] else {
+        return Err(crate::Error::Torch("the encoder's feature map has not five dimensions".into()));
+    };
+    if slices == 1 {
+        return Ok(x.f_select(2, d / 2)?);
+    }
+    Ok(x.f_narrow(2, (d - slices) / 2, slices)?.f_permute([0, 2, 1, 3, 4])?.f_reshape([n * slices, c, h, w])?)
+}
+
+/// A weight in the number format that a layer computes in.
+fn weight_as(weight: &Tensor, kind: Kind) -> Result<Tensor> {
+    Ok(if weight.kind() == kind { weight.shallow_clone() } else { weight.f_to_kind(kind)? })
 }
 
 /// Convolution, batch normalisation, ReLU.
@@ -171,10 +203,17 @@ impl Convolution {
 
     fn normalised(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         const MOMENTUM: f64 = 0.1;
-        let x = if self.weight.dim() == 5 {
-            x.f_conv3d(&self.weight, None::<&Tensor>, [1, 1, 1], [0, 1, 1], [1, 1, 1], 1)?
+        let mut weight = weight_as(&self.weight, x.kind())?;
+        let x = if x.dim() == 5 {
+            if weight.dim() == 4 {
+                weight = weight.f_unsqueeze(2)?; // one-off fusion's first layer, [C0, D, 3, 3] -> [C0, D, 1, 3, 3]
+            }
+            x.f_conv3d(&weight, None::<&Tensor>, [1, 1, 1], [0, 1, 1], [1, 1, 1], 1)?
         } else {
-            x.f_conv2d(&self.weight, None::<&Tensor>, [self.stride, self.stride], [1, 1], [1, 1], 1)?
+            if weight.size()[1] > x.size()[1] {
+                weight = weight.f_narrow(1, 0, x.size()[1])?; // `fuse` without guidance
+            }
+            x.f_conv2d(&weight, None::<&Tensor>, [self.stride, self.stride], [1, 1], [1, 1], 1)?
         };
         Ok(x.f_batch_norm(
             Some(&self.scale),
@@ -236,7 +275,8 @@ struct Stage {
 
 impl Stage {
     fn forward(&self, x: &Tensor, skip: &Tensor, train: bool) -> Result<Tensor> {
-        let up = x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])?;
+        let (weight, bias) = (weight_as(&self.weight, x.kind())?, weight_as(&self.bias, x.kind())?);
+        let up = x.f_conv_transpose2d(&weight, Some(&bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])?;
         let x = self.first.forward(&Tensor::f_cat(&[&up, skip], 1)?, train)?;
         self.second.forward(&x, train)
     }
@@ -251,6 +291,7 @@ struct Readout {
 
 impl Readout {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = x.f_to_kind(self.weight.kind())?;
         Ok(x.f_conv2d(&self.weight, Some(&self.bias), [1, 1], [0, 0], [1, 1], 1)?)
     }
 }
@@ -285,13 +326,12 @@ impl GlobalBranch {
 
 /// Where the layers' tensors come from.
 struct Source<'a> {
-    model: &'a Model,
-    view: View,
+    tensor: &'a dyn Fn(&str) -> Result<Tensor>,
 }
 
 impl Source<'_> {
     fn tensor(&self, name: &str) -> Result<Tensor> {
-        self.model.tensor(self.view, name)?.to_tensor()
+        (self.tensor)(name)
     }
 
     fn convolution(&self, path: &str, stride: i64) -> Result<Convolution> {
@@ -309,15 +349,12 @@ impl Source<'_> {
         Ok(Readout { weight: self.tensor(&format!("{path}.weight"))?, bias: self.tensor(&format!("{path}.bias"))? })
     }
 
-    /// The encoder's next convolution, as a 3D one in every case.
+    /// The encoder's next convolution.
     fn encoder_convolution(&self, config: &ModelConfig, path: &str, index: &mut usize) -> Result<Convolution> {
-        let mut convolution = self.convolution(path, 1)?;
-        if convolution.weight.dim() == 4 {
-            // One-off fusion's first layer: [C0, D, 3, 3] -> [C0, D, 1, 3, 3].
-            convolution.weight = convolution.weight.f_unsqueeze(2)?;
-        } else {
-            debug_assert_eq!(convolution.weight.size()[2] as usize, depth_extent(config, *index));
-        }
+        let convolution = self.convolution(path, 1)?;
+        debug_assert!(
+            convolution.weight.dim() == 4 || convolution.weight.size()[2] as usize == depth_extent(config, *index)
+        );
         *index += 1;
         Ok(convolution)
     }
