@@ -61,6 +61,9 @@ pub enum Error {
     /// libtorch reported an error; its message's first line.
     #[error("libtorch failed: {0}")]
     Torch(String),
+    /// A training cannot go on: its loss is not a number, a checkpoint does not fit.
+    #[error("the training cannot go on: {0}")]
+    Training(String),
     /// The caller cancelled the work.
     #[error("cancelled")]
     Cancelled,

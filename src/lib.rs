@@ -9,6 +9,7 @@
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
 //! | [`network`] | layers, configuration, the model file |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
+//! | [`training`] | samples, loss, optimiser, stages, checkpoints |
 //! | [`synthesis`] | made-up CTs with an exact truth |
 //! | [`runtime`] | which libtorch this process runs on |
 //!
@@ -32,6 +33,7 @@ pub mod io;
 pub mod network;
 pub mod runtime;
 pub mod synthesis;
+pub mod training;
 pub mod volume;
 
 pub use error::{Error, Result};

@@ -12,7 +12,7 @@ mod monitor;
 mod patches;
 mod segment;
 mod stream;
-mod threads;
+pub(crate) mod threads;
 mod view;
 
 pub use compute::{Compute, DeviceChoice, PrecisionChoice};

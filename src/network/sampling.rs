@@ -3,7 +3,7 @@
 //! Bilinear interpolation on a rectangular grid is separable, so that sampling is two small matrix products: one matrix of
 //! interpolation weights along the rows, one along the columns.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::Result;
 
@@ -38,8 +38,10 @@ pub fn weights(local: usize, global: usize, extent: Extent) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(&matrix)?.f_reshape([local as i64, global as i64])?)
 }
 
-/// The feature map `[N, C, H_F, W_F]` sampled with `rows` `[H, H_F]` and `columns` `[W, W_F]`: `[N, C, H, W]`, float32.
+/// The feature map `[N, C, H_F, W_F]` sampled with `rows` `[H, H_F]` and `columns` `[W, W_F]`: `[N, C, H, W]`, in the
+/// number format of `rows`. Where the
+/// samples lie differently in their slices, `rows` is `[N, 1, H, H_F]` and `columns` `[N, 1, W, W_F]`.
 pub fn sample(features: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor> {
-    let along_columns = features.f_to_kind(Kind::Float)?.f_matmul(&columns.f_transpose(0, 1)?)?;
+    let along_columns = features.f_to_kind(rows.kind())?.f_matmul(&columns.f_transpose(-2, -1)?)?;
     Ok(rows.f_matmul(&along_columns)?)
 }

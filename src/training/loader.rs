@@ -1,0 +1,141 @@
+//! Batches made ahead on threads of their own, so that the network does not wait.
+//!
+//! What a batch holds follows from the seed, the view, the stage, the epoch and its number in the epoch alone: how many threads make
+//! them, in which order they finish, and where a run was interrupted change nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{sync_channel, Receiver};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::sample::{self, Batch, Shape};
+use super::trainer::Stage;
+use super::{Augmentation, TrainingCase};
+use crate::{Error, Result};
+
+/// What the batches of a stage are made from.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub cases: Vec<Arc<TrainingCase>>,
+    pub shape: Shape,
+    pub stage: Stage,
+    pub batch: usize,
+    pub samples_per_volume: usize,
+    pub augmentation: Augmentation,
+    pub seed: u64,
+}
+
+impl Plan {
+    /// Samples in an epoch.
+    fn samples(&self) -> usize {
+        self.cases.len() * self.samples_per_volume
+    }
+
+    /// Batches in an epoch; the last may be smaller.
+    pub fn batches(&self) -> usize {
+        self.samples().div_ceil(self.batch)
+    }
+
+    /// The random numbers of one thing in an epoch: a sample, or (the largest number) the order.
+    fn random(&self, epoch: u64, number: u64) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.seed.to_le_bytes());
+        key[8] = self.shape.view.axes()[0] as u8;
+        key[9] = self.stage as u8;
+        key[16..24].copy_from_slice(&epoch.to_le_bytes());
+        key[24..].copy_from_slice(&number.to_le_bytes());
+        ChaCha8Rng::from_seed(key)
+    }
+
+    /// The batch number `number` of an epoch.
+    pub fn batch(&self, epoch: u64, number: usize) -> Result<Batch> {
+        let mut order: Vec<usize> = (0..self.samples()).collect();
+        order.shuffle(&mut self.random(epoch, u64::MAX));
+        let chosen = order.iter().skip(number * self.batch).take(self.batch);
+        let samples: Vec<_> = chosen
+            .map(|index| {
+                let case = &self.cases[index / self.samples_per_volume];
+                // By turns, and beginning with the box where there is one sample alone.
+                let anywhere = index % self.samples_per_volume % 2 == 1;
+                sample::random(
+                    case,
+                    &self.shape,
+                    anywhere,
+                    &self.augmentation,
+                    &mut self.random(epoch, *index as u64),
+                )
+            })
+            .collect();
+        Batch::new(&samples, &self.shape)
+    }
+}
+
+/// Hands out the batches of a stage in their order.
+#[derive(Debug)]
+pub(super) struct Loader {
+    receiver: Option<Receiver<(u64, Result<Batch>)>>,
+    early: BTreeMap<u64, Result<Batch>>,
+    next: u64,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Loader {
+    /// Starts at a batch of an epoch.
+    pub fn start(plan: Plan, epoch: usize, batch: usize, threads: usize) -> Result<Self> {
+        let per_epoch = plan.batches() as u64;
+        let first = epoch as u64 * per_epoch + batch as u64;
+        let counter = Arc::new(AtomicU64::new(first));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sender, receiver) = sync_channel(threads);
+        let plan = Arc::new(plan);
+        let threads = (0..threads)
+            .map(|number| {
+                let (plan, counter, stop, sender) = (plan.clone(), counter.clone(), stop.clone(), sender.clone());
+                std::thread::Builder::new()
+                    .name(format!("ggpfn-loader-{number}"))
+                    .spawn(move || {
+                        while !stop.load(Ordering::Relaxed) {
+                            let at = counter.fetch_add(1, Ordering::Relaxed);
+                            let made = std::panic::catch_unwind(|| plan.batch(at / per_epoch, (at % per_epoch) as usize));
+                            let made = made
+                                .unwrap_or_else(|_| Err(Error::Training("a fault of ggpfn's own in making a batch".into())));
+                            if sender.send((at, made)).is_err() {
+                                return;
+                            }
+                        }
+                    })
+                    .map_err(|e| Error::Memory(format!("the system gave no thread to load on ({e})")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Loader { receiver: Some(receiver), early: BTreeMap::new(), next: first, stop, threads })
+    }
+
+    /// The next batch.
+    pub fn next(&mut self) -> Result<Batch> {
+        loop {
+            if let Some(batch) = self.early.remove(&self.next) {
+                self.next += 1;
+                return batch;
+            }
+            let received = self.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
+            let (at, batch) = received.ok_or_else(|| Error::Training("the threads that make batches have ended".into()))?;
+            self.early.insert(at, batch);
+        }
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.receiver = None; // wakes threads that wait to hand over
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}

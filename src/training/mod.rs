@@ -1,0 +1,28 @@
+//! Training as the paper does it: three stages, two patches of each volume an epoch, equation (2), Adam.
+//!
+//! This room knows volumes, networks and inference (to validate). It knows no layouts of data sets, no command line and no C face.
+//!
+//! Bottom up: a [`TrainingCase`] is one volume, windowed once, with its truth, in memory or mapped from a cache. [`sample`] cuts
+//! patches out of cases, rotated and deformed; a loader makes batches of them ahead on threads of its own. A [`Trainer`] is one view's
+//! network with its optimiser, whose step comes in two halves so that an outside engine can average the gradients between them.
+//! A [`Run`] takes the trainers of all views through the stages, validates, keeps the best, and writes checkpoints from which it goes on
+//! to the same bits.
+
+mod case;
+mod checkpoint;
+pub mod deform;
+mod loader;
+mod log;
+pub mod loss;
+mod options;
+mod parameters;
+mod run;
+pub mod sample;
+mod session;
+mod trainer;
+mod validation;
+
+pub use case::TrainingCase;
+pub use options::{Augmentation, Preset, StageOptions, TrainOptions};
+pub use run::{Cases, Event, Outcome, Run, RunEnd};
+pub use trainer::{Losses, Stage, Trainer};

@@ -1,0 +1,372 @@
+//! How a training goes: the network, the stages, the samples, the schedule. A TOML file holds the same entries.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::{Fusion, ModelConfig};
+use crate::volume::View;
+use crate::{Error, Result};
+
+/// A set of options under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// The paper's for the Medical Segmentation Decathlon's pancreas task.
+    Msd,
+    /// The paper's for NIH Pancreas-CT.
+    Nihc,
+    /// A small network on a 2 mm grid, for processors and quick starts: the one that ships.
+    Small,
+}
+
+impl Preset {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Preset::Msd => "msd",
+            Preset::Nihc => "nihc",
+            Preset::Small => "small",
+        }
+    }
+}
+
+impl std::str::FromStr for Preset {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        [Preset::Msd, Preset::Nihc, Preset::Small]
+            .into_iter()
+            .find(|preset| preset.name() == text)
+            .ok_or_else(|| format!("\"{text}\" is not a preset; expected msd, nihc or small"))
+    }
+}
+
+/// One of the three stages (paper, section 3.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageOptions {
+    /// Epochs; 0 leaves the stage out.
+    pub epochs: usize,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// The learning rate at the stage's end, reached along half a cosine; none: it stays (the paper's way).
+    pub final_learning_rate: Option<f64>,
+}
+
+impl Default for StageOptions {
+    fn default() -> Self {
+        StageOptions { epochs: 1000, batch: 4, learning_rate: 1e-4, final_learning_rate: None }
+    }
+}
+
+/// How samples are varied. Angles and lengths are in the patient's millimetres, so that pixels need not be square.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Rotation within the slice, drawn evenly from minus to plus this many degrees.
+    pub rotation_degrees: f64,
+    /// Elastic deformation: standard deviation of the control points' displacement, in mm.
+    pub elastic_mm: f64,
+    /// Elastic deformation: distance between control points, in mm.
+    pub elastic_spacing_mm: f64,
+}
+
+impl Default for Augmentation {
+    /// The paper names rotation and elastic deformation without numbers; these keep organs plausible.
+    fn default() -> Self {
+        Augmentation { rotation_degrees: 15.0, elastic_mm: 3.0, elastic_spacing_mm: 32.0 }
+    }
+}
+
+/// Everything that a training run is made from, except its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainOptions {
+    /// The views to train, each a network of its own.
+    pub views: Vec<View>,
+    /// What all randomness is drawn from.
+    pub seed: u64,
+    /// How neighbouring slices are fused.
+    pub fusion: Fusion,
+    /// T: a slice is segmented from 2T + 1 slices.
+    pub t: usize,
+    /// Channels of the encoder's groups.
+    pub widths: [usize; 4],
+    /// Whether there is a global branch.
+    pub global_guidance: bool,
+    /// Channels of the global branch's groups.
+    pub global_widths: [usize; 5],
+    /// For each view the size [h_g, w_g] that slices are downsampled to for the global branch.
+    pub global_size: BTreeMap<View, [usize; 2]>,
+    /// Hounsfield units that map to 0 and 1.
+    pub window: [f64; 2],
+    /// Working spacing [z, y, x] in mm; none: each scan's own grid.
+    pub spacing: Option<[f64; 3]>,
+    /// The weight of each view in the fusion.
+    pub view_weights: BTreeMap<View, f64>,
+    /// For each view the patch [rows, columns]; multiples of 8.
+    pub patch: BTreeMap<View, [usize; 2]>,
+    /// Neighbouring slices that one sample segments; 1 in the paper. More make an epoch worth more at little cost, since they
+    /// share most of their windows.
+    pub slices_per_sample: usize,
+    /// Patches of each volume in an epoch, by turns from anywhere and from the pancreas' box; 2 in the paper.
+    pub samples_per_volume: usize,
+    /// Rotation and elastic deformation.
+    pub augmentation: Augmentation,
+    /// Stage 1, the global branch alone; left out without global guidance.
+    pub global: StageOptions,
+    /// Stage 2, the progressive fusion network alone.
+    pub local: StageOptions,
+    /// Stage 3, the whole network; left out without global guidance.
+    pub whole: StageOptions,
+    /// Validate after every so many epochs, and at each stage's end.
+    pub validate_every: usize,
+    /// Write a checkpoint after every so many minutes, and at each stage's end.
+    pub checkpoint_minutes: f64,
+    /// Compute convolutions in bfloat16, with float32 weights and sums.
+    pub mixed_precision: bool,
+    /// Threads that make batches ahead; none: one for every two processors, at most 8.
+    pub loader_threads: Option<usize>,
+    /// Processor threads within libtorch's operations; none: as many as there are processors. The bits of a result depend on it.
+    pub threads: Option<usize>,
+}
+
+impl Default for TrainOptions {
+    fn default() -> Self {
+        TrainOptions::preset(Preset::Nihc)
+    }
+}
+
+impl TrainOptions {
+    /// A preset's options. `msd` and `nihc` are the paper's, section 3.2.
+    pub fn preset(preset: Preset) -> Self {
+        let all = |value: [usize; 2]| View::ALL.into_iter().map(|view| (view, value)).collect::<BTreeMap<_, _>>();
+        let stage = |epochs, batch| StageOptions { epochs, batch, ..StageOptions::default() };
+        let nihc = TrainOptions {
+            views: View::ALL.to_vec(),
+            seed: 0,
+            fusion: Fusion::Progressive,
+            t: 15,
+            widths: [32, 64, 128, 256],
+            global_guidance: true,
+            global_widths: [16, 32, 64, 128, 256],
+            global_size: all([224, 224]),
+            window: [-100.0, 240.0],
+            spacing: None,
+            view_weights: View::ALL.into_iter().map(|view| (view, 1.0 / 3.0)).collect(),
+            patch: all([256, 256]),
+            slices_per_sample: 1,
+            samples_per_volume: 2,
+            augmentation: Augmentation::default(),
+            global: stage(1000, 32),
+            local: stage(1000, 4),
+            whole: stage(800, 4),
+            validate_every: 10,
+            checkpoint_minutes: 10.0,
+            mixed_precision: false,
+            loader_threads: None,
+            threads: None,
+        };
+        match preset {
+            Preset::Nihc => nihc,
+            Preset::Msd => {
+                let mut msd = nihc;
+                for view in [View::Sagittal, View::Coronal] {
+                    msd.patch.insert(view, [128, 256]);
+                    msd.global_size.insert(view, [128, 224]);
+                }
+                msd.view_weights = BTreeMap::from([(View::Axial, 0.8), (View::Sagittal, 0.1), (View::Coronal, 0.1)]);
+                msd
+            }
+            Preset::Small => {
+                let stage = |epochs, batch| StageOptions {
+                    epochs,
+                    batch,
+                    learning_rate: 1e-3,
+                    final_learning_rate: Some(2e-5),
+                };
+                TrainOptions {
+                    t: 5,
+                    widths: [12, 24, 48, 96],
+                    global_widths: [8, 16, 32, 48, 64],
+                    global_size: all([128, 128]),
+                    spacing: Some([2.0, 2.0, 2.0]),
+                    patch: all([96, 96]),
+                    slices_per_sample: 8,
+                    global: stage(20, 8),
+                    local: stage(60, 4),
+                    whole: stage(30, 4),
+                    mixed_precision: true,
+                    ..nihc
+                }
+            }
+        }
+    }
+
+    /// The configuration of the model that comes out.
+    pub fn model_config(&self) -> ModelConfig {
+        ModelConfig {
+            views: self.views.clone(),
+            fusion: self.fusion,
+            t: self.t,
+            widths: self.widths,
+            global_widths: self.global_guidance.then_some(self.global_widths),
+            global_size: self.global_size.iter().map(|(view, size)| (*view, *size)).collect(),
+            window: self.window,
+            spacing: self.spacing,
+            view_weights: self.view_weights.clone(),
+            ..ModelConfig::default()
+        }
+    }
+
+    /// Takes over the network of a model, to go on from its weights.
+    pub fn adopt(&mut self, config: &ModelConfig) {
+        self.fusion = config.fusion;
+        self.t = config.t;
+        self.widths = config.widths;
+        self.global_guidance = config.global_widths.is_some();
+        self.global_widths = config.global_widths.unwrap_or(self.global_widths);
+        self.global_size.extend(config.global_size.iter().map(|(view, size)| (*view, *size)));
+        self.window = config.window;
+        self.spacing = config.spacing;
+        self.view_weights.extend(config.view_weights.iter().map(|(view, weight)| (*view, *weight)));
+    }
+
+    /// Refuses options that no training can be run with.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] that names the entry.
+    pub fn check(&self) -> Result<()> {
+        let fault = |name: &'static str, text: String| Err(Error::Argument { name, fault: text });
+        if self.views.is_empty() {
+            return fault("views", "none; at least one of axial, sagittal, coronal was expected".into());
+        }
+        self.model_config().check().map_err(|text| Error::argument("training options", text))?;
+        for view in &self.views {
+            match self.patch.get(view) {
+                Some([h, w]) if [h, w].iter().all(|n| **n > 0 && **n % 8 == 0 && **n <= 4096) => {}
+                Some([h, w]) => {
+                    return fault("patch", format!("{h} x {w} for the {view} view; multiples of 8 up to 4096 were expected"))
+                }
+                None => return fault("patch", format!("no entry for the {view} view")),
+            }
+        }
+        for (name, value) in [
+            ("slices_per_sample", self.slices_per_sample),
+            ("samples_per_volume", self.samples_per_volume),
+            ("validate_every", self.validate_every),
+        ] {
+            if !(1..=100_000).contains(&value) {
+                return fault(name, format!("{value}; a number from 1 was expected"));
+            }
+        }
+        for (name, stage) in [("global", &self.global), ("local", &self.local), ("whole", &self.whole)] {
+            let rates = [Some(stage.learning_rate), stage.final_learning_rate];
+            if rates.iter().flatten().any(|rate| !(rate.is_finite() && *rate >= 0.0)) {
+                return fault(name, "a learning rate is not a number from 0".into());
+            }
+            if stage.batch == 0 {
+                return fault(name, "batch is 0; a number from 1 was expected".into());
+            }
+        }
+        let a = &self.augmentation;
+        let lengths = [a.rotation_degrees, a.elastic_mm, a.elastic_spacing_mm, self.checkpoint_minutes];
+        if lengths.iter().any(|v| !(v.is_finite() && *v >= 0.0)) || a.elastic_spacing_mm < 1.0 {
+            return fault(
+                "augmentation",
+                "numbers from 0, and an elastic spacing from 1 mm, were expected".into(),
+            );
+        }
+        if self.threads == Some(0) || self.loader_threads == Some(0) {
+            return fault("threads", "0; a number from 1 was expected".into());
+        }
+        Ok(())
+    }
+
+    /// Reads options from TOML; `preset` in it, or `default`, says what the entries that it leaves out are.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the line for text that is not TOML, unknown entries and wrong types.
+    pub fn from_toml(text: &str, default: Preset) -> Result<Self> {
+        let fault = |e: String| Error::argument("training options", e);
+        let mut given: toml::Table = text.parse().map_err(|e: toml::de::Error| fault(e.to_string()))?;
+        let preset = match given.remove("preset") {
+            None => default,
+            Some(toml::Value::String(name)) => name.parse().map_err(fault)?,
+            Some(other) => return Err(fault(format!("preset is {other}; a name was expected"))),
+        };
+        let mut whole = toml::Table::try_from(TrainOptions::preset(preset)).map_err(|e| fault(e.to_string()))?;
+        merge(&mut whole, given);
+        let options: TrainOptions = whole.try_into().map_err(|e: toml::de::Error| fault(e.to_string()))?;
+        options.check()?;
+        Ok(options)
+    }
+
+    /// The options as TOML, which [`from_toml`](Self::from_toml) reads back to the same.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::argument("training options", e.to_string()))
+    }
+}
+
+/// Puts the entries of `over` into `base`, table by table.
+fn merge(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_the_papers() {
+        let msd = TrainOptions::preset(Preset::Msd);
+        assert_eq!((msd.global.epochs, msd.local.epochs, msd.whole.epochs), (1000, 1000, 800));
+        assert_eq!((msd.global.batch, msd.local.batch, msd.whole.batch), (32, 4, 4));
+        assert_eq!((msd.patch[&View::Axial], msd.patch[&View::Coronal]), ([256, 256], [128, 256]));
+        assert_eq!((msd.global_size[&View::Axial], msd.global_size[&View::Sagittal]), ([224, 224], [128, 224]));
+        assert_eq!(msd.view_weights[&View::Axial], 0.8);
+        let nihc = TrainOptions::preset(Preset::Nihc);
+        assert!(View::ALL.iter().all(|v| nihc.patch[v] == [256, 256] && nihc.global_size[v] == [224, 224]));
+        for preset in [Preset::Msd, Preset::Nihc, Preset::Small] {
+            TrainOptions::preset(preset).check().unwrap();
+        }
+    }
+
+    #[test]
+    fn toml_goes_there_and_back_and_fills_in_from_the_preset() {
+        for preset in [Preset::Msd, Preset::Small] {
+            let options = TrainOptions::preset(preset);
+            assert_eq!(TrainOptions::from_toml(&options.to_toml().unwrap(), Preset::Nihc).unwrap(), options);
+        }
+        let text = "preset = \"msd\"\nseed = 3\n[local]\nepochs = 7\n[patch]\naxial = [64, 64]\n";
+        let options = TrainOptions::from_toml(text, Preset::Small).unwrap();
+        assert_eq!((options.seed, options.local.epochs, options.local.batch), (3, 7, 4));
+        assert_eq!((options.patch[&View::Axial], options.patch[&View::Coronal]), ([64, 64], [128, 256]));
+    }
+
+    #[test]
+    fn unusable_options_are_named() {
+        for (text, name) in [
+            ("sed = 1", "sed"),
+            ("t = 16", "t is 16"),
+            ("slices_per_sample = 0", "slices_per_sample"),
+            ("[patch]\naxial = [100, 96]", "multiples of 8"),
+            ("views = []", "views"),
+            ("preset = \"big\"", "big"),
+            ("t = ", "line"),
+            ("[local]\nlearning_rate = -1.0", "learning rate"),
+        ] {
+            let error = TrainOptions::from_toml(text, Preset::Small).unwrap_err().to_string();
+            assert!(error.contains(name), "{text}: {error}");
+        }
+    }
+}

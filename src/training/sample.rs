@@ -1,0 +1,304 @@
+//! Samples: a patch with its neighbouring slices, its truth, and the downsampled whole slice, cut out of a case.
+//!
+//! Two patches of each volume enter an epoch: one centred anywhere, one centred in the pancreas' box (paper, section 3.2).
+//! Rotation and elastic deformation are one map of the slice, applied alike to image, truth and whole slice. Where a sample reaches
+//! beyond the volume, the nearest voxel is repeated, as in inference.
+
+use ndarray::{Array3, ArrayView3, Axis};
+use rand::Rng;
+use tch::Tensor;
+
+use super::deform::Deformation;
+use super::{Augmentation, TrainingCase};
+use crate::network::sampling::{self, Extent};
+use crate::volume::{resample, View};
+use crate::{Error, Result};
+
+/// What a sample looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The view that slices are cut in.
+    pub view: View,
+    /// T: neighbours on each side.
+    pub t: usize,
+    /// S: slices segmented, side by side.
+    pub slices: usize,
+    /// Rows and columns; none leaves the patch out (stage 1).
+    pub patch: Option<[usize; 2]>,
+    /// h_g and w_g; none leaves the whole slices out (stage 2).
+    pub global: Option<[usize; 2]>,
+}
+
+/// Where a sample lies, in slices, rows and columns of its view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The first slice that is segmented.
+    pub slice: usize,
+    /// The patch's first row.
+    pub row: usize,
+    /// The patch's first column.
+    pub column: usize,
+}
+
+/// One sample. D = 2T + S.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The case's name.
+    pub name: String,
+    /// Where it was cut.
+    pub place: Place,
+    /// Rows and columns of the case's slices.
+    pub slice_size: [usize; 2],
+    /// The patch in all slices, 0 to 1, `[D, H, W]`.
+    pub windows: Option<Array3<f32>>,
+    /// The patch's truth, 0 or 1, `[S, H, W]`.
+    pub truth: Option<Array3<f32>>,
+    /// The downsampled whole slices, `[S, h_g, w_g]`.
+    pub global: Option<Array3<f32>>,
+    /// The whole slices' truth at the sizes of P^f and P^f', `[S, h_g / 32, w_g / 32]` and `[S, h_g / 16, w_g / 16]`, 0 to 1.
+    pub global_truth: Option<[Array3<f32>; 2]>,
+}
+
+/// Draws where a sample's centre lies: anywhere in the case, or in the pancreas' box. Gives the place, and the centre as (row,
+/// column).
+pub fn draw(case: &TrainingCase, shape: &Shape, anywhere: bool, random: &mut impl Rng) -> (Place, [f64; 2]) {
+    let size = case.size();
+    let whole = [[0; 3], size.map(|n| n - 1)];
+    let [low, high] = if anywhere { whole } else { case.pancreas().unwrap_or(whole) };
+    let centre: [usize; 3] = std::array::from_fn(|axis| random.random_range(low[axis]..=high[axis]));
+    let axes = shape.view.axes();
+    let [slice, row, column] = axes.map(|axis| centre[axis]);
+    let [slices, rows, columns] = axes.map(|axis| size[axis]);
+    let patch = shape.patch.unwrap_or([1, 1]);
+    // As central as the slice's border allows.
+    let fit = |centre: usize, length: usize, size: usize| {
+        centre.saturating_sub(length / 2).min(size.saturating_sub(length))
+    };
+    let place = Place {
+        slice: fit(slice, shape.slices, slices),
+        row: fit(row, patch[0], rows),
+        column: fit(column, patch[1], columns),
+    };
+    (place, [row as f64, column as f64])
+}
+
+/// Draws a sample of a case, varied as `augmentation` says.
+pub fn random(
+    case: &TrainingCase,
+    shape: &Shape,
+    anywhere: bool,
+    augmentation: &Augmentation,
+    random: &mut impl Rng,
+) -> Sample {
+    let (place, centre) = draw(case, shape, anywhere, random);
+    let axes = shape.view.axes();
+    let (size, spacing) = (case.size(), case.spacing());
+    let deformation = Deformation::random(
+        augmentation,
+        [size[axes[1]], size[axes[2]]],
+        [spacing[axes[1]], spacing[axes[2]]],
+        centre,
+        random,
+    );
+    cut(case, shape, place, &deformation)
+}
+
+/// Cuts the sample at a place out of a case, deformed.
+pub fn cut(case: &TrainingCase, shape: &Shape, place: Place, deformation: &Deformation) -> Sample {
+    let reader = Reader::new(case, shape.view);
+    let [slices, rows, columns] = reader.size;
+    let window = |first: isize, count: usize| -> Vec<usize> {
+        (0..count).map(|i| (first + i as isize).clamp(0, slices as isize - 1) as usize).collect()
+    };
+    let own = window(place.slice as isize, shape.slices);
+    let (mut windows, mut truth) = (None, None);
+    if let Some([h, w]) = shape.patch {
+        let all = window(place.slice as isize - shape.t as isize, 2 * shape.t + shape.slices);
+        let taps = reader.taps(deformation, [place.row, place.column], [h, w]);
+        windows = Some(reader.image(&all, &taps, [h, w]));
+        truth = Some(reader.truth(&own, &taps, [h, w]));
+    }
+    let (mut global, mut global_truth) = (None, None);
+    if let Some([h, w]) = shape.global {
+        let taps = reader.taps(deformation, [0, 0], [rows, columns]);
+        let whole = reader.image(&own, &taps, [rows, columns]);
+        global = Some(resample(whole.view(), [own.len(), h, w], true));
+        let whole = reader.truth(&own, &taps, [rows, columns]);
+        global_truth = Some([32, 16].map(|scale| area_downsample(whole.view(), [h / scale, w / scale])));
+    }
+    Sample { name: case.name().into(), place, slice_size: [rows, columns], windows, truth, global, global_truth }
+}
+
+/// Four pixels of a slice, as offsets within it, and their weights.
+type Tap = ([u32; 4], [f32; 4]);
+
+/// Reads slices of a view out of a case.
+struct Reader<'a> {
+    case: &'a TrainingCase,
+    /// Slices, rows, columns.
+    size: [usize; 3],
+    /// Voxels from one slice, row, column to the next.
+    stride: [usize; 3],
+}
+
+impl<'a> Reader<'a> {
+    fn new(case: &'a TrainingCase, view: View) -> Self {
+        let [z, y, x] = case.size();
+        let axes = view.axes();
+        Reader { case, size: axes.map(|axis| [z, y, x][axis]), stride: axes.map(|axis| [y * x, x, 1][axis]) }
+    }
+
+    /// For each pixel of a patch at `start` what it is interpolated from.
+    fn taps(&self, deformation: &Deformation, start: [usize; 2], size: [usize; 2]) -> Vec<Tap> {
+        let [_, rows, columns] = self.size;
+        let [_, row_stride, column_stride] = self.stride;
+        let split = |at: f64, size: usize| {
+            let at = at.clamp(0.0, (size - 1) as f64);
+            let below = at.floor() as usize;
+            (below, (below + 1).min(size - 1), (at - below as f64) as f32)
+        };
+        let mut taps = Vec::with_capacity(size[0] * size[1]);
+        for row in start[0]..start[0] + size[0] {
+            for column in start[1]..start[1] + size[1] {
+                let [r, c] = deformation.source(row as f64, column as f64);
+                let (top, bottom, v) = split(r, rows);
+                let (left, right, u) = split(c, columns);
+                let at = |r: usize, c: usize| (r * row_stride + c * column_stride) as u32;
+                taps.push((
+                    [at(top, left), at(top, right), at(bottom, left), at(bottom, right)],
+                    [(1.0 - v) * (1.0 - u), (1.0 - v) * u, v * (1.0 - u), v * u],
+                ));
+            }
+        }
+        taps
+    }
+
+    fn gather(&self, slices: &[usize], taps: &[Tap], size: [usize; 2], value: impl Fn(usize) -> f32) -> Array3<f32> {
+        let mut result = Array3::zeros((slices.len(), size[0], size[1]));
+        for (slice, mut plane) in slices.iter().zip(result.axis_iter_mut(Axis(0))) {
+            let start = slice * self.stride[0];
+            for (pixel, (offsets, weights)) in plane.iter_mut().zip(taps) {
+                *pixel = if weights[0] == 1.0 {
+                    value(start + offsets[0] as usize)
+                } else {
+                    (0..4).map(|i| weights[i] * value(start + offsets[i] as usize)).sum()
+                };
+            }
+        }
+        result
+    }
+
+    fn image(&self, slices: &[usize], taps: &[Tap], size: [usize; 2]) -> Array3<f32> {
+        self.gather(slices, taps, size, |index| self.case.intensity(index))
+    }
+
+    /// Pancreas is where its interpolated share reaches one half.
+    fn truth(&self, slices: &[usize], taps: &[Tap], size: [usize; 2]) -> Array3<f32> {
+        let mut share = self.gather(slices, taps, size, |index| f32::from(self.case.truth(index)));
+        share.mapv_inplace(|v| f32::from(u8::from(v >= 0.5)));
+        share
+    }
+}
+
+/// Slices `[S, H, W]` on `size` pixels over the same extent, each the mean over its own area; pixels at its edge count by the part
+/// that lies inside. `size` is at most the slices' own.
+pub fn area_downsample(slices: ArrayView3<f32>, size: [usize; 2]) -> Array3<f32> {
+    let (count, rows, columns) = slices.dim();
+    let (row_weights, column_weights) = (area_weights(rows, size[0]), area_weights(columns, size[1]));
+    let mut result = Array3::zeros((count, size[0], size[1]));
+    for (slice, mut target) in slices.axis_iter(Axis(0)).zip(result.axis_iter_mut(Axis(0))) {
+        for (r, (first_row, row_weights)) in row_weights.iter().enumerate() {
+            for (c, (first_column, column_weights)) in column_weights.iter().enumerate() {
+                let mut sum = 0.0;
+                for (i, wr) in row_weights.iter().enumerate() {
+                    for (j, wc) in column_weights.iter().enumerate() {
+                        sum += wr * wc * slice[[first_row + i, first_column + j]];
+                    }
+                }
+                target[[r, c]] = sum;
+            }
+        }
+    }
+    result
+}
+
+/// For each of `target` cells the first of `source` pixels that it covers, and its pixels' shares.
+fn area_weights(source: usize, target: usize) -> Vec<(usize, Vec<f32>)> {
+    let ratio = source as f64 / target as f64;
+    (0..target)
+        .map(|i| {
+            let (start, end) = (i as f64 * ratio, (i + 1) as f64 * ratio);
+            let first = start.floor() as usize;
+            let last = ((end - 1e-9).ceil() as usize).clamp(first + 1, source);
+            let share = |j: usize| (end.min((j + 1) as f64) - start.max(j as f64)) / ratio;
+            (first, (first..last).map(|j| share(j) as f32).collect())
+        })
+        .collect()
+}
+
+/// A batch of N samples as tensors, float32 on the CPU.
+#[derive(Debug)]
+pub struct Batch {
+    /// The samples' cases.
+    pub names: Vec<String>,
+    /// `[N, D, H, W]`.
+    pub windows: Option<Tensor>,
+    /// `[N S, 1, H, W]`.
+    pub truth: Option<Tensor>,
+    /// `[N S, 1, h_g, w_g]`.
+    pub global: Option<Tensor>,
+    /// `[N S, 1, h_g / 32, w_g / 32]` and `[N S, 1, h_g / 16, w_g / 16]`.
+    pub global_truth: Option<[Tensor; 2]>,
+    /// The weights of sub-pixel sampling, `[N S, 1, H / 8, h_g / 32]` and `[N S, 1, W / 8, w_g / 32]`.
+    pub sampling: Option<[Tensor; 2]>,
+}
+
+impl Batch {
+    /// Puts samples of one shape together.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the samples differ in shape or there is none.
+    pub fn new(samples: &[Sample], shape: &Shape) -> Result<Self> {
+        let join = |part: &dyn Fn(&Sample) -> Option<&Array3<f32>>, fold: bool| -> Result<Option<Tensor>> {
+            let arrays: Vec<&Array3<f32>> = samples.iter().filter_map(part).collect();
+            let Some(first) = arrays.first() else { return Ok(None) };
+            if arrays.iter().any(|a| a.dim() != first.dim()) || arrays.len() != samples.len() {
+                return Err(Error::argument("samples", "they differ in shape; those of one batch are all alike"));
+            }
+            let (d, h, w) = first.dim();
+            let values: Vec<f32> = arrays.iter().flat_map(|a| a.iter().copied()).collect();
+            let [n, d, h, w] = [arrays.len(), d, h, w].map(|v| v as i64);
+            let shape = if fold { [n * d, 1, h, w] } else { [n, d, h, w] };
+            Ok(Some(Tensor::f_from_slice(&values)?.f_reshape(shape)?))
+        };
+        if samples.is_empty() {
+            return Err(Error::argument("samples", "none; at least one was expected"));
+        }
+        let coarse = join(&|s| s.global_truth.as_ref().map(|t| &t[0]), true)?;
+        let fine = join(&|s| s.global_truth.as_ref().map(|t| &t[1]), true)?;
+        let sampling = match (shape.patch, shape.global) {
+            (Some(patch), Some(global)) => {
+                let axis = |axis: usize| -> Result<Tensor> {
+                    let mut rows = Vec::new();
+                    for sample in samples {
+                        let start = [sample.place.row, sample.place.column][axis];
+                        let extent = Extent { start, slice: sample.slice_size[axis] };
+                        let weights = sampling::weights(patch[axis] / 8, global[axis] / 32, extent)?;
+                        rows.extend((0..shape.slices).map(|_| weights.shallow_clone()));
+                    }
+                    Ok(Tensor::f_stack(&rows, 0)?.f_unsqueeze(1)?)
+                };
+                Some([axis(0)?, axis(1)?])
+            }
+            _ => None,
+        };
+        Ok(Batch {
+            names: samples.iter().map(|s| s.name.clone()).collect(),
+            windows: join(&|s| s.windows.as_ref(), false)?,
+            truth: join(&|s| s.truth.as_ref(), true)?,
+            global: join(&|s| s.global.as_ref(), true)?,
+            global_truth: coarse.zip(fine).map(|(coarse, fine)| [coarse, fine]),
+            sampling,
+        })
+    }
+}

@@ -1,0 +1,466 @@
+//! A run under way: whose turn it is, its epochs, validations, checkpoints.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::checkpoint::{self, Progress, Snapshot};
+use super::loader::{Loader, Plan};
+use super::log::Log;
+use super::run::{Event, Outcome, Run, RunEnd};
+use super::sample::Shape;
+use super::trainer::{Losses, Stage, Trainer};
+use super::{validation, StageOptions, TrainOptions, TrainingCase};
+use crate::files::AtomicFile;
+use crate::inference::{Cancel, Compute};
+use crate::network::{Model, ModelConfig, WeightType};
+use crate::volume::View;
+use crate::{Error, Result};
+
+/// The stages that options call for.
+fn stages(options: &TrainOptions) -> Vec<Stage> {
+    Stage::ALL
+        .into_iter()
+        .filter(|stage| stage_options(options, *stage).epochs > 0)
+        .filter(|stage| options.global_guidance || *stage == Stage::Local)
+        .collect()
+}
+
+fn stage_options(options: &TrainOptions, stage: Stage) -> &StageOptions {
+    match stage {
+        Stage::Global => &options.global,
+        Stage::Local => &options.local,
+        Stage::Whole => &options.whole,
+    }
+}
+
+/// A run under way.
+pub(super) struct Session {
+    run: Run,
+    views: Vec<ViewRun>,
+    config: ModelConfig,
+    key: String,
+    loader_threads: usize,
+    deadline: Option<Instant>,
+    started: Instant,
+    /// The part of the work that was done when this session started.
+    fraction_before: f64,
+}
+
+/// One view's training.
+struct ViewRun {
+    trainer: Trainer,
+    progress: Progress,
+    best: Option<Snapshot>,
+    loader: Option<Loader>,
+    log: Log,
+    saved: Instant,
+    epoch_started: Instant,
+}
+
+impl Session {
+    pub fn new(mut run: Run, compute: Compute, threads: usize) -> Result<Self> {
+        let deadline = run.time.map(|time| Instant::now() + time);
+        let config = run.options.model_config();
+        config.check().map_err(|text| Error::argument("training options", text))?;
+        let model = match run.init.take() {
+            Some(model) => {
+                check_init(&model, &config)?;
+                model
+            }
+            None => Model::new_untrained(config.clone(), run.options.seed)?,
+        };
+        let key = key(&run, &model)?;
+        let stages = stages(&run.options);
+        let Some(first) = stages.first().copied() else {
+            return Err(Error::argument("epochs", "all stages have none; at least one epoch was expected"));
+        };
+        let mut views = Vec::new();
+        for view in run.options.views.clone() {
+            let mut trainer =
+                Trainer::assemble(&model, view, first, compute.device, [tch::Kind::Float, compute.kind], threads)?;
+            trainer.start_stage(first)?;
+            let mut progress = Progress {
+                stage: Some(first),
+                epoch: 0,
+                batch: 0,
+                best_dice: None,
+                best_epoch: None,
+                sums: [0.0; 5],
+                log_lines: 0,
+            };
+            let mut best = None;
+            if let (Some(folder), true) = (&run.folder, run.resume) {
+                let path = checkpoint_path(folder, view);
+                if path.exists() {
+                    (progress, best) = checkpoint::load(&path, &mut trainer, &key)?;
+                }
+            }
+            let log = match &run.folder {
+                Some(folder) => Log::open(&view_folder(folder, view)?.join("log.jsonl"), progress.log_lines)?,
+                None => Log::in_memory(),
+            };
+            let now = Instant::now();
+            views.push(ViewRun { trainer, progress, best, loader: None, log, saved: now, epoch_started: now });
+        }
+        // Two processors can feed the network from one thread; many loaders would only take its processors away.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let loader_threads = run.options.loader_threads.unwrap_or((processors / 2).clamp(1, 8));
+        let mut session =
+            Session { run, views, config, key, loader_threads, deadline, started: Instant::now(), fraction_before: 0.0 };
+        session.fraction_before = session.fraction();
+        if let Some(folder) = &session.run.folder {
+            write_text(&folder.join("options.toml"), &session.run.options.to_toml()?)?;
+            write_text(&folder.join("cases.json"), &format!("{:#}\n", session.case_names()))?;
+        }
+        Ok(session)
+    }
+
+    pub fn run(mut self, cancel: &Cancel, report: &(dyn Fn(&Event) + Sync)) -> Result<Outcome> {
+        let end = loop {
+            // The view that is least far; ties go to the first.
+            let next = (0..self.views.len())
+                .filter(|i| self.views[*i].progress.stage.is_some())
+                .min_by_key(|i| (self.views[*i].progress.stage, self.views[*i].progress.epoch));
+            let Some(index) = next else { break RunEnd::Done };
+            if let Some(end) = self.epoch(index, cancel, report)? {
+                break end;
+            }
+        };
+        for index in 0..self.views.len() {
+            self.save(index)?;
+        }
+        let model = self.model()?;
+        if let Some(folder) = &self.run.folder {
+            model.save(&folder.join("model.safetensors"), WeightType::F32)?;
+        }
+        self.draw();
+        let dice = self.views.iter().map(|v| (v.trainer.view(), v.progress.best_dice)).collect();
+        Ok(Outcome { model, end, dice })
+    }
+
+    /// The rest of an epoch of one view, its validation, and the stage's end if it is the last. Gives why the run has to stop, if it
+    /// has to.
+    fn epoch(
+        &mut self,
+        index: usize,
+        cancel: &Cancel,
+        report: &(dyn Fn(&Event) + Sync),
+    ) -> Result<Option<RunEnd>> {
+        let (Some(stage), view) = (self.views[index].progress.stage, self.views[index].trainer.view()) else {
+            return Ok(None);
+        };
+        let stage_options = stage_options(&self.run.options, stage).clone();
+        let plan = self.plan(view, stage);
+        let batches = plan.batches();
+        let mut losses = Losses::default();
+        while self.views[index].progress.batch < batches {
+            if let Some(end) = self.must_stop(cancel) {
+                return Ok(Some(end));
+            }
+            let v = &mut self.views[index];
+            let loader = match &mut v.loader {
+                Some(loader) => loader,
+                empty => empty.insert(Loader::start(
+                    plan.clone(),
+                    v.progress.epoch,
+                    v.progress.batch,
+                    self.loader_threads,
+                )?),
+            };
+            let batch = loader.next()?;
+            let step = v.progress.epoch * batches + v.progress.batch;
+            let rate = learning_rate(&stage_options, step, stage_options.epochs * batches);
+            losses = v.trainer.whole_step(&batch, rate)?;
+            let terms = [Some(losses.total), losses.map, losses.side, losses.global, losses.global_finer];
+            for (sum, term) in v.progress.sums.iter_mut().zip(terms) {
+                *sum += term.unwrap_or(0.0);
+            }
+            v.progress.batch += 1;
+            report(&self.event(index, stage, batches, losses, None));
+            let minutes = self.views[index].saved.elapsed().as_secs_f64() / 60.0;
+            if minutes >= self.run.options.checkpoint_minutes {
+                self.save(index)?;
+            }
+        }
+
+        let last = self.views[index].progress.epoch + 1 >= stage_options.epochs;
+        let mut dice = None;
+        if last || (self.views[index].progress.epoch + 1) % self.run.options.validate_every == 0 {
+            let v = &self.views[index];
+            let stop = || self.must_stop(cancel).is_some();
+            let validation = validation::dice(
+                &v.trainer,
+                &self.run.cases.validation,
+                &self.run.options,
+                self.run.device,
+                cancel,
+                &stop,
+            );
+            dice = match validation {
+                // Stopped in the middle: the epoch is trained, its validation comes when the run goes on.
+                Err(Error::Cancelled) => return Ok(Some(self.must_stop(cancel).unwrap_or(RunEnd::Cancelled))),
+                other => other?,
+            };
+            let v = &mut self.views[index];
+            if dice.is_none() || v.progress.best_dice.is_none() || dice > v.progress.best_dice {
+                v.best = Some(Snapshot::of(&v.trainer)?);
+                v.progress.best_dice = dice;
+                v.progress.best_epoch = Some((stage, v.progress.epoch + 1));
+            }
+            report(&self.event(index, stage, batches, losses, dice));
+        }
+        self.log_epoch(index, stage, batches, &stage_options, dice)?;
+        let v = &mut self.views[index];
+        v.progress.epoch += 1;
+        v.progress.batch = 0;
+        v.progress.sums = [0.0; 5];
+        if last {
+            self.end_stage(index, stage)?;
+        }
+        Ok(None)
+    }
+
+    /// The best weights go on into the next stage.
+    fn end_stage(&mut self, index: usize, stage: Stage) -> Result<()> {
+        let next = stages(&self.run.options).into_iter().find(|other| *other > stage);
+        let v = &mut self.views[index];
+        v.loader = None;
+        v.progress.epoch = 0;
+        v.progress.stage = next;
+        if let Some(best) = &v.best {
+            best.put_into(&mut v.trainer)?;
+        }
+        if let Some(next) = next {
+            v.trainer.start_stage(next)?;
+            v.progress.best_dice = None;
+            // What the stage changed at its start is in the best weights too, should the run end here.
+            v.best = Some(Snapshot::of(&v.trainer)?);
+        }
+        self.save(index)?;
+        if let Some(folder) = &self.run.folder {
+            self.model()?.save(&folder.join("model.safetensors"), WeightType::F32)?;
+        }
+        Ok(())
+    }
+
+    fn plan(&self, view: View, stage: Stage) -> Plan {
+        let options = &self.run.options;
+        Plan {
+            cases: self.run.cases.train.clone(),
+            shape: Shape {
+                view,
+                t: options.t,
+                slices: options.slices_per_sample,
+                patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
+                global: options.global_size.get(&view).copied().filter(|_| stage != Stage::Local),
+            },
+            stage,
+            batch: stage_options(options, stage).batch,
+            samples_per_volume: options.samples_per_volume,
+            augmentation: options.augmentation.clone(),
+            seed: options.seed,
+        }
+    }
+
+    fn must_stop(&self, cancel: &Cancel) -> Option<RunEnd> {
+        if cancel.is_cancelled() {
+            return Some(RunEnd::Cancelled);
+        }
+        self.deadline.filter(|deadline| Instant::now() >= *deadline).map(|_| RunEnd::OutOfTime)
+    }
+
+    /// The best weights of all views, or where they are now.
+    fn model(&self) -> Result<Model> {
+        let mut weights = BTreeMap::new();
+        let mut views = serde_json::Map::new();
+        for v in &self.views {
+            let snapshot = match &v.best {
+                Some(best) => best.clone(),
+                None => Snapshot::of(&v.trainer)?,
+            };
+            weights.extend(v.trainer.weights(&snapshot));
+            let best = v.progress.best_epoch;
+            views.insert(
+                v.trainer.view().name().into(),
+                json!({
+                    "stage": best.map(|b| b.0), "epoch": best.map(|b| b.1), "dice": v.progress.best_dice,
+                    "done": v.progress.stage.is_none(),
+                }),
+            );
+        }
+        let mut config = self.config.clone();
+        config.training = json!({
+            "trained": true,
+            "ggpfn": env!("CARGO_PKG_VERSION"),
+            "seed": self.run.options.seed,
+            "cases": self.run.cases.train.len(),
+            "validation_cases": self.run.cases.validation.len(),
+            "views": views,
+            "data": self.run.provenance,
+        });
+        Model::from_weights(config, weights)
+    }
+
+    fn save(&mut self, index: usize) -> Result<()> {
+        let v = &mut self.views[index];
+        v.saved = Instant::now();
+        let Some(folder) = &self.run.folder else { return Ok(()) };
+        let path = checkpoint_path(folder, v.trainer.view());
+        checkpoint::save(&path, &v.trainer, v.best.as_ref(), &v.progress, &self.key)
+    }
+
+    fn log_epoch(
+        &mut self,
+        index: usize,
+        stage: Stage,
+        batches: usize,
+        stage_options: &StageOptions,
+        dice: Option<f64>,
+    ) -> Result<()> {
+        let v = &mut self.views[index];
+        let seconds = v.epoch_started.elapsed().as_secs_f64();
+        v.epoch_started = Instant::now();
+        let mean = v.progress.sums.map(|sum| sum / batches as f64);
+        let has = |yes: bool, value: f64| if yes { json!(value) } else { json!(null) };
+        v.log.write(&json!({
+            "view": v.trainer.view().name(),
+            "stage": stage.name(),
+            "epoch": v.progress.epoch + 1,
+            "learning_rate": learning_rate(stage_options, v.progress.epoch * batches, stage_options.epochs * batches),
+            "loss": mean[0],
+            "map": has(stage != Stage::Global, mean[1]),
+            "side": has(stage != Stage::Global, mean[2]),
+            "global": has(stage != Stage::Local, mean[3]),
+            "global_finer": has(stage == Stage::Global, mean[4]),
+            "dice": dice,
+            "seconds": (seconds * 100.0).round() / 100.0,
+        }))?;
+        v.progress.log_lines += 1;
+        self.draw();
+        Ok(())
+    }
+
+    /// The curves of all views; a picture that cannot be drawn is no reason to stop.
+    fn draw(&self) {
+        let Some(folder) = &self.run.folder else { return };
+        let lines: Vec<_> = self.views.iter().map(|v| (v.trainer.view(), v.log.lines())).collect();
+        if let Err(error) = super::log::draw(&folder.join("curves.png"), &lines) {
+            log::warn!("{error}");
+        }
+    }
+
+    fn event(&self, index: usize, stage: Stage, batches: usize, losses: Losses, dice: Option<f64>) -> Event {
+        let v = &self.views[index];
+        let fraction = self.fraction();
+        let gained = fraction - self.fraction_before;
+        let elapsed = self.started.elapsed().as_secs_f64();
+        Event {
+            view: v.trainer.view(),
+            stage,
+            epoch: [v.progress.epoch + 1, stage_options(&self.run.options, stage).epochs],
+            batch: [v.progress.batch, batches],
+            losses,
+            dice,
+            fraction,
+            seconds_left: (gained > 0.0 && elapsed > 2.0).then(|| elapsed / gained * (1.0 - fraction)),
+        }
+    }
+
+    /// The part of the run's work that is done, counting samples; one of the global branch alone costs about an eighth.
+    fn fraction(&self) -> f64 {
+        let options = &self.run.options;
+        let samples = (self.run.cases.train.len() * options.samples_per_volume) as f64;
+        let cost = |stage: Stage| if stage == Stage::Global { 0.125 } else { 1.0 };
+        let (mut done, mut all) = (0.0, 0.0);
+        for v in &self.views {
+            for stage in stages(options) {
+                let whole = stage_options(options, stage).epochs as f64 * samples * cost(stage);
+                all += whole;
+                done += match v.progress.stage {
+                    Some(now) if now == stage => {
+                        let batches = samples / stage_options(options, stage).batch as f64;
+                        let epochs = v.progress.epoch as f64 + v.progress.batch as f64 / batches.ceil().max(1.0);
+                        epochs * samples * cost(stage)
+                    }
+                    Some(now) if now < stage => 0.0,
+                    _ => whole,
+                };
+            }
+        }
+        done / f64::max(all, 1.0)
+    }
+
+    fn case_names(&self) -> serde_json::Value {
+        let names = |cases: &[Arc<TrainingCase>]| cases.iter().map(|case| case.name().to_string()).collect::<Vec<_>>();
+        json!({ "train": names(&self.run.cases.train), "validation": names(&self.run.cases.validation) })
+    }
+}
+
+/// The learning rate of a step: constant, or along half a cosine.
+fn learning_rate(options: &StageOptions, step: usize, steps: usize) -> f64 {
+    let start = options.learning_rate;
+    options.final_learning_rate.map_or(start, |end| {
+        let way = step as f64 / (steps.max(2) - 1) as f64;
+        end + (start - end) * 0.5 * (1.0 + (std::f64::consts::PI * way.min(1.0)).cos())
+    })
+}
+
+/// Refuses to start a network from the weights of another.
+fn check_init(model: &Model, config: &ModelConfig) -> Result<()> {
+    let fault = |what: &str| {
+        let text = format!("the model to start from has another {what} than the options ask for");
+        Err(Error::argument("init", text))
+    };
+    let has = model.config();
+    if let Some(view) = config.views.iter().find(|view| !has.views.contains(view)) {
+        return Err(Error::argument("init", format!("the model to start from has no {view} view")));
+    }
+    if has.fusion != config.fusion || has.t != config.t {
+        return fault("T or fusion");
+    }
+    if has.widths != config.widths || has.global_widths != config.global_widths {
+        return fault("width");
+    }
+    if has.window != config.window || has.spacing != config.spacing {
+        return fault("window or spacing");
+    }
+    Ok(())
+}
+
+/// What a checkpoint belongs to: options (without those that change no number), cases and first weights.
+fn key(run: &Run, model: &Model) -> Result<String> {
+    let options = TrainOptions { loader_threads: None, checkpoint_minutes: 0.0, ..run.options.clone() };
+    let mut hash = Sha256::new();
+    hash.update(options.to_toml()?);
+    for cases in [&run.cases.train, &run.cases.validation] {
+        hash.update([0]);
+        for case in cases {
+            hash.update(case.name());
+            hash.update([0]);
+        }
+    }
+    hash.update(model.sha256());
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+fn view_folder(folder: &Path, view: View) -> Result<PathBuf> {
+    let folder = folder.join(view.name());
+    std::fs::create_dir_all(&folder).map_err(|e| Error::file("create the folder", &folder, e))?;
+    Ok(folder)
+}
+
+fn checkpoint_path(folder: &Path, view: View) -> PathBuf {
+    folder.join(view.name()).join("checkpoint.safetensors")
+}
+
+fn write_text(path: &Path, text: &str) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(text.as_bytes()).map_err(|e| Error::file("write", path, e))?;
+    file.commit()
+}

@@ -1,0 +1,351 @@
+//! One view's network in training: a step in two halves.
+//!
+//! [`Trainer::gradients`] computes a batch's loss and gradients, [`Trainer::update`] is Adam's step with them. Between the two, gradients
+//! can be read and written as one flat array, and so can parameters at any time: an outside engine (MPI, torch.distributed) averages
+//! them over its processes without knowing a layer.
+
+use std::collections::BTreeMap;
+
+use tch::{Device, Kind, Tensor};
+
+use super::checkpoint::Snapshot;
+use super::loss;
+use super::parameters::{Buffer, Parameters};
+use super::sample::Batch;
+use crate::inference::threads::on_own_thread;
+use crate::inference::{Compute, DeviceChoice, PrecisionChoice};
+use crate::network::{sampling, Array, GlobalOutput, Model, ModelConfig, Network};
+use crate::volume::View;
+use crate::{Error, Result};
+
+/// The three stages of training (paper, section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The global branch alone.
+    Global,
+    /// The progressive fusion network alone.
+    Local,
+    /// The whole network.
+    Whole,
+}
+
+impl Stage {
+    /// All, in their order.
+    pub const ALL: [Stage; 3] = [Stage::Global, Stage::Local, Stage::Whole];
+
+    /// Its name in logs and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Global => "global",
+            Stage::Local => "local",
+            Stage::Whole => "whole",
+        }
+    }
+
+    /// alpha and beta, the weights of P^f and P^f' in the loss.
+    pub fn weights(self) -> [f64; 2] {
+        match self {
+            Stage::Global => [0.5, 0.5],
+            Stage::Local => [0.0, 0.0],
+            Stage::Whole => [0.01, 0.0],
+        }
+    }
+
+    /// Whether it trains the parameter of a name.
+    fn trains(self, name: &str) -> bool {
+        match self {
+            Stage::Global => name.starts_with("global."),
+            Stage::Local => name.starts_with("local."),
+            // With beta = 0 the finer side output has no gradient.
+            Stage::Whole => !name.starts_with("global.aux_fp."),
+        }
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The loss of a batch and its terms; those that a stage does not have are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Losses {
+    /// L, equation (2).
+    pub total: f64,
+    /// C(P, G).
+    pub map: Option<f64>,
+    /// The mean of the encoder's side outputs' C.
+    pub side: Option<f64>,
+    /// C(P^f, G^f).
+    pub global: Option<f64>,
+    /// C(P^f', G^f').
+    pub global_finer: Option<f64>,
+}
+
+/// A network of one view with its optimiser.
+#[derive(Debug)]
+pub struct Trainer {
+    config: ModelConfig,
+    view: View,
+    stage: Stage,
+    pub(super) parameters: Parameters,
+    network: Network,
+    device: Device,
+    kind: Kind,
+    threads: usize,
+}
+
+impl Trainer {
+    /// A trainer that starts from a model's weights, in a stage.
+    ///
+    /// `precision` is that of convolutions; weights, sums and losses stay float32. `threads`: processor threads within libtorch's
+    /// operations.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the model has no such view, [`Error::Device`] for a device that is not there.
+    pub fn new(
+        model: &Model,
+        view: View,
+        stage: Stage,
+        device: DeviceChoice,
+        precision: PrecisionChoice,
+        threads: usize,
+    ) -> Result<Self> {
+        let compute = Compute::choose(device, precision)?;
+        on_own_thread(threads, || Self::assemble(model, view, stage, compute.device, [Kind::Float, compute.kind], threads))
+    }
+
+    /// As [`new`](Self::new), on a library thread; `kinds` are those of weights and of convolutions.
+    pub(super) fn assemble(
+        model: &Model,
+        view: View,
+        stage: Stage,
+        device: Device,
+        kinds: [Kind; 2],
+        threads: usize,
+    ) -> Result<Self> {
+        let parameters = Parameters::new(model, view, device, kinds[0])?;
+        let network = Network::assemble(model.config(), &|name| parameters.tensor(name))?;
+        let config = ModelConfig { views: vec![view], ..model.config().clone() };
+        if config.global_widths.is_none() && stage != Stage::Local {
+            return Err(Error::argument("stage", format!("{stage}, but the network has no global branch; only local fits")));
+        }
+        Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads })
+    }
+
+    /// The view.
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// The stage.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Begins a stage: Adam's moments are forgotten. The local stage clears what the first decoder convolution makes of the global
+    /// features, so that the network is the progressive fusion network alone until the whole is trained, and the whole begins as
+    /// exactly that.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a stage that a network without global branch does not have.
+    pub fn start_stage(&mut self, stage: Stage) -> Result<()> {
+        if self.config.global_widths.is_none() && stage != Stage::Local {
+            return Err(Error::argument("stage", format!("{stage}, but the network has no global branch; only local fits")));
+        }
+        let threads = self.threads;
+        on_own_thread(threads, || {
+            self.stage = stage;
+            if stage == Stage::Local && self.config.global_widths.is_some() {
+                self.parameters.clear_inputs("local.d4.conv.weight", self.config.widths[3] as i64)?;
+            }
+            self.parameters.restart_adam()
+        })
+    }
+
+    /// The first half of a step: the batch's loss, and its gradients in the gradient buffer.
+    ///
+    /// # Errors
+    /// [`Error::Training`] with the samples' names if the loss is not a finite number, [`Error::Argument`] if the batch lacks what the
+    /// stage needs.
+    pub fn gradients(&mut self, batch: Batch) -> Result<Losses> {
+        on_own_thread(self.threads, move || self.differentiate(&batch))
+    }
+
+    /// The second half of a step: Adam with what is in the gradient buffer.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] and [`Error::Memory`].
+    pub fn update(&mut self, learning_rate: f64) -> Result<()> {
+        on_own_thread(self.threads, move || self.adam(learning_rate))
+    }
+
+    /// Both halves.
+    ///
+    /// # Errors
+    /// As [`gradients`](Self::gradients).
+    pub fn step(&mut self, batch: Batch, learning_rate: f64) -> Result<Losses> {
+        on_own_thread(self.threads, move || self.whole_step(&batch, learning_rate))
+    }
+
+    pub(super) fn whole_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<Losses> {
+        let losses = self.differentiate(batch)?;
+        self.adam(learning_rate)?;
+        Ok(losses)
+    }
+
+    fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
+        let (loss, losses) = tch::with_grad(|| self.loss(batch, true))?;
+        if !losses.total.is_finite() {
+            return Err(Error::Training(format!(
+                "the loss of step {} of the {} view's {} stage is {}; its samples are from {}; look at these cases \
+                 (ggpfn dataset check), or lower the learning rate",
+                self.parameters.steps() + 1,
+                self.view,
+                self.stage,
+                losses.total,
+                batch.names.join(", ")
+            )));
+        }
+        let stage = self.stage;
+        self.parameters.differentiate(&loss, &|name| stage.trains(name))?;
+        Ok(losses)
+    }
+
+    fn adam(&mut self, learning_rate: f64) -> Result<()> {
+        let stage = self.stage;
+        self.parameters.adam(learning_rate, &|name| stage.trains(name))
+    }
+
+    /// Equation (2) with the stage's alpha and beta; with `train`, batch normalisation uses and learns the batch's statistics.
+    pub(super) fn loss(&self, batch: &Batch, train: bool) -> Result<(Tensor, Losses)> {
+        let missing = |what: &str| Error::argument("batch", format!("it has no {what}, which the {} stage needs", self.stage));
+        let mut losses = Losses::default();
+        let mut total: Option<Tensor> = None;
+        let mut add = |term: Tensor, weight: f64| -> Result<f64> {
+            let value = term.f_double_value(&[])?;
+            let term = if weight == 1.0 { term } else { term.f_mul_scalar(weight)? };
+            total = Some(match total.take() {
+                Some(sum) => sum.f_add(&term)?,
+                None => term,
+            });
+            Ok(value)
+        };
+        let [alpha, beta] = self.stage.weights();
+        let mut features = None;
+        if self.stage != Stage::Local {
+            let slices = batch.global.as_ref().ok_or_else(|| missing("whole slices"))?;
+            let truth = batch.global_truth.as_ref().ok_or_else(|| missing("truth of the whole slices"))?;
+            let output = self.global(slices, train)?;
+            let truth = [self.wide(&truth[0])?, self.wide(&truth[1])?];
+            let [coarse, fine] = loss::global(&output, &truth)?;
+            losses.global = Some(add(coarse, alpha)?);
+            if beta > 0.0 {
+                losses.global_finer = Some(add(fine, beta)?);
+            }
+            features = Some(output.features);
+        }
+        if self.stage != Stage::Global {
+            let windows = batch.windows.as_ref().ok_or_else(|| missing("patches"))?;
+            let truth = self.wide(batch.truth.as_ref().ok_or_else(|| missing("truth"))?)?;
+            let guidance = match features {
+                None => None,
+                Some(features) => {
+                    let [rows, columns] = batch.sampling.as_ref().ok_or_else(|| missing("places"))?;
+                    Some(sampling::sample(&features, &self.wide(rows)?, &self.wide(columns)?)?)
+                }
+            };
+            let output = self.network.local(&self.narrow(windows)?, guidance.as_ref(), train)?;
+            let [map, side] = loss::local(&output, &truth)?;
+            losses.map = Some(add(map, 1.0)?);
+            losses.side = Some(add(side, 1.0)?);
+        }
+        let total = total.ok_or_else(|| missing("terms"))?;
+        losses.total = total.f_double_value(&[])?;
+        Ok((total, losses))
+    }
+
+    /// The global branch on downsampled slices `[N, 1, h_g, w_g]`.
+    pub(super) fn global(&self, slices: &Tensor, train: bool) -> Result<GlobalOutput> {
+        self.network
+            .global(&self.narrow(slices)?, train)?
+            .ok_or_else(|| Error::argument("stage", "the network has no global branch"))
+    }
+
+    /// To the device, in the number format of convolutions.
+    fn narrow(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_to_device(self.device)?.f_to_kind(self.kind)?)
+    }
+
+    /// To the device, in the number format of weights and losses.
+    fn wide(&self, x: &Tensor) -> Result<Tensor> {
+        let kind = if self.kind == Kind::Double { Kind::Double } else { Kind::Float };
+        Ok(x.f_to_device(self.device)?.f_to_kind(kind)?)
+    }
+
+    /// The number of parameters, and so the length of the flat buffers: all of the view's, in the order of the
+    /// [layer table](crate::network::layout), whatever the stage trains.
+    pub fn flat_length(&self) -> usize {
+        self.parameters.len()
+    }
+
+    /// The parameters as one array.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] and [`Error::Memory`].
+    pub fn flat_parameters(&mut self) -> Result<Vec<f32>> {
+        on_own_thread(self.threads, move || self.parameters.buffer(Buffer::Parameters))
+    }
+
+    /// Writes the parameters.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for another length.
+    pub fn set_flat_parameters(&mut self, values: &[f32]) -> Result<()> {
+        on_own_thread(self.threads, move || self.parameters.set_buffer(Buffer::Parameters, values))
+    }
+
+    /// The last gradients as one array; zero for what the stage does not train.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] and [`Error::Memory`].
+    pub fn flat_gradients(&mut self) -> Result<Vec<f32>> {
+        on_own_thread(self.threads, move || self.parameters.buffer(Buffer::Gradients))
+    }
+
+    /// Writes the gradients that [`update`](Self::update) will use.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for another length.
+    pub fn set_flat_gradients(&mut self, values: &[f32]) -> Result<()> {
+        on_own_thread(self.threads, move || self.parameters.set_buffer(Buffer::Gradients, values))
+    }
+
+    /// The model of this view as it is now.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if a weight is not a finite number.
+    pub fn model(&mut self) -> Result<Model> {
+        on_own_thread(self.threads, move || self.current_model())
+    }
+
+    pub(super) fn current_model(&self) -> Result<Model> {
+        let now = Snapshot::of(self)?;
+        Model::from_weights(self.config.clone(), self.weights(&now))
+    }
+
+    /// A snapshot's weights under their full names in a model file.
+    pub(super) fn weights(&self, snapshot: &Snapshot) -> BTreeMap<String, Array> {
+        self.parameters.weights(&self.config, self.view, &snapshot.parameters, &snapshot.statistics)
+    }
+
+    /// The configuration, of this view alone.
+    pub(super) fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Gradients against differences, Adam against its formulas, stages against each other.
+
+use ndarray::Array3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+use crate::network::Fusion;
+use crate::training::sample::{self, Shape};
+use crate::training::{Augmentation, TrainingCase};
+use crate::volume::{Geometry, Volume};
+
+const VIEW: View = View::Coronal;
+const GLOBAL: [usize; 2] = [64, 32];
+
+fn config() -> ModelConfig {
+    ModelConfig {
+        t: 3,
+        widths: [2, 3, 4, 5],
+        global_widths: Some([2, 2, 3, 3, 4]),
+        global_size: View::ALL.into_iter().map(|view| (view, GLOBAL)).collect(),
+        ..ModelConfig::default()
+    }
+}
+
+fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let voxels = Array3::from_shape_fn((26, 20, 30), |(k, j, i)| {
+        70.0 + 60.0 * ((k as f32 * 0.7).sin() + (j as f32 * 0.5).cos() + (i as f32 * 0.4).sin())
+    });
+    let mask = voxels.mapv(|v| u8::from(v > 110.0));
+    let volume = Volume::new(voxels, Geometry::axis_aligned([30, 20, 26], [1.0, 1.2, 2.0])).unwrap();
+    let case = TrainingCase::new("case", &volume, mask.view(), config).unwrap();
+    let shape = Shape {
+        view: VIEW,
+        t: config.t,
+        slices,
+        patch: Some([16, 24]),
+        global: config.global_widths.map(|_| GLOBAL),
+    };
+    let samples: Vec<_> = (0..count)
+        .map(|i| sample::random(&case, &shape, i % 2 == 0, &Augmentation::default(), &mut random))
+        .collect();
+    Batch::new(&samples, &shape).unwrap()
+}
+
+fn double(config: &ModelConfig, stage: Stage) -> Trainer {
+    let model = Model::new_untrained(config.clone(), 5).unwrap();
+    Trainer::assemble(&model, VIEW, stage, Device::Cpu, [Kind::Double; 2], 1).unwrap()
+}
+
+/// Through convolutions, batch normalisation in training mode, pooling, sub-pixel sampling, side outputs and the loss: the gradient along
+/// random directions is the difference quotient's limit, in float64.
+#[test]
+fn gradients_are_those_of_difference_quotients() {
+    for (stage, fusion, slices) in [
+        (Stage::Global, Fusion::Progressive, 1),
+        (Stage::Local, Fusion::Progressive, 1),
+        (Stage::Local, Fusion::OneOff, 2),
+        (Stage::Whole, Fusion::Progressive, 1),
+        (Stage::Whole, Fusion::Progressive, 3),
+    ] {
+        let config = ModelConfig { fusion, ..config() };
+        let batch = batch(&config, slices, 2, 1);
+        let mut trainer = double(&config, stage);
+        trainer.differentiate(&batch).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let (mut checked, mut kinks) = (0, 0);
+        for entry in crate::network::layout::table(&config) {
+            if !entry.role.is_parameter() || !stage.trains(&entry.name) {
+                continue;
+            }
+            let tensor = trainer.parameters.tensor(&entry.name).unwrap().detach();
+            let gradient = trainer.parameters.gradient(&entry.name).unwrap();
+            let direction = Tensor::from_slice(
+                &(0..tensor.numel()).map(|_| rand::Rng::random_range(&mut random, -1.0..1.0)).collect::<Vec<f64>>(),
+            )
+            .reshape(tensor.size());
+            let before = tensor.copy();
+            let value = |h: f64| {
+                let _no_grad = tch::no_grad_guard();
+                tensor.shallow_clone().copy_(&(&before + &direction * h));
+                trainer.loss(&batch, true).unwrap().0.double_value(&[])
+            };
+            let along = (gradient * &direction).sum(Kind::Double).double_value(&[]);
+            // A ReLU or a pooling may have its kink between the two points: a smaller step then gets out of its way.
+            let error = |h: f64| {
+                let quotient = (value(h) - value(-h)) / (2.0 * h);
+                (quotient - along).abs() / along.abs().max(1e-3)
+            };
+            let errors: Vec<f64> = [1e-5, 1e-6, 1e-7].into_iter().map(error).collect();
+            value(0.0);
+            let best = errors.iter().copied().fold(f64::MAX, f64::min);
+            assert!(best < 1e-4, "{stage} {fusion:?}: {}: {errors:?}", entry.name);
+            checked += 1;
+            kinks += usize::from(errors[0] > 1e-4);
+        }
+        assert!(checked > 20 && kinks * 4 < checked, "{stage}: {kinks} of {checked} at a kink");
+    }
+}
+
+#[test]
+fn several_slices_at_a_time_are_the_single_slices() {
+    for fusion in [Fusion::Progressive, Fusion::OneOff] {
+        let config = ModelConfig { fusion, ..config() };
+        let trainer = double(&config, Stage::Local);
+        let together = batch(&config, 4, 1, 3);
+        let windows = together.windows.as_ref().unwrap().to_kind(Kind::Double);
+        let many = trainer.network.local(&windows, None, false).unwrap();
+        for slice in 0..4 {
+            let one = trainer.network.local(&windows.narrow(1, slice, 7), None, false).unwrap();
+            let difference = (many.logits.get(slice) - one.logits.get(0)).abs().max().double_value(&[]);
+            assert!(difference < 1e-12, "{difference}");
+            for (a, b) in many.side.iter().zip(&one.side) {
+                assert!((a.get(slice) - b.get(0)).abs().max().double_value(&[]) < 1e-12);
+            }
+        }
+    }
+}
+
+#[test]
+fn adam_by_its_formulas() {
+    let mut trainer = double(&config(), Stage::Whole);
+    let count = trainer.flat_length();
+    let start = trainer.flat_parameters().unwrap();
+    let (mut m, mut v, mut x) = (0.0_f64, 0.0_f64, f64::from(start[10]));
+    for step in 1..=4 {
+        let g = [0.3, -0.2, 0.0, 1.5][step - 1];
+        trainer.set_flat_gradients(&vec![g as f32; count]).unwrap();
+        trainer.update(1e-2).unwrap();
+        let g = f64::from(g as f32);
+        m = 0.9 * m + 0.1 * g;
+        v = 0.999 * v + 0.001 * g * g;
+        let correction = |beta: f64| 1.0 - beta.powi(step as i32);
+        x -= 1e-2 * (m / correction(0.9)) / ((v / correction(0.999)).sqrt() + 1e-8);
+    }
+    let end = trainer.flat_parameters().unwrap();
+    assert!((f64::from(end[10]) - x).abs() < 1e-6, "{} {x}", end[10]);
+}
+
+#[test]
+fn a_stage_trains_its_own_part_alone() {
+    let config = config();
+    let batch = batch(&config, 1, 2, 4);
+    for stage in Stage::ALL {
+        let mut trainer = double(&config, stage);
+        trainer.start_stage(stage).unwrap();
+        let before = trainer.weights(&Snapshot::of(&trainer).unwrap());
+        trainer.whole_step(&batch, 1e-2).unwrap();
+        let after = trainer.weights(&Snapshot::of(&trainer).unwrap());
+        for (name, array) in &before {
+            let short = name.strip_prefix("coronal.").unwrap();
+            let statistics = short.contains("running");
+            let branch = match stage {
+                Stage::Global => short.starts_with("global."),
+                Stage::Local => short.starts_with("local."),
+                Stage::Whole => true,
+            };
+            let moves = branch && (statistics || stage.trains(short));
+            assert_eq!(array != &after[name], moves, "{stage}: {name}");
+        }
+        if stage == Stage::Local {
+            let fuse = &after["coronal.local.d4.conv.weight"];
+            let (inputs, own) = (fuse.shape[1], config.widths[3]);
+            for (i, value) in fuse.values.iter().enumerate() {
+                assert!(i / 9 % inputs < own || *value == 0.0, "global features would enter");
+            }
+        }
+    }
+}
+
+#[test]
+fn half_steps_of_two_trainers_averaged_are_one_trainer_with_both_gradients() {
+    let config = config();
+    let model = Model::new_untrained(config.clone(), 5).unwrap();
+    let new = || Trainer::new(&model, VIEW, Stage::Local, DeviceChoice::Cpu, PrecisionChoice::F32, 1).unwrap();
+    let (mut a, mut b) = (new(), new());
+    for step in 0..3 {
+        a.gradients(batch(&config, 1, 2, 10 + step)).unwrap();
+        b.gradients(batch(&config, 1, 2, 20 + step)).unwrap();
+        let mean: Vec<f32> = a
+            .flat_gradients()
+            .unwrap()
+            .iter()
+            .zip(b.flat_gradients().unwrap())
+            .map(|(x, y)| (x + y) / 2.0)
+            .collect();
+        assert!(mean.iter().any(|g| *g != 0.0));
+        for trainer in [&mut a, &mut b] {
+            trainer.set_flat_gradients(&mean).unwrap();
+            trainer.update(1e-3).unwrap();
+        }
+        assert_eq!(a.flat_parameters().unwrap(), b.flat_parameters().unwrap());
+    }
+    assert!(a.set_flat_gradients(&[0.0]).is_err());
+}
+
+#[test]
+fn a_loss_that_is_no_number_names_the_samples() {
+    let config = config();
+    let mut batch = batch(&config, 1, 2, 4);
+    let windows = batch.windows.as_mut().unwrap();
+    let _ = windows.fill_(f64::NAN);
+    let mut trainer = double(&config, Stage::Local);
+    let error = trainer.gradients(batch).unwrap_err().to_string();
+    assert!(error.contains("case, case") && error.contains("step 1") && error.contains("NaN"), "{error}");
+}
