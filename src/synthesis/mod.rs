@@ -1,7 +1,61 @@
-//! Made-up CTs with an exact truth, so that the project can be tried and tested without anybody's scan.
+//! Made-up CTs with an exact truth, so that the project can be tried, tested and trained without anybody's scan.
 //!
-//! This room knows volumes alone.
+//! This room knows volumes alone. A [`Labels`] map of organs, read from a real one or made up, is deformed, gets everything around the
+//! organs, and is painted as a CT. [`phantom`] is older and simpler: a few ideal bodies, for tests.
 
+mod labels;
+mod noise;
+mod paint;
 mod phantom;
+mod surroundings;
 
+use ndarray::Array3;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+pub use labels::{organ, Labels};
+pub use paint::Style;
 pub use phantom::phantom;
+
+use crate::volume::Volume;
+use crate::Result;
+
+/// How a CT is made from a label map.
+#[derive(Clone, Copy, Debug)]
+pub struct SynthesisOptions {
+    /// Realistic or randomised.
+    pub style: Style,
+    /// How much the anatomy is deformed: 0 not at all, 1 as adults differ.
+    pub deformation: f64,
+}
+
+impl Default for SynthesisOptions {
+    fn default() -> Self {
+        SynthesisOptions { style: Style::Realistic, deformation: 1.0 }
+    }
+}
+
+/// A made-up CT.
+#[derive(Clone, Debug)]
+pub struct Synthetic {
+    /// The CT, axis-aligned in LPS.
+    pub volume: Volume,
+    /// 1 in the pancreas, exact, `[k, j, i]` on the volume's grid.
+    pub truth: Array3<u8>,
+    /// All organs, on the same grid.
+    pub labels: Labels,
+}
+
+/// Makes a CT from a map of organs; the same seed gives the same CT on every machine.
+///
+/// # Errors
+/// [`crate::Error::Volume`] if the map is empty.
+pub fn synthesise(organs: &Labels, options: &SynthesisOptions, seed: u64) -> Result<Synthetic> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let organs =
+        if options.deformation > 0.0 { organs.deformed(options.deformation, &mut random) } else { organs.clone() };
+    let labels = surroundings::surround(&organs, &mut random);
+    let volume = paint::paint(&labels, options.style, &mut random)?;
+    let truth = labels.ids.mapv(|id| u8::from(id == organ::PANCREAS));
+    Ok(Synthetic { volume, truth, labels })
+}

@@ -7,6 +7,7 @@ mod info;
 mod new_model;
 mod picture;
 mod segment;
+mod synth;
 mod terminal;
 
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ enum Command {
     Segment(segment::Arguments),
     Fuse(fuse::Arguments),
     NewModel(new_model::Arguments),
+    Synth(synth::Arguments),
     Info(info::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
+        Command::Synth(arguments) => synth::run(arguments),
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),

@@ -1,0 +1,283 @@
+//! A label map painted as a CT: densities, texture, and what a scanner does to them.
+//!
+//! Densities in Hounsfield units are drawn for each patient around what is published for adults in the native, late arterial and
+//! portal-venous phases; the pancreas loses density with the fat between its lobules. [`Style::Randomised`] draws them far wider than
+//! any patient has them, as SynthSeg does (Billot et al., 2023), for networks that have to meet scanners they never saw.
+
+use ndarray::Array3;
+use rand::seq::IndexedRandom;
+use rand::Rng;
+
+use super::labels::{organ, Labels};
+use super::noise::{blurred, normal, smooth, white};
+use crate::volume::{resample, Geometry, Volume};
+use crate::Result;
+
+/// How a CT is painted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As patients and scanners are.
+    Realistic,
+    /// Contrast, texture, resolution and artefacts far wider than real.
+    Randomised,
+}
+
+/// Contrast phases of an abdominal CT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Native,
+    Arterial,
+    Venous,
+}
+
+/// An organ's mean density in the three phases, how much patients differ, and how much its own voxels do.
+type Density = (u8, [f64; 3], f64, f64);
+
+const DENSITIES: [Density; 21] = [
+    (organ::SPLEEN, [48.0, 135.0, 120.0], 7.0, 4.0),
+    (organ::RIGHT_KIDNEY, [33.0, 165.0, 185.0], 8.0, 5.0),
+    (organ::LEFT_KIDNEY, [33.0, 165.0, 185.0], 8.0, 5.0),
+    (organ::GALLBLADDER, [8.0, 8.0, 9.0], 5.0, 2.0),
+    (organ::LIVER, [56.0, 74.0, 106.0], 9.0, 4.0),
+    (organ::STOMACH, [40.0, 82.0, 88.0], 9.0, 7.0),
+    (organ::AORTA, [42.0, 310.0, 155.0], 8.0, 3.0),
+    (organ::PANCREAS, [40.0, 108.0, 95.0], 10.0, 8.0),
+    (organ::OESOPHAGUS, [38.0, 62.0, 70.0], 8.0, 7.0),
+    (organ::DUODENUM, [38.0, 82.0, 88.0], 10.0, 8.0),
+    (organ::VENA_CAVA, [40.0, 85.0, 130.0], 9.0, 4.0),
+    (organ::PORTAL_VEIN, [42.0, 110.0, 160.0], 9.0, 3.0),
+    (organ::MESENTERIC_VESSELS, [42.0, 190.0, 150.0], 9.0, 3.0),
+    (organ::SMALL_BOWEL, [38.0, 92.0, 92.0], 12.0, 8.0),
+    (organ::COLON, [36.0, 68.0, 78.0], 10.0, 8.0),
+    (organ::ADRENALS, [30.0, 70.0, 75.0], 8.0, 4.0),
+    (organ::VERTEBRAE, [190.0, 200.0, 210.0], 55.0, 35.0),
+    (organ::RIBS, [330.0, 330.0, 340.0], 70.0, 60.0),
+    (organ::SPINAL_CANAL, [22.0, 25.0, 26.0], 5.0, 3.0),
+    (organ::MUSCLE, [53.0, 60.0, 64.0], 6.0, 7.0),
+    (organ::DISC, [85.0, 85.0, 88.0], 12.0, 6.0),
+];
+
+/// Paints a whole map (everything around the organs included). The CT lies on the map's grid, axis-aligned in LPS.
+///
+/// # Errors
+/// None that its input could cause.
+pub(super) fn paint(map: &Labels, style: Style, random: &mut impl Rng) -> Result<Volume> {
+    let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+    let table = Table::draw(style, random);
+    let softness = if style == Style::Randomised { random.random_range(0.5..2.5) } else { random.random_range(0.8..1.6) };
+    let texture = smooth(size, [softness; 3], random);
+    let lobules = smooth(size, [1.6, 1.6, 1.6], random);
+    let depth = |id: u8| part_inside(map, id);
+    let (stomach, duodenum, colon) = (depth(organ::STOMACH), depth(organ::DUODENUM), depth(organ::COLON));
+    let kidneys = {
+        let mask = map.ids.mapv(|id| f32::from(u8::from(id == organ::LEFT_KIDNEY || id == organ::RIGHT_KIDNEY)));
+        blurred(mask, map.spacing.map(|s| 6.0 / s))
+    };
+    let bones = {
+        let mask = map.ids.mapv(|id| f32::from(u8::from(id == organ::VERTEBRAE || id == organ::RIBS)));
+        blurred(mask, map.spacing.map(|s| 2.2 / s))
+    };
+    let filling = Filling::draw(map, random);
+    let mut image = Array3::<f32>::zeros(size);
+    let fat_between_lobules = table.fat_between_lobules;
+    for ((index, id), hu) in map.ids.indexed_iter().zip(image.iter_mut()) {
+        let (mean, spread) = table.of(*id);
+        let mut value = mean + spread * texture[index];
+        match *id {
+            organ::PANCREAS => {
+                // Fat between the lobules: dark clefts, more of them in older patients.
+                let cleft = (lobules[index] - 1.1).max(0.0) * 60.0 * fat_between_lobules;
+                value -= cleft.min(110.0);
+            }
+            organ::STOMACH if stomach[index] > 0.86 => value = filling.value(0, index, texture[index]),
+            organ::DUODENUM if duodenum[index] > 0.9 && table.open_duodenum => {
+                value = filling.value(1, index, texture[index])
+            }
+            organ::COLON if colon[index] > 0.86 => value = filling.value(2, index, texture[index]),
+            organ::LEFT_KIDNEY | organ::RIGHT_KIDNEY if kidneys[index] > 0.86 => value += table.medulla,
+            organ::VERTEBRAE | organ::RIBS if bones[index] < 0.72 => value += table.cortex,
+            _ => {}
+        }
+        *hu = value;
+    }
+    couch(&mut image, map, random);
+    scan(&mut image, map, style, random);
+    image.mapv_inplace(|v| v.clamp(-1024.0, 3071.0).round());
+    let mut geometry = Geometry::axis_aligned([size[2], size[1], size[0]], [map.spacing[2], map.spacing[1], map.spacing[0]]);
+    geometry.origin = std::array::from_fn(|a| -0.5 * (geometry.size[a] as f64 - 1.0) * geometry.spacing[a]);
+    Volume::new(image, geometry)
+}
+
+/// Means and spreads by organ.
+struct Table {
+    values: [(f32, f32); organ::COUNT],
+    fat_between_lobules: f32,
+    medulla: f32,
+    cortex: f32,
+    open_duodenum: bool,
+}
+
+impl Table {
+    fn draw(style: Style, random: &mut impl Rng) -> Self {
+        let mut values = [(-1000.0_f32, 4.0_f32); organ::COUNT];
+        let phase = *[Phase::Native, Phase::Arterial, Phase::Venous, Phase::Venous].choose(random).unwrap_or(&Phase::Venous);
+        // How well the contrast has come: between this phase and the one before.
+        let strength = if phase == Phase::Native { 0.0 } else { random.random_range(0.6..1.1) };
+        for (id, means, patients, voxels) in DENSITIES {
+            let enhanced = means[phase as usize] - means[0];
+            let mean = means[0] + strength * enhanced + patients * normal(random);
+            values[id as usize] = (mean as f32, voxels as f32);
+        }
+        let fat = -102.0 + 7.0 * normal(random);
+        values[organ::FAT as usize] = (fat as f32, 7.0);
+        values[organ::SUBCUTANEOUS_FAT as usize] = ((fat - 3.0) as f32, 6.0);
+        values[organ::SKIN as usize] = (10.0, 10.0);
+        values[organ::LUNG as usize] = (-840.0 + 30.0 * normal(random) as f32, 35.0);
+        values[organ::GAS as usize] = (-960.0, 10.0);
+        values[organ::CONTENT as usize] = (random.random_range(5.0..45.0), 8.0);
+        let fat_between_lobules = random.random_range(0.0_f32..1.6).powi(2);
+        // Clefts that the slice does not resolve lower the mean as well.
+        values[organ::PANCREAS as usize].0 -= 8.0 * fat_between_lobules;
+        // Many a scan has bowel of exactly the pancreas' density.
+        if random.random::<f64>() < 0.6 {
+            let pancreas = values[organ::PANCREAS as usize].0;
+            values[organ::SMALL_BOWEL as usize].0 = pancreas + 9.0 * normal(random) as f32;
+            values[organ::DUODENUM as usize].0 = pancreas + 9.0 * normal(random) as f32;
+        }
+        let mut table = Table {
+            values,
+            fat_between_lobules,
+            medulla: if phase == Phase::Arterial { -65.0 } else { random.random_range(-12.0..8.0) },
+            cortex: random.random_range(180.0..420.0),
+            open_duodenum: random.random::<f64>() < 0.5,
+        };
+        if style == Style::Randomised {
+            table.randomise(random);
+        }
+        table
+    }
+
+    /// Any contrast between neighbours that could be, as long as organs are not air.
+    fn randomise(&mut self, random: &mut impl Rng) {
+        for (id, value) in self.values.iter_mut().enumerate() {
+            let id = id as u8;
+            if matches!(id, organ::BACKGROUND | organ::GAS | organ::LUNG) {
+                continue;
+            }
+            let fat = matches!(id, organ::FAT | organ::SUBCUTANEOUS_FAT);
+            let bone = matches!(id, organ::VERTEBRAE | organ::RIBS);
+            *value = match (fat, bone) {
+                (true, _) => (random.random_range(-140.0..-40.0), random.random_range(3.0..16.0)),
+                (_, true) => (random.random_range(80.0..600.0), random.random_range(10.0..70.0)),
+                _ => (random.random_range(-15.0..230.0), random.random_range(2.0..16.0)),
+            };
+        }
+        // The pancreas stays apart from fat, or nobody could see it.
+        self.values[organ::PANCREAS as usize].0 = random.random_range(5.0..180.0);
+        self.fat_between_lobules = random.random_range(0.0..2.5);
+    }
+
+    fn of(&self, id: u8) -> (f32, f32) {
+        self.values[id as usize]
+    }
+}
+
+/// How far inside an organ each voxel is: 1 deep, about one half at the surface.
+fn part_inside(map: &Labels, id: u8) -> Array3<f32> {
+    let mask = map.ids.mapv(|found| f32::from(u8::from(found == id)));
+    blurred(mask, map.spacing.map(|s| 3.2 / s))
+}
+
+/// What is inside stomach, duodenum and colon: fluid or food below a level, gas above it.
+struct Filling {
+    /// The row (along y) above which there is gas, and the density below it; by organ.
+    organs: [(usize, f32, f32); 3],
+}
+
+impl Filling {
+    fn draw(map: &Labels, random: &mut impl Rng) -> Self {
+        let mut level = |id: u8, gas: f64| {
+            let bounds = map.bounds(|found| found == id).unwrap_or([[0; 3], [0; 3]]);
+            let part: f64 = if random.random::<f64>() < gas { random.random_range(0.0..0.6) } else { 0.0 };
+            let row = bounds[0][1] as f64 + part * (bounds[1][1] - bounds[0][1]) as f64;
+            let food = random.random::<f64>();
+            let density = match food {
+                _ if food < 0.55 => random.random_range(0.0..25.0),
+                _ if food < 0.9 => random.random_range(25.0..80.0),
+                _ => random.random_range(120.0..300.0), // oral contrast
+            };
+            (row as usize, density as f32, random.random_range(3.0..18.0))
+        };
+        Filling { organs: [level(organ::STOMACH, 0.7), level(organ::DUODENUM, 0.15), level(organ::COLON, 0.8)] }
+    }
+
+    fn value(&self, organ: usize, index: (usize, usize, usize), texture: f32) -> f32 {
+        let (level, density, spread) = self.organs[organ];
+        if index.1 < level {
+            -950.0
+        } else {
+            density + spread * texture
+        }
+    }
+}
+
+/// The table under the patient: a curved shell.
+fn couch(image: &mut Array3<f32>, map: &Labels, random: &mut impl Rng) {
+    let Some([low, high]) = map.bounds(|id| id != organ::BACKGROUND) else { return };
+    if random.random::<f64>() < 0.25 {
+        return;
+    }
+    let back = high[1] as f64 * map.spacing[1] + random.random_range(1.0..6.0);
+    let middle = 0.5 * (low[2] + high[2]) as f64 * map.spacing[2];
+    let curve = random.random_range(0.0..0.0012);
+    let (shell, thick) = (random.random_range(-250.0..60.0), random.random_range(22.0..50.0));
+    let filled = random.random_range(-980.0..-850.0);
+    for ((_, y, x), hu) in image.indexed_iter_mut() {
+        if *hu > -900.0 {
+            continue;
+        }
+        let beyond = y as f64 * map.spacing[1] - back + curve * (x as f64 * map.spacing[2] - middle).powi(2);
+        if (0.0..4.0).contains(&beyond) || (thick - 4.0..thick).contains(&beyond) {
+            *hu = shell;
+        } else if (4.0..thick - 4.0).contains(&beyond) {
+            *hu = filled;
+        }
+    }
+}
+
+/// What a scanner does: blurs by its focus and by slice thickness, hardens the beam, adds noise of its kernel's grain.
+fn scan(image: &mut Array3<f32>, map: &Labels, style: Style, random: &mut impl Rng) {
+    let wild = style == Style::Randomised;
+    let size: [usize; 3] = std::array::from_fn(|a| image.shape()[a]);
+    let spacing = map.spacing;
+    let focus = if wild { random.random_range(0.4..2.6) } else { random.random_range(0.5..1.3) };
+    let mut result = blurred(std::mem::take(image), spacing.map(|s| focus / s));
+
+    // Thick slices: the mean over their thickness, between them interpolated as a reader would.
+    let thickness = if wild { random.random_range(1.0..9.0) } else { random.random_range(1.0..5.5) };
+    if thickness > 1.2 * spacing[0] {
+        let slices = ((size[0] as f64 * spacing[0] / thickness).round() as usize).max(2);
+        result = resample(resample(result.view(), [slices, size[1], size[2]], true).view(), size, false);
+    }
+
+    // Beam hardening: the middle of the body a little too dark, and streaks across it.
+    let [cz, cy, cx] = size.map(|n| n as f32 / 2.0);
+    let cup = if wild { random.random_range(-25.0..25.0) } else { random.random_range(-6.0..2.0) };
+    let streak = if wild { random.random_range(0.0..18.0) } else { random.random_range(0.0_f32..1.0).powi(3) * 10.0 };
+    let streaks = smooth(size, [0.6, 1.0, 22.0], random);
+    let noise = if wild { random.random_range(1.0..45.0) } else { random.random_range(5.0..20.0) };
+    let grain = random.random_range(0.35..1.1);
+    let fine = white(size, random);
+    let coarse = smooth(size, [0.5, grain, grain], random);
+    let mix: f32 = random.random_range(0.1..0.5);
+    let scale = noise / (mix * mix + (1.0 - mix) * (1.0 - mix)).sqrt();
+    for ((index, hu), (fine, coarse)) in result.indexed_iter_mut().zip(fine.iter().zip(&coarse)) {
+        let [y, x] = [(index.1 as f32 - cy) / cy, (index.2 as f32 - cx) / cx];
+        let inside = (1.0 - (y * y + x * x)).max(0.0);
+        let along = (index.0 as f32 - cz) / cz;
+        *hu += cup * inside + streak * streaks[index] * inside * (0.6 + 0.4 * along);
+        // More noise where more body is in the way.
+        *hu += scale * (0.55 + 0.6 * inside) * (mix * fine + (1.0 - mix) * coarse);
+    }
+    *image = result;
+}

@@ -1,0 +1,520 @@
+//! Everything around the organs of a label map: spine, ribs, muscles, fat, lungs, vessels, bowel.
+//!
+//! Real label maps show a few organs and nothing else. What is made up here lies where anatomy has it relative to them, and only where
+//! the map has nothing: the pancreas and its neighbours stay exactly as they were drawn.
+
+use ndarray::Array3;
+use rand::seq::IndexedRandom;
+use rand::Rng;
+
+use super::labels::{organ, Labels};
+use super::noise::{displacement, normal};
+
+/// The body's frame in mm: x to the left, y to the back, z up, from the middle of voxel (0, 0, 0).
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    /// The midline, and the body's half width and half depth.
+    middle: [f64; 2],
+    half: [f64; 2],
+    /// Exponent of the outline's superellipse.
+    power: f64,
+    /// Thickness of skin and fat, and of the muscular wall.
+    fat: f64,
+    wall: f64,
+    /// y of aorta and vertebral bodies, and their radii.
+    aorta: f64,
+    aorta_radius: f64,
+    vertebra: f64,
+    vertebra_radius: f64,
+    /// z of the pancreas' centre, and its lowest and highest z.
+    pancreas: [f64; 3],
+    pancreas_z: [f64; 2],
+}
+
+/// A map with everything around its organs, varied at random.
+pub(super) fn surround(organs: &Labels, random: &mut impl Rng) -> Labels {
+    let Some(frame) = Frame::of(organs, random) else { return organs.clone() };
+    let mut map = Labels { ids: organs.ids.clone(), spacing: organs.spacing };
+    mirror_kidney(&mut map, &frame, random);
+    spine_and_vessels(&mut map, &frame, random);
+    veins(&mut map, &frame, random);
+    let inner = wall_and_fat(&mut map, &frame, random);
+    lungs(&mut map, &inner);
+    bowel(&mut map, &frame, random);
+    map
+}
+
+impl Frame {
+    fn of(organs: &Labels, random: &mut impl Rng) -> Option<Frame> {
+        let mm = |index: usize, axis: usize| index as f64 * organs.spacing[axis];
+        let all = organs.bounds(|_| true)?;
+        let box_of_pancreas = organs.bounds(|id| id == organ::PANCREAS)?;
+        let mut middle_x = 0.5 * (mm(all[0][2], 2) + mm(all[1][2], 2));
+        if let Some(kidney) = organs.centroid(organ::LEFT_KIDNEY) {
+            middle_x = 0.35 * middle_x + 0.65 * (kidney[2] - random.random_range(58.0..68.0));
+        }
+        // The aorta lies behind the backmost part of the pancreas near the midline.
+        let mut behind: Vec<f64> = organs
+            .ids
+            .indexed_iter()
+            .filter(|((_, _, x), id)| **id == organ::PANCREAS && (mm(*x, 2) - middle_x).abs() < 28.0)
+            .map(|((_, y, _), _)| mm(y, 1))
+            .collect();
+        behind.sort_by(f64::total_cmp);
+        let back_of_pancreas = match behind.len() {
+            0 => mm(box_of_pancreas[1][1], 1),
+            n => behind[n * 95 / 100],
+        };
+        let aorta_radius = random.random_range(8.0..12.0);
+        let aorta = back_of_pancreas + aorta_radius + random.random_range(3.0..9.0);
+        let vertebra_radius = random.random_range(16.0..20.0);
+        let vertebra = aorta + aorta_radius + 2.0 + vertebra_radius;
+        let fat = random.random_range(6.0..28.0);
+        let wall = random.random_range(9.0..15.0);
+        let back = vertebra + random.random_range(52.0..66.0) + 0.5 * fat;
+        let front = mm(all[0][1], 1).min(mm(box_of_pancreas[0][1], 1) - 30.0) - 0.8 * fat - 6.0;
+        let mut half = [
+            (0.5 * (mm(all[1][2], 2) - mm(all[0][2], 2)) + fat + wall + 4.0).max(135.0),
+            (0.5 * (back - front)).max(95.0),
+        ];
+        let power = random.random_range(2.2..2.9);
+        let middle = [back - half[1], middle_x];
+        // As large as the organs need.
+        let outermost = organs
+            .ids
+            .indexed_iter()
+            .filter(|(_, id)| **id != organ::BACKGROUND)
+            .map(|((_, y, x), _)| radius([mm(y, 1), mm(x, 2)], middle, half, power))
+            .fold(0.0, f64::max);
+        let allowed = 1.0 - (0.8 * fat + 0.6 * wall) / half[1];
+        if outermost > allowed {
+            half = half.map(|h| h * outermost / allowed);
+        }
+        Some(Frame {
+            middle: [back - half[1], middle_x],
+            half,
+            power,
+            fat,
+            wall,
+            aorta,
+            aorta_radius,
+            vertebra,
+            vertebra_radius,
+            pancreas: organs.centroid(organ::PANCREAS)?,
+            pancreas_z: [mm(box_of_pancreas[0][0], 0), mm(box_of_pancreas[1][0], 0)],
+        })
+    }
+}
+
+/// 1 on the body's outline, less inside.
+fn radius(at: [f64; 2], middle: [f64; 2], half: [f64; 2], power: f64) -> f64 {
+    let part = |a: usize| ((at[a] - middle[a]) / half[a]).abs().powf(power);
+    (part(0) + part(1)).powf(1.0 / power)
+}
+
+/// Fills background around a polyline.
+fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8) {
+    for (step, ends) in points.windows(2).enumerate() {
+        let length = distance(ends[0], ends[1]);
+        let parts = (length / 1.5).ceil().max(1.0) as usize;
+        for part in 0..=parts {
+            let t = part as f64 / parts as f64;
+            let centre = std::array::from_fn(|a| ends[0][a] + t * (ends[1][a] - ends[0][a]));
+            let radius = radii[step] + t * (radii[(step + 1).min(radii.len() - 1)] - radii[step]);
+            ball(map, centre, radius, |voxel, _| {
+                if *voxel == organ::BACKGROUND {
+                    *voxel = id;
+                }
+            });
+        }
+    }
+}
+
+/// Hands over each voxel of a ball, with its distance from the centre.
+fn ball(map: &mut Labels, centre: [f64; 3], radius: f64, mut paint: impl FnMut(&mut u8, f64)) {
+    let spacing = map.spacing;
+    let range = |a: usize, size: usize| {
+        let low = ((centre[a] - radius) / spacing[a]).ceil().max(0.0) as usize;
+        let high = ((centre[a] + radius) / spacing[a]).floor().min(size as f64 - 1.0);
+        low..if high < 0.0 { 0 } else { high as usize + 1 }
+    };
+    let shape: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+    for z in range(0, shape[0]) {
+        for y in range(1, shape[1]) {
+            for x in range(2, shape[2]) {
+                let at = std::array::from_fn(|a| [z, y, x][a] as f64 * spacing[a]);
+                let far = distance(at, centre);
+                if far <= radius {
+                    paint(&mut map.ids[[z, y, x]], far);
+                }
+            }
+        }
+    }
+}
+
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
+    (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Maps without a right kidney get the left one's mirror image, a little lower.
+fn mirror_kidney(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    if map.centroid(organ::RIGHT_KIDNEY).is_some() {
+        return;
+    }
+    let down = (random.random_range(2.0..16.0) / map.spacing[0]).round() as usize;
+    let middle = frame.middle[1] / map.spacing[2];
+    let left = map.ids.mapv(|id| id == organ::LEFT_KIDNEY);
+    let shape = map.ids.raw_dim();
+    for ((z, y, x), _) in left.indexed_iter().filter(|(_, inside)| **inside) {
+        let mirrored = (2.0 * middle - x as f64).round();
+        if z >= down && mirrored >= 0.0 && (mirrored as usize) < shape[2] {
+            let voxel = &mut map.ids[[z - down, y, mirrored as usize]];
+            if *voxel == organ::BACKGROUND {
+                *voxel = organ::RIGHT_KIDNEY;
+            }
+        }
+    }
+}
+
+/// Aorta, vena cava, vertebrae with discs, canal and processes, psoas and back muscles.
+fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+    let spacing = map.spacing;
+    let sway = displacement(size, spacing, 60.0, 1.5, random);
+    let period = random.random_range(29.0..35.0);
+    let phase = random.random_range(0.0..period);
+    let cava_radius = [random.random_range(6.0..10.0), random.random_range(9.0..13.0)];
+    let aorta_x = frame.middle[1] + random.random_range(4.0..14.0);
+    let cava_x = frame.middle[1] - random.random_range(14.0..22.0);
+    let psoas = random.random_range(12.0..17.0);
+    let f = *frame;
+    ndarray::Zip::indexed(&mut map.ids).par_for_each(|(z, y, x), voxel| {
+        if *voxel != organ::BACKGROUND {
+            return;
+        }
+        let moved = sway([z as f64, y as f64, x as f64]);
+        let (mz, my, mx) =
+            (z as f64 * spacing[0], y as f64 * spacing[1] + moved[1], x as f64 * spacing[2] + moved[2]);
+        let inside = |cy: f64, cx: f64, ry: f64, rx: f64| ((my - cy) / ry).powi(2) + ((mx - cx) / rx).powi(2) <= 1.0;
+        let m = f.middle[1];
+        let body_y = f.vertebra;
+        let canal_y = body_y + f.vertebra_radius + 8.0;
+        let level = (mz + phase).rem_euclid(period);
+        *voxel = if inside(f.aorta, aorta_x, f.aorta_radius, f.aorta_radius) {
+            organ::AORTA
+        } else if inside(f.aorta - 1.0, cava_x, cava_radius[0], cava_radius[1]) {
+            organ::VENA_CAVA
+        } else if inside(body_y, m, f.vertebra_radius, 1.3 * f.vertebra_radius) {
+            if level < 7.0 {
+                organ::DISC
+            } else {
+                organ::VERTEBRAE
+            }
+        } else if inside(canal_y, m, 7.5, 10.0) {
+            organ::SPINAL_CANAL
+        } else if inside(canal_y, m, 13.0, 16.0) && level > 9.0 {
+            organ::VERTEBRAE
+        } else if (mx - m).abs() < 4.5 && my > canal_y && my < canal_y + 34.0 && (7.0..24.0).contains(&level) {
+            organ::VERTEBRAE
+        } else if (mx - m).abs() < 42.0 && (my - canal_y + 2.0).abs() < 4.5 && (14.0..24.0).contains(&level) {
+            organ::VERTEBRAE
+        } else if inside(body_y + 4.0, m - 36.0, 1.25 * psoas, psoas) || inside(body_y + 4.0, m + 36.0, 1.25 * psoas, psoas)
+        {
+            organ::MUSCLE
+        } else if inside(canal_y + 18.0, m - 30.0, 20.0, 27.0) || inside(canal_y + 18.0, m + 30.0, 20.0, 27.0) {
+            organ::MUSCLE
+        } else {
+            organ::BACKGROUND
+        };
+    });
+}
+
+/// Splenic vein along the back of the pancreas, portal vein to the liver, superior mesenteric vein and artery.
+fn veins(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    let spacing = map.spacing;
+    let mut columns: Vec<(f64, f64, f64, f64)> = Vec::new(); // x, backmost y, z there, count
+    let step = 6.0;
+    for bin in 0..30 {
+        let low = frame.middle[1] - 12.0 + bin as f64 * step;
+        let (mut back, mut z_sum, mut count) = (f64::MIN, 0.0, 0.0);
+        for ((z, y, x), id) in map.ids.indexed_iter() {
+            let mx = x as f64 * spacing[2];
+            if *id == organ::PANCREAS && mx >= low && mx < low + step {
+                back = back.max(y as f64 * spacing[1]);
+                z_sum += z as f64 * spacing[0];
+                count += 1.0;
+            }
+        }
+        if count > 0.0 {
+            columns.push((low + step / 2.0, back, z_sum / count, count));
+        }
+    }
+    let vein = random.random_range(3.0..5.0);
+    let course: Vec<[f64; 3]> = columns.iter().map(|(x, y, z, _)| [z + 2.0, y + 1.0, *x]).collect();
+    let smooth: Vec<[f64; 3]> = (0..course.len())
+        .map(|i| {
+            let near = &course[i.saturating_sub(2)..(i + 3).min(course.len())];
+            std::array::from_fn(|a| near.iter().map(|p| p[a]).sum::<f64>() / near.len() as f64)
+        })
+        .collect();
+    let Some(confluence) = smooth.first().copied() else { return };
+    tube(map, &smooth, &vec![vein; smooth.len()], organ::PORTAL_VEIN);
+    let hilum = [
+        confluence[0] + random.random_range(35.0..60.0),
+        confluence[1] - random.random_range(-5.0..12.0),
+        confluence[2] - random.random_range(28.0..48.0),
+    ];
+    let portal = random.random_range(5.0..7.5);
+    tube(map, &[confluence, hilum], &[portal, portal], organ::PORTAL_VEIN);
+    let below = random.random_range(70.0..120.0);
+    for (x, y, r) in [(-4.0, -2.0, random.random_range(4.5..6.5)), (9.0, 6.0, random.random_range(3.0..4.2))] {
+        let start = [confluence[0] + if y > 0.0 { 14.0 } else { 0.0 }, confluence[1] + y, confluence[2] + x];
+        let middle = [confluence[0] - 0.5 * below, confluence[1] + y - 8.0, confluence[2] + x + 3.0 * normal(random)];
+        let end = [confluence[0] - below, confluence[1] + y - 4.0, confluence[2] + x - 8.0];
+        tube(map, &[start, middle, end], &[r, r, 0.8 * r], organ::MESENTERIC_VESSELS);
+    }
+    // The artery of the coeliac trunk's level, short and forward from the aorta.
+    let trunk = [frame.pancreas_z[1] + 4.0, frame.aorta, frame.middle[1] + 6.0];
+    tube(map, &[trunk, [trunk[0] + 3.0, trunk[1] - 26.0, trunk[2]]], &[3.5, 3.0], organ::MESENTERIC_VESSELS);
+}
+
+/// Skin, fat, muscular wall with ribs, fat inside. Gives where the abdominal cavity is.
+fn wall_and_fat(map: &mut Labels, frame: &Frame, random: &mut impl Rng) -> Array3<bool> {
+    let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+    let spacing = map.spacing;
+    let sway = displacement(size, spacing, 70.0, 2.5, random);
+    let (rib_period, rib_phase) = (random.random_range(24.0..30.0), random.random_range(0.0..30.0));
+    let rib_slope = random.random_range(60.0..100.0);
+    let rib_end = frame.pancreas_z[0] - random.random_range(-10.0..50.0);
+    let f = *frame;
+    let mut inner = Array3::from_elem(size, false);
+    ndarray::Zip::indexed(&mut map.ids).and(&mut inner).par_for_each(|(z, y, x), voxel, inside| {
+        let moved = sway([z as f64, y as f64, x as f64]);
+        let at = [y as f64 * spacing[1] + moved[1], x as f64 * spacing[2] + moved[2]];
+        let r = radius(at, f.middle, f.half, f.power);
+        let depth = (1.0 - r) * f.half[0].min(f.half[1]);
+        // Fat is thicker in front and at the sides than over the spine.
+        let back = ((at[0] - f.middle[0]) / f.half[1]).clamp(-1.0, 1.0);
+        let fat = f.fat * (1.0 - 0.35 * back);
+        let wall = f.wall * (1.0 + 0.5 * back.max(0.0));
+        *inside = depth > fat + wall;
+        if *voxel != organ::BACKGROUND || depth <= 0.0 {
+            return;
+        }
+        *voxel = if depth < 2.0 {
+            organ::SKIN
+        } else if depth < fat {
+            organ::SUBCUTANEOUS_FAT
+        } else if depth <= fat + wall {
+            let z_mm = z as f64 * spacing[0];
+            let forward = 0.5 * (1.0 - back);
+            let course = (z_mm + rib_slope * forward + rib_phase).rem_euclid(rib_period);
+            let middle = (depth - fat - 0.55 * wall).abs();
+            let rib = (course - 0.5 * rib_period).hypot(1.3 * middle) < 5.5;
+            if rib && forward < 0.8 && z_mm > rib_end + 40.0 * forward {
+                organ::RIBS
+            } else {
+                organ::MUSCLE
+            }
+        } else {
+            organ::FAT
+        };
+    });
+    inner
+}
+
+/// Lungs above the organs: air from a dome upwards.
+fn lungs(map: &mut Labels, inner: &Array3<bool>) {
+    let (nz, ny, nx) = map.ids.dim();
+    let mut height = ndarray::Array2::<f64>::from_elem((ny, nx), f64::MIN);
+    for ((z, y, x), id) in map.ids.indexed_iter() {
+        let lifts = matches!(*id, organ::LIVER | organ::SPLEEN | organ::STOMACH | organ::LEFT_KIDNEY | organ::RIGHT_KIDNEY);
+        if lifts {
+            height[[y, x]] = f64::max(height[[y, x]], z as f64 * map.spacing[0]);
+        }
+    }
+    let top = height.iter().copied().fold(f64::MIN, f64::max);
+    // A dome falls off by not more than its slope: two sweeps of a distance transform.
+    let slope = [1.1 * map.spacing[1], 1.1 * map.spacing[2]];
+    for y in 0..ny {
+        for x in 0..nx {
+            let before = [(y > 0).then(|| height[[y - 1, x]] - slope[0]), (x > 0).then(|| height[[y, x - 1]] - slope[1])];
+            height[[y, x]] = before.into_iter().flatten().fold(height[[y, x]], f64::max);
+        }
+    }
+    for y in (0..ny).rev() {
+        for x in (0..nx).rev() {
+            let behind =
+                [(y + 1 < ny).then(|| height[[y + 1, x]] - slope[0]), (x + 1 < nx).then(|| height[[y, x + 1]] - slope[1])];
+            height[[y, x]] = behind.into_iter().flatten().fold(height[[y, x]], f64::max);
+        }
+    }
+    for z in 0..nz {
+        let z_mm = z as f64 * map.spacing[0];
+        if z_mm < top - 75.0 {
+            continue;
+        }
+        for y in 0..ny {
+            for x in 0..nx {
+                if inner[[z, y, x]] && map.ids[[z, y, x]] == organ::FAT && z_mm > height[[y, x]] + 4.0 {
+                    map.ids[[z, y, x]] = organ::LUNG;
+                }
+            }
+        }
+    }
+}
+
+/// Colon, loops of small bowel and small vessels in the fat of the abdomen. Loops keep a little fat between them.
+fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    const SHEATH: f64 = 2.5;
+    let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+    let extent: [f64; 3] = std::array::from_fn(|a| size[a] as f64 * map.spacing[a]);
+    let mut taken = Labels { ids: Array3::zeros(size), spacing: map.spacing };
+    let f = *frame;
+
+    // Colon: up on the right, across in front, down on the left.
+    let z_cross = f.pancreas_z[0] - random.random_range(-25.0..30.0);
+    let side = f.half[1].min(f.half[0]) * 0.62;
+    let front = f.middle[0] - f.half[1] + f.fat + f.wall + random.random_range(18.0..34.0);
+    let lateral = f.middle[0] + random.random_range(0.0..18.0);
+    let right = f.middle[1] - side - random.random_range(0.0..16.0);
+    let left = f.middle[1] + side + random.random_range(0.0..16.0);
+    let colon = [
+        [z_cross - 140.0, lateral, right],
+        [z_cross - 20.0, lateral, right],
+        [z_cross + 6.0, front + 14.0, right + 24.0],
+        [z_cross - random.random_range(5.0..40.0), front, f.middle[1]],
+        [z_cross + random.random_range(5.0..40.0), front + 20.0, left - 14.0],
+        [z_cross + 10.0, lateral, left],
+        [z_cross - 140.0, lateral + 10.0, left],
+    ];
+    let points = rounded(&colon);
+    let thick = random.random_range(13.0..22.0);
+    loop_of_bowel(map, &mut taken, &points, thick, 1, [organ::COLON, organ::COLON], SHEATH);
+
+    // Small bowel: wandering loops, most of them below and to the left of the pancreas, some right beside it.
+    let count = random.random_range(35..70);
+    for number in 0..count {
+        let near = random.random::<f64>() < 0.4;
+        let start = if near {
+            std::array::from_fn(|a| f.pancreas[a] + [26.0, 26.0, 55.0][a] * normal(random))
+        } else {
+            [
+                random.random_range(0.0..f.pancreas[0] + 30.0),
+                f.middle[0] + random.random_range(-0.8..0.2) * f.half[1],
+                f.middle[1] + random.random_range(-0.7..0.8) * f.half[0],
+            ]
+        };
+        let mut heading: [f64; 3] = std::array::from_fn(|_| normal(random));
+        let mut at: [f64; 3] = start;
+        let length = random.random_range(8..34);
+        let mut points = Vec::new();
+        for _ in 0..length {
+            points.push(at);
+            for (a, h) in heading.iter_mut().enumerate() {
+                *h += 0.55 * normal(random) - 0.012 * (at[a] - start[a]);
+            }
+            let norm = heading.iter().map(|h| h * h).sum::<f64>().sqrt().max(1e-6);
+            heading = heading.map(|h| h / norm);
+            at = std::array::from_fn(|a| at[a] + 5.0 * heading[a]);
+            if (0..3).any(|a| at[a] < -20.0 || at[a] > extent[a] + 20.0) {
+                break;
+            }
+        }
+        let thick = random.random_range(6.5..13.0);
+        // What fills the loop decides how it looks: collapsed ones are the pancreas' doubles.
+        let lumen = *[organ::SMALL_BOWEL, organ::SMALL_BOWEL, organ::SMALL_BOWEL, organ::CONTENT, organ::GAS]
+            .choose(random)
+            .unwrap_or(&organ::SMALL_BOWEL);
+        let owner = 2 + (number % 250) as u8;
+        loop_of_bowel(map, &mut taken, &points, thick, owner, [organ::SMALL_BOWEL, lumen], SHEATH);
+    }
+
+    // Small vessels of the mesentery.
+    for _ in 0..random.random_range(40..90) {
+        let mut at: [f64; 3] = std::array::from_fn(|a| f.pancreas[a] + [50.0, 30.0, 60.0][a] * normal(random));
+        let heading: [f64; 3] = std::array::from_fn(|_| normal(random));
+        let thick = random.random_range(1.2..2.6);
+        for _ in 0..random.random_range(6..20) {
+            ball(map, at, thick, |voxel, _| {
+                if *voxel == organ::FAT {
+                    *voxel = organ::MESENTERIC_VESSELS;
+                }
+            });
+            at = std::array::from_fn(|a| at[a] + 1.6 * heading[a] + 0.8 * normal(random));
+        }
+    }
+}
+
+/// A polyline with its corners rounded.
+fn rounded(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
+    let mut points = points.to_vec();
+    for _ in 0..3 {
+        let mut finer = vec![points[0]];
+        for ends in points.windows(2) {
+            finer.push(std::array::from_fn(|a| 0.75 * ends[0][a] + 0.25 * ends[1][a]));
+            finer.push(std::array::from_fn(|a| 0.25 * ends[0][a] + 0.75 * ends[1][a]));
+        }
+        finer.push(points[points.len() - 1]);
+        points = finer;
+    }
+    points
+}
+
+/// One loop: `ids` are its wall and its lumen. It fills fat that no other loop has, or keeps clear.
+fn loop_of_bowel(
+    map: &mut Labels,
+    taken: &mut Labels,
+    points: &[[f64; 3]],
+    thick: f64,
+    owner: u8,
+    ids: [u8; 2],
+    sheath: f64,
+) {
+    const WALL: f64 = 2.6;
+    let step = 3.0_f64;
+    let mut dense = Vec::new();
+    for ends in points.windows(2) {
+        let parts = (distance(ends[0], ends[1]) / step).ceil().max(1.0) as usize;
+        dense.extend((0..parts).map(|part| {
+            let t = part as f64 / parts as f64;
+            std::array::from_fn(|a| ends[0][a] + t * (ends[1][a] - ends[0][a]))
+        }));
+    }
+    for (number, centre) in dense.iter().enumerate() {
+        // Folds and haustra.
+        let here = thick * (1.0 + 0.12 * (number as f64 * 0.9).sin());
+        ball(taken, *centre, here + sheath, |voxel, _| {
+            if *voxel == 0 {
+                *voxel = owner;
+            }
+        });
+        let owners = &taken.ids;
+        let spacing = map.spacing;
+        let shape: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+        let range = |a: usize| {
+            let low = ((centre[a] - here) / spacing[a]).ceil().max(0.0) as usize;
+            let high = ((centre[a] + here) / spacing[a]).floor() + 1.0;
+            low..(high.max(0.0) as usize).min(shape[a])
+        };
+        for z in range(0) {
+            for y in range(1) {
+                for x in range(2) {
+                    let at = std::array::from_fn(|a| [z, y, x][a] as f64 * spacing[a]);
+                    let far = distance(at, *centre);
+                    let voxel = &mut map.ids[[z, y, x]];
+                    if far > here || owners[[z, y, x]] != owner {
+                        continue;
+                    }
+                    if far <= here - WALL {
+                        if *voxel == organ::FAT || *voxel == ids[0] {
+                            *voxel = ids[1];
+                        }
+                    } else if *voxel == organ::FAT {
+                        *voxel = ids[0];
+                    }
+                }
+            }
+        }
+    }
+}
