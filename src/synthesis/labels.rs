@@ -3,7 +3,7 @@
 use ndarray::{Array3, ArrayView3};
 
 use super::noise::displacement;
-use crate::volume::{lps_spacing, lps_view, Geometry};
+use crate::volume::{keep_largest_component, lps_spacing, lps_view, Geometry};
 use rand::Rng;
 
 /// The organs' numbers. 1 to 10 are those of the label maps that evalseg publishes.
@@ -116,6 +116,22 @@ impl Labels {
             }
         }
         (count > 0.0).then(|| sum.map(|s| s / count))
+    }
+
+    /// The map without what lies apart from an organ's largest part, if that is little: slips of a hand that drew it.
+    pub fn without_specks(mut self, id: u8) -> Self {
+        let mut largest = self.ids.mapv(|found| u8::from(found == id));
+        let all = largest.iter().filter(|v| **v != 0).count();
+        keep_largest_component(&mut largest);
+        let kept = largest.iter().filter(|v| **v != 0).count();
+        if (all - kept) * 20 < all {
+            ndarray::Zip::from(&mut self.ids).and(&largest).for_each(|found, kept| {
+                if *found == id && *kept == 0 {
+                    *found = organ::BACKGROUND;
+                }
+            });
+        }
+        self
     }
 
     /// The volume of an organ in mL.

@@ -13,7 +13,7 @@ use super::noise::{displacement, normal};
 /// The body's frame in mm: x to the left, y to the back, z up, from the middle of voxel (0, 0, 0).
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    /// The midline, and the body's half width and half depth.
+    /// The body's middle and its half depth and half width, as [y, x].
     middle: [f64; 2],
     half: [f64; 2],
     /// Exponent of the outline's superellipse.
@@ -73,25 +73,25 @@ impl Frame {
         let wall = random.random_range(9.0..15.0);
         let back = vertebra + random.random_range(52.0..66.0) + 0.5 * fat;
         let front = mm(all[0][1], 1).min(mm(box_of_pancreas[0][1], 1) - 30.0) - 0.8 * fat - 6.0;
-        let mut half = [
-            (0.5 * (mm(all[1][2], 2) - mm(all[0][2], 2)) + fat + wall + 4.0).max(135.0),
-            (0.5 * (back - front)).max(95.0),
-        ];
+        let depth = (0.5 * (back - front)).max(88.0);
+        let mut half = [depth, (0.5 * (mm(all[1][2], 2) - mm(all[0][2], 2)) + fat + wall + 4.0).max(1.25 * depth)];
         let power = random.random_range(2.2..2.9);
-        let middle = [back - half[1], middle_x];
-        // As large as the organs need.
-        let outermost = organs
-            .ids
-            .indexed_iter()
-            .filter(|(_, id)| **id != organ::BACKGROUND)
-            .map(|((_, y, x), _)| radius([mm(y, 1), mm(x, 2)], middle, half, power))
-            .fold(0.0, f64::max);
-        let allowed = 1.0 - (0.8 * fat + 0.6 * wall) / half[1];
-        if outermost > allowed {
-            half = half.map(|h| h * outermost / allowed);
+        let middle = [back - half[0], middle_x];
+        // As wide as the organs need, and if that is not enough a little deeper.
+        for _ in 0..12 {
+            let outermost = organs
+                .ids
+                .indexed_iter()
+                .filter(|(_, id)| **id != organ::BACKGROUND)
+                .map(|((_, y, x), _)| radius([mm(y, 1), mm(x, 2)], middle, half, power))
+                .fold(0.0, f64::max);
+            if outermost <= 1.0 - (0.8 * fat + 0.6 * wall) / half[0] {
+                break;
+            }
+            half = [half[0] * 1.01, half[1] * 1.035];
         }
         Some(Frame {
-            middle: [back - half[1], middle_x],
+            middle,
             half,
             power,
             fat,
@@ -294,7 +294,7 @@ fn wall_and_fat(map: &mut Labels, frame: &Frame, random: &mut impl Rng) -> Array
         let r = radius(at, f.middle, f.half, f.power);
         let depth = (1.0 - r) * f.half[0].min(f.half[1]);
         // Fat is thicker in front and at the sides than over the spine.
-        let back = ((at[0] - f.middle[0]) / f.half[1]).clamp(-1.0, 1.0);
+        let back = ((at[0] - f.middle[0]) / f.half[0]).clamp(-1.0, 1.0);
         let fat = f.fat * (1.0 - 0.35 * back);
         let wall = f.wall * (1.0 + 0.5 * back.max(0.0));
         *inside = depth > fat + wall;
@@ -374,8 +374,8 @@ fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
 
     // Colon: up on the right, across in front, down on the left.
     let z_cross = f.pancreas_z[0] - random.random_range(-25.0..30.0);
-    let side = f.half[1].min(f.half[0]) * 0.62;
-    let front = f.middle[0] - f.half[1] + f.fat + f.wall + random.random_range(18.0..34.0);
+    let side = f.half[1] * 0.62;
+    let front = f.middle[0] - f.half[0] + f.fat + f.wall + random.random_range(18.0..34.0);
     let lateral = f.middle[0] + random.random_range(0.0..18.0);
     let right = f.middle[1] - side - random.random_range(0.0..16.0);
     let left = f.middle[1] + side + random.random_range(0.0..16.0);
@@ -393,7 +393,7 @@ fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     loop_of_bowel(map, &mut taken, &points, thick, 1, [organ::COLON, organ::COLON], SHEATH);
 
     // Small bowel: wandering loops, most of them below and to the left of the pancreas, some right beside it.
-    let count = random.random_range(35..70);
+    let count = random.random_range(60..110);
     for number in 0..count {
         let near = random.random::<f64>() < 0.4;
         let start = if near {
@@ -401,8 +401,8 @@ fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         } else {
             [
                 random.random_range(0.0..f.pancreas[0] + 30.0),
-                f.middle[0] + random.random_range(-0.8..0.2) * f.half[1],
-                f.middle[1] + random.random_range(-0.7..0.8) * f.half[0],
+                f.middle[0] + random.random_range(-0.8..0.25) * f.half[0],
+                f.middle[1] + random.random_range(-0.7..0.8) * f.half[1],
             ]
         };
         let mut heading: [f64; 3] = std::array::from_fn(|_| normal(random));

@@ -9,6 +9,7 @@ mod picture;
 mod segment;
 mod synth;
 mod terminal;
+mod train;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,7 @@ enum Command {
     Segment(segment::Arguments),
     Fuse(fuse::Arguments),
     NewModel(new_model::Arguments),
+    Train(train::Arguments),
     Synth(synth::Arguments),
     Info(info::Arguments),
     Doctor(doctor::Arguments),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

@@ -159,7 +159,7 @@ fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rn
         Labels::from_image(ids.view(), map.volume.geometry(), spacing)
     };
     let mut sources = vec![map.name.clone()];
-    let mut whole = labels(map);
+    let mut whole = labels(map).without_specks(organ::PANCREAS);
     if !map.organs {
         let hosts: Vec<&Map> = maps.iter().filter(|other| other.organs).collect();
         let Some(host) = (!hosts.is_empty()).then(|| hosts[random.random_range(0..hosts.len())]) else {

@@ -13,6 +13,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 static CANCEL: OnceLock<Cancel> = OnceLock::new();
 static QUIET: AtomicBool = AtomicBool::new(false);
+static PATIENT: AtomicBool = AtomicBool::new(false);
 
 /// How long the work gets to stop by itself after Ctrl-C. A layer on a large slice can take longer on a slow machine; then the
 /// program clears up and leaves without it.
@@ -40,6 +41,9 @@ pub fn start(verbose: bool, quiet: bool) {
             leave(); // the second Ctrl-C
         }
         cancel().cancel();
+        if PATIENT.load(Ordering::Relaxed) {
+            return;
+        }
         std::thread::spawn(|| {
             std::thread::sleep(GRACE);
             leave();
@@ -79,6 +83,18 @@ fn bars() -> &'static MultiProgress {
     })
 }
 
+/// Prints a line of progress, unless nobody wants to see any.
+pub fn line(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        eprintln!("{text}");
+    }
+}
+
+/// Lets Ctrl-C take as long as it takes: the work saves what it has and then ends by itself. A second Ctrl-C leaves at once.
+pub fn wait_for_the_work() {
+    PATIENT.store(true, Ordering::Relaxed);
+}
+
 /// A progress display for one piece of work: a bar with the time left, or plain lines where there is no terminal.
 pub struct Display {
     bar: Option<ProgressBar>,
@@ -109,6 +125,19 @@ impl Display {
     /// A monitor that shows its progress here and stops at Ctrl-C.
     pub fn monitor(&self) -> Monitor<'_> {
         Monitor::new(cancel().clone(), |progress| self.show(progress))
+    }
+
+    /// Whether there is a bar: on a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Puts the bar where the work is, with a text beside it.
+    pub fn set(&self, fraction: f64, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position((fraction * 1000.0) as u64);
+            bar.set_message(text.to_string());
+        }
     }
 
     fn show(&self, progress: &Progress) {

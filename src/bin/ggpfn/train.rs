@@ -1,0 +1,293 @@
+//! `ggpfn train`: a model from volumes and their masks.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ggpfn::inference::DeviceChoice;
+use ggpfn::io::{self, ReadOptions};
+use ggpfn::network::{Fusion, Model, ModelConfig};
+use ggpfn::training::{Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
+use ggpfn::volume::View;
+use ggpfn::{Error, Result};
+use rayon::prelude::*;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::terminal::{self, Display};
+
+/// Train a model, or fine-tune one
+///
+/// Trains in three stages as the paper does: the global branch, the progressive fusion network, the whole. The run's folder gets the
+/// options, a log, curves, checkpoints and the best model; with --resume a run goes on where it was, to the same bits on the processor.
+/// Ctrl-C finishes the step, saves and leaves.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The data set's folder
+    data: PathBuf,
+    /// The run's folder
+    #[arg(long, short, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Go on with the run in --out
+    #[arg(long)]
+    resume: bool,
+    /// Options of the training (TOML); what it leaves out comes from the preset
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// msd and nihc: the paper's options for these data sets; small: a small network on a 2.5 mm grid
+    #[arg(long, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// Fine-tune this model: its network, its weights, the whole-network stage alone unless --epochs says otherwise
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// The views to train
+    #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
+    views: Vec<View>,
+    /// Epochs of the three stages
+    #[arg(long, value_name = "GLOBAL,LOCAL,WHOLE", value_delimiter = ',')]
+    epochs: Vec<usize>,
+    /// T: a slice is segmented from 2T + 1 slices, 1 to 15
+    #[arg(long, short, value_name = "T")]
+    t: Option<usize>,
+    /// Fuse all slices in the first convolution instead of progressively
+    #[arg(long)]
+    one_off: bool,
+    /// Leave the global guidance branch out
+    #[arg(long)]
+    no_global: bool,
+    /// What everything is drawn from
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Stop after so many minutes, saved
+    #[arg(long, value_name = "MINUTES")]
+    max_minutes: Option<f64>,
+    /// A data set of its own to validate on
+    #[arg(long, value_name = "FOLDER")]
+    validation: Option<PathBuf>,
+    /// Where prepared volumes are kept; by default in the run's folder
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// Processor threads within the network's operations
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let (options, init) = settle(&arguments)?;
+    let config = options.model_config();
+    if arguments.out.join("options.toml").exists() && !arguments.resume {
+        let fault = format!("{} holds a run already; --resume goes on with it", arguments.out.display());
+        return Err(Error::Argument { name: "--out", fault });
+    }
+    create_folder(&arguments.out)?;
+    let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
+    create_folder(&cache)?;
+    let train = prepare(&find(&arguments.data)?, &config, &cache)?;
+    let validation = match &arguments.validation {
+        Some(folder) => prepare(&find(folder)?, &config, &cache)?,
+        None => Vec::new(),
+    };
+    println!("{} cases to train on, {} to validate on", train.len(), validation.len());
+    let mut run = Run::new(options, Cases { train, validation })?
+        .folder(&arguments.out, arguments.resume)
+        .device(arguments.device)
+        .time(arguments.max_minutes.map(|minutes| Duration::from_secs_f64(60.0 * minutes)))
+        .provenance(json!({ "folder": arguments.data.file_name().map(|name| name.to_string_lossy()) }));
+    if let Some(model) = init {
+        run = run.init(model);
+    }
+    terminal::wait_for_the_work();
+    let outcome = {
+        let watch = Watch::new();
+        run.train(terminal::cancel(), &|event| watch.show(event))?
+    };
+    let model = arguments.out.join("model.safetensors");
+    for (view, dice) in &outcome.dice {
+        if let Some(dice) = dice {
+            println!("{view}: validation Dice {dice:.4}");
+        }
+    }
+    match outcome.end {
+        RunEnd::Done => println!("done: {}", model.display()),
+        RunEnd::OutOfTime => println!("time is up: saved, {} is the best so far; --resume goes on", model.display()),
+        RunEnd::Cancelled => println!("stopped: saved, {} is the best so far; --resume goes on", model.display()),
+    }
+    Ok(())
+}
+
+/// The options, and the model to start from.
+fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
+    let saved = arguments.out.join("options.toml");
+    let mut options = if arguments.resume && saved.exists() && arguments.config.is_none() {
+        TrainOptions::from_toml(&read_text(&saved)?, Preset::Nihc)?
+    } else {
+        let preset = arguments.preset.unwrap_or(Preset::Nihc);
+        let text = arguments.config.as_deref().map_or(Ok(String::new()), read_text)?;
+        TrainOptions::from_toml(&text, preset)?
+    };
+    let init = arguments.init.as_deref().map(Model::load).transpose()?;
+    if let Some(model) = &init {
+        options.adopt(model.config());
+        if arguments.views.is_empty() {
+            options.views = model.config().views.clone();
+        }
+        if arguments.epochs.is_empty() && arguments.config.is_none() && !arguments.resume {
+            (options.global.epochs, options.local.epochs) = (0, 0);
+        }
+    }
+    if !arguments.views.is_empty() {
+        options.views = arguments.views.clone();
+    }
+    match arguments.epochs[..] {
+        [] => {}
+        [global, local, whole] => {
+            (options.global.epochs, options.local.epochs, options.whole.epochs) = (global, local, whole);
+        }
+        _ => {
+            let fault = format!("{} numbers; three, one for each stage, were expected", arguments.epochs.len());
+            return Err(Error::Argument { name: "--epochs", fault });
+        }
+    }
+    options.t = arguments.t.unwrap_or(options.t);
+    options.seed = arguments.seed.unwrap_or(options.seed);
+    options.threads = arguments.threads.or(options.threads);
+    if arguments.one_off {
+        options.fusion = Fusion::OneOff;
+    }
+    if arguments.no_global {
+        options.global_guidance = false;
+    }
+    if let Some(minutes) = arguments.max_minutes.filter(|minutes| !(minutes.is_finite() && *minutes > 0.0)) {
+        let fault = format!("{minutes}; a number above 0 was expected");
+        return Err(Error::Argument { name: "--max-minutes", fault });
+    }
+    options.check()?;
+    Ok((options, init))
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|e| Error::File { action: "read", path: path.to_path_buf(), source: e })
+}
+
+fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::File {
+        action: "create the folder",
+        path: folder.to_path_buf(),
+        source: e,
+    })
+}
+
+/// A case on disk.
+struct Files {
+    name: String,
+    image: PathBuf,
+    label: PathBuf,
+}
+
+fn find(folder: &Path) -> Result<Vec<Files>> {
+    let images = folder.join("images");
+    let entries = std::fs::read_dir(&images).map_err(|e| Error::File { action: "read", path: images, source: e })?;
+    let mut cases: Vec<Files> = entries
+        .filter_map(|entry| {
+            let image = entry.ok()?.path();
+            let name = image.file_name()?.to_string_lossy().into_owned();
+            let label = folder.join("labels").join(&name);
+            let name = name.split('.').next()?.to_string();
+            label.exists().then_some(Files { name, image, label })
+        })
+        .collect();
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(cases)
+}
+
+/// Volumes ready to train on, from the cache where they were prepared before.
+fn prepare(cases: &[Files], config: &ModelConfig, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
+    let display = Display::new("preparing");
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    // Two at a time: a large volume takes much memory while it is prepared.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let pool = pool.map_err(|e| Error::Memory(format!("the system gave no thread to prepare on ({e})")))?;
+    pool.install(|| {
+        cases
+            .par_iter()
+            .map(|case| {
+                if terminal::cancel().is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let key = cache_key(case, config)?;
+                let path = cache.join(format!("{}-{}.case", case.name, &key[..16]));
+                let ready = match TrainingCase::open(&path, &key)? {
+                    Some(ready) => ready,
+                    None => {
+                        let volume = io::read(&case.image, &ReadOptions::default())?;
+                        let label = io::read(&case.label, &ReadOptions::default())?;
+                        let mask = label.voxels().mapv(|v| u8::from(v > 0.0));
+                        TrainingCase::new(&case.name, &volume, mask.view(), config)?.into_cache(&path, &key)?
+                    }
+                };
+                let count = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+                display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));
+                Ok(Arc::new(ready))
+            })
+            .collect()
+    })
+}
+
+/// What a prepared volume depends on: its files as they are now, window and working spacing.
+fn cache_key(case: &Files, config: &ModelConfig) -> Result<String> {
+    let mut hash = Sha256::new();
+    for path in [&case.image, &case.label] {
+        let fault = |e| Error::File { action: "read", path: path.clone(), source: e };
+        let metadata = std::fs::metadata(path).map_err(fault)?;
+        let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        hash.update(format!("{}|{}|{changed:?}|", path.display(), metadata.len()));
+    }
+    hash.update(format!("{:?}{:?}", config.window, config.spacing));
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
+
+/// Shows how a training goes: a bar, or now and then a line where there is no terminal.
+struct Watch {
+    display: Display,
+    state: Mutex<(Instant, std::collections::BTreeMap<View, f64>)>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Watch { display: Display::new("training"), state: Mutex::new((Instant::now(), Default::default())) }
+    }
+
+    fn show(&self, event: &Event) {
+        let Ok(mut state) = self.state.lock() else { return };
+        if let Some(dice) = event.dice {
+            state.1.insert(event.view, dice);
+        }
+        let dice = state.1.get(&event.view).map(|dice| format!(", Dice {dice:.3}")).unwrap_or_default();
+        let text = format!(
+            "{} {} {}/{}, loss {:.4}{dice}",
+            event.view, event.stage, event.epoch[0], event.epoch[1], event.losses.total
+        );
+        if self.display.is_terminal() {
+            let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
+            self.display.set(event.fraction, &format!("{text}{left}"));
+        } else if event.dice.is_some() || state.0.elapsed() > Duration::from_secs(30) {
+            state.0 = Instant::now();
+            let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
+            terminal::line(&format!("{:3.0} %  {text}{left}", 100.0 * event.fraction));
+        }
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).ceil() as u64;
+    if minutes < 60 {
+        format!("{minutes} min")
+    } else if minutes < 48 * 60 {
+        format!("{} h {:02} min", minutes / 60, minutes % 60)
+    } else {
+        format!("{} days", minutes / 60 / 24)
+    }
+}
