@@ -1,0 +1,388 @@
+//! Training: a volume is learned, a run survives anything, samples and truths stay together.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ggpfn::inference::{segment, Cancel, DeviceChoice, Monitor, SegmentOptions};
+use ggpfn::io::{self, Voxels};
+use ggpfn::network::{Model, ModelConfig};
+use ggpfn::synthesis::phantom;
+use ggpfn::training::deform::Deformation;
+use ggpfn::training::sample::{self, Place, Shape};
+use ggpfn::training::{Augmentation, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
+use ggpfn::volume::{Geometry, View, Volume};
+use ndarray::{s, Array3};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A network of seconds.
+fn tiny() -> TrainOptions {
+    let mut options = TrainOptions::preset(Preset::Small);
+    options.views = vec![View::Axial, View::Coronal];
+    options.t = 2;
+    options.widths = [4, 4, 6, 8];
+    options.global_widths = [2, 3, 4, 4, 5];
+    options.spacing = None;
+    for view in View::ALL {
+        options.global_size.insert(view, [64, 64]);
+        options.patch.insert(view, [32, 40]);
+    }
+    options.slices_per_sample = 2;
+    for stage in [&mut options.global, &mut options.local, &mut options.whole] {
+        (stage.epochs, stage.batch) = (2, 3);
+    }
+    options.validate_every = 1;
+    options.mixed_precision = false;
+    options
+}
+
+fn small_phantom(seed: u64) -> (Volume, Array3<u8>) {
+    let (volume, truth) = phantom(seed).unwrap();
+    let part = s![10..34, 20..68, 30..90];
+    let mut geometry = volume.geometry().clone();
+    geometry.size = [60, 48, 24];
+    (Volume::new(volume.voxels().slice(part).to_owned(), geometry).unwrap(), truth.slice(part).to_owned())
+}
+
+fn case(seed: u64, config: &ModelConfig) -> Arc<TrainingCase> {
+    let (volume, truth) = small_phantom(seed);
+    Arc::new(TrainingCase::new(&format!("phantom {seed}"), &volume, truth.view(), config).unwrap())
+}
+
+fn dice(a: &Array3<u8>, b: &Array3<u8>) -> f64 {
+    let count = |m: &Array3<u8>| m.iter().filter(|v| **v != 0).count() as f64;
+    let both = a.iter().zip(b).filter(|(a, b)| **a != 0 && **b != 0).count() as f64;
+    2.0 * both / (count(a) + count(b))
+}
+
+#[test]
+fn a_single_volume_is_learned_to_a_dice_of_0_95() {
+    let mut options = TrainOptions::preset(Preset::Small);
+    options.views = vec![View::Axial];
+    options.t = 2;
+    options.widths = [16, 16, 16, 32];
+    options.global_widths = [8, 8, 8, 8, 16];
+    options.spacing = None;
+    options.global_size.insert(View::Axial, [64, 64]);
+    options.patch.insert(View::Axial, [64, 64]);
+    options.slices_per_sample = 4;
+    options.samples_per_volume = 8;
+    options.augmentation = Augmentation { rotation_degrees: 0.0, elastic_mm: 0.0, ..Default::default() };
+    (options.global.epochs, options.local.epochs, options.whole.epochs) = (4, 30, 10);
+    let (volume, truth) = phantom(1).unwrap();
+    let case = TrainingCase::new("phantom", &volume, truth.view(), &options.model_config()).unwrap();
+    let run = Run::new(options, Cases { train: vec![Arc::new(case)], validation: vec![] }).unwrap();
+    let start = Instant::now();
+    let outcome = run.device(DeviceChoice::Cpu).train(&Cancel::new(), &|_| {}).unwrap();
+    assert_eq!(outcome.end, RunEnd::Done);
+    let result = segment(&outcome.model, &volume, &SegmentOptions::default(), &Monitor::default()).unwrap();
+    let reached = dice(&result.mask, &truth);
+    println!("Dice {reached:.4} after {:.0} s", start.elapsed().as_secs_f64());
+    assert!(reached >= 0.95, "Dice {reached}");
+}
+
+/// What a run on the processor gives depends on nothing but its options: not on the number of threads that make batches, nor on being
+/// stopped and taken up.
+#[test]
+fn stopped_and_resumed_gives_the_same_bits() {
+    let options = tiny();
+    let config = options.model_config();
+    let cases = || Cases { train: (1..4).map(|i| case(i, &config)).collect(), validation: vec![case(9, &config)] };
+    let run = |options: &TrainOptions| Run::new(options.clone(), cases()).unwrap().device(DeviceChoice::Cpu);
+    let whole = run(&options).train(&Cancel::new(), &|_| {}).unwrap();
+    assert_eq!(whole.end, RunEnd::Done);
+    let folder = tempfile::tempdir().unwrap();
+    let mut stops = 0;
+    let pieces = loop {
+        let options = TrainOptions { loader_threads: Some(1 + stops % 3), ..options.clone() };
+        let cancel = Cancel::new();
+        let steps = std::sync::atomic::AtomicUsize::new(0);
+        // Another number of steps each time, so that it stops within epochs, at their ends, at stages' ends.
+        let stop = |_: &Event| {
+            if steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == stops % 4 {
+                cancel.cancel();
+            }
+        };
+        let outcome = run(&options).folder(folder.path(), true).train(&cancel, &stop).unwrap();
+        if outcome.end == RunEnd::Done {
+            break outcome;
+        }
+        stops += 1;
+    };
+    assert!(stops > 8, "{stops} stops");
+    assert_eq!(pieces.model.weights(), whole.model.weights());
+    assert_eq!(pieces.dice, whole.dice);
+    let log = std::fs::read_to_string(folder.path().join("axial/log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 6, "an epoch is missing or twice:\n{log}");
+}
+
+#[test]
+fn a_checkpoint_of_other_options_or_cases_is_refused() {
+    let options = tiny();
+    let config = options.model_config();
+    let folder = tempfile::tempdir().unwrap();
+    let go = |options: &TrainOptions, seed: u64| {
+        let cases = Cases { train: vec![case(seed, &config)], validation: vec![] };
+        let cancel = Cancel::new();
+        cancel.cancel();
+        Run::new(options.clone(), cases).unwrap().folder(folder.path(), true).train(&cancel, &|_| {})
+    };
+    assert_eq!(go(&options, 1).unwrap().end, RunEnd::Cancelled);
+    assert_eq!(go(&options, 1).unwrap().end, RunEnd::Cancelled);
+    assert!(go(&options, 2).unwrap_err().to_string().contains("other cases"));
+    assert!(go(&TrainOptions { seed: 5, ..options }, 1).unwrap_err().to_string().contains("other options"));
+}
+
+#[test]
+fn fine_tuning_starts_from_the_models_weights() {
+    let mut options = tiny();
+    let config = options.model_config();
+    let model = Model::new_untrained(ModelConfig { views: View::ALL.to_vec(), ..config.clone() }, 3).unwrap();
+    (options.global.epochs, options.local.epochs, options.whole.epochs) = (0, 0, 1);
+    options.whole.learning_rate = 0.0;
+    options.whole.final_learning_rate = None;
+    let cases = || Cases { train: vec![case(1, &config)], validation: vec![] };
+    let outcome =
+        Run::new(options.clone(), cases()).unwrap().init(model.clone()).train(&Cancel::new(), &|_| {}).unwrap();
+    for (name, array) in outcome.model.weights() {
+        let same = *array == model.weights()[name];
+        assert_eq!(same, !name.contains("running"), "{name}");
+    }
+    options.t = 3;
+    let error = Run::new(options, cases()).unwrap().init(model).train(&Cancel::new(), &|_| {}).unwrap_err();
+    assert!(error.to_string().contains("another T"), "{error}");
+}
+
+/// A data set of small phantoms in the layout `pairs`, and a training of it in a folder with odd characters.
+struct Room {
+    folder: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        let room = Room { folder: tempfile::Builder::new().prefix("übung & co (1) '").tempdir().unwrap() };
+        for kind in ["data", "held out"] {
+            for part in ["images", "labels"] {
+                std::fs::create_dir_all(room.path(kind).join(part)).unwrap();
+            }
+        }
+        for (folder, seed) in [("data", 1), ("data", 2), ("data", 3), ("held out", 4)] {
+            let (volume, truth) = small_phantom(seed);
+            let name = format!("scan {seed}.nii.gz");
+            let folder = room.path(folder);
+            io::write(&folder.join("images").join(&name), Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
+            io::write(&folder.join("labels").join(&name), Voxels::U8(truth.view()), volume.geometry()).unwrap();
+        }
+        let options = TrainOptions { checkpoint_minutes: 0.0, ..tiny() };
+        std::fs::write(room.path("tiny.toml"), options.to_toml().unwrap()).unwrap();
+        room
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn train(&self, out: &Path, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ggpfn"));
+        command.current_dir(self.folder.path()).args(["train", "data", "--validation", "held out", "--config", "tiny.toml"]);
+        command.args(["--device", "cpu", "--threads", "1", "--cache", "cache"]).arg("--out").arg(out).args(more);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+#[test]
+fn killed_twenty_times_and_resumed_gives_the_same_bits() {
+    let room = Room::new();
+    let reference = room.train(&room.path("reference"), &[]).output().unwrap();
+    assert!(reference.status.success(), "{}", String::from_utf8_lossy(&reference.stderr));
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    let out = room.path("killed");
+    let mut kills = 0;
+    let start = Instant::now();
+    // The time that a start takes here, so that kills come while it trains.
+    let mut reach = 400_u64;
+    loop {
+        let mut child = room.train(&out, &["--resume"]).spawn().unwrap();
+        let wait = Duration::from_millis(random.random_range(5..reach));
+        let killed = Instant::now();
+        while child.try_wait().unwrap().is_none() && killed.elapsed() < wait {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        match child.try_wait().unwrap() {
+            Some(status) => {
+                assert!(status.success(), "{:?}", child.wait_with_output());
+                break;
+            }
+            None if kills < 20 => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                kills += 1;
+                let checkpoints = out.join("coronal/checkpoint.safetensors").exists();
+                reach = if checkpoints { reach } else { reach + 60 };
+            }
+            None => {
+                assert!(child.wait().unwrap().success());
+                break;
+            }
+        }
+        assert!(start.elapsed() < Duration::from_secs(600));
+    }
+    println!("killed {kills} times");
+    assert!(kills >= 20, "it was done after {kills} kills");
+    let model = |folder: &Path| Model::load(&folder.join("model.safetensors")).unwrap();
+    assert_eq!(model(&out).weights(), model(&room.path("reference")).weights());
+    for view in ["axial", "coronal"] {
+        let read = |folder: PathBuf| std::fs::read(folder.join(view).join("checkpoint.safetensors")).unwrap();
+        assert!(read(out.clone()) == read(room.path("reference")), "{view}: the checkpoints differ");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_leaves() {
+    let room = Room::new();
+    let out = room.path("run");
+    let child = room.train(&out, &["--epochs", "2,5000,2"]).spawn().unwrap();
+    let log = out.join("axial/log.jsonl");
+    let start = Instant::now();
+    while std::fs::read_to_string(&log).map_or(0, |text| text.lines().count()) < 4 {
+        assert!(start.elapsed() < Duration::from_secs(120), "it does not get to train");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("--resume goes on"), "{text}");
+    Model::load(&out.join("model.safetensors")).unwrap();
+    assert!(out.join("curves.png").exists());
+    // Without --resume a run is not overwritten.
+    let again = room.train(&out, &[]).output().unwrap();
+    assert_eq!(again.status.code(), Some(2));
+}
+
+/// A full disk while a checkpoint is written: told, and the checkpoint before it is whole. It takes a file system of its own, and so root
+/// on Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_leaves_the_checkpoint_before_it() {
+    let room = Room::new();
+    let disk = room.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&disk).output().is_ok_and(|o| o.status.success());
+    if !mounted {
+        println!("SKIPPED: it takes root rights to mount a small file system");
+        return;
+    }
+    let out = disk.join("run");
+    let first = room.train(&out, &["--max-minutes", "0.02"]).output().unwrap();
+    let saved = std::fs::read(out.join("axial/checkpoint.safetensors"));
+    let free = || {
+        // Fill the disk but for a few kilobytes.
+        let mut size = 4 << 20;
+        while size > 4096 {
+            let path = disk.join(format!("filler-{size}"));
+            if std::fs::write(&path, vec![1; size]).is_err() {
+                std::fs::remove_file(&path).ok();
+                size /= 2;
+            }
+        }
+    };
+    free();
+    let second = room.train(&out, &["--resume"]).output().unwrap();
+    let after = std::fs::read(out.join("axial/checkpoint.safetensors"));
+    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert_eq!(second.status.code(), Some(5), "{text}");
+    assert!(text.contains("No space left"), "{text}");
+    assert!(saved.unwrap() == after.unwrap(), "the checkpoint changed");
+}
+
+#[test]
+fn a_warped_balls_truth_is_the_warped_ball() {
+    let inside = |z: usize, y: usize, x: usize| {
+        (z as f64 * 2.0 - 40.0).powi(2) + (y as f64 - 40.0).powi(2) + (x as f64 * 1.5 - 45.0).powi(2) < 22.0_f64.powi(2)
+    };
+    let voxels = Array3::from_shape_fn((41, 81, 61), |(z, y, x)| if inside(z, y, x) { 240.0 } else { -100.0 });
+    let mask = voxels.mapv(|v: f32| u8::from(v > 0.0));
+    let volume = Volume::new(voxels, Geometry::axis_aligned([61, 81, 41], [1.5, 1.0, 2.0])).unwrap();
+    let case = TrainingCase::new("ball", &volume, mask.view(), &ModelConfig::default()).unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    for view in View::ALL {
+        let shape = Shape { view, t: 2, slices: 3, patch: Some([48, 64]), global: Some([64, 96]) };
+        for _ in 0..10 {
+            let augmentation = Augmentation { rotation_degrees: 30.0, ..Default::default() };
+            let sample = sample::random(&case, &shape, false, &augmentation, &mut random);
+            let (windows, truth) = (sample.windows.unwrap(), sample.truth.unwrap());
+            assert_eq!((windows.dim(), truth.dim()), ((7, 48, 64), (3, 48, 64)));
+            // Intensity is the truth's own here: where one is above one half so is the other.
+            let own = windows.slice(s![2..5, .., ..]);
+            assert!(own.iter().zip(&truth).all(|(v, t)| (*v >= 0.5) == (*t == 1.0)));
+            // The whole slices are deformed by the same map.
+            let [coarse, fine] = sample.global_truth.unwrap();
+            assert_eq!((coarse.dim(), fine.dim()), ((3, 2, 3), (3, 4, 6)));
+            let mean = |a: &Array3<f32>| a.mean().unwrap();
+            let global = sample.global.unwrap();
+            assert!((mean(&coarse) - mean(&fine)).abs() < 1e-5);
+            assert!((mean(&global) - mean(&fine)).abs() < 0.02, "{} {}", mean(&global), mean(&fine));
+        }
+    }
+}
+
+#[test]
+fn a_sample_without_deformation_is_the_volume_itself() {
+    let (volume, truth) = small_phantom(1);
+    let config = ModelConfig::default();
+    let case = TrainingCase::new("phantom", &volume, truth.view(), &config).unwrap();
+    let shape = Shape { view: View::Sagittal, t: 3, slices: 2, patch: Some([16, 56]), global: None };
+    // Partly beyond the first slice and the last column.
+    let place = Place { slice: 1, row: 4, column: 0 };
+    let sample = sample::cut(&case, &shape, place, &Deformation::identity());
+    let (windows, patch_truth) = (sample.windows.unwrap(), sample.truth.unwrap());
+    for ((d, r, c), value) in windows.indexed_iter() {
+        let (x, z, y) = ((d as isize - 2).max(0) as usize, r + 4, c.min(47));
+        let expected = config.normalise(volume.voxels()[[z, y, x]]);
+        assert!((value - expected).abs() < 1e-5, "{d} {r} {c}");
+    }
+    for ((d, r, c), value) in patch_truth.indexed_iter() {
+        assert_eq!(*value, f32::from(truth[[r + 4, c.min(47), d + 1]]));
+    }
+}
+
+#[test]
+fn samples_come_from_anywhere_and_from_the_pancreas_box() {
+    let (volume, truth) = small_phantom(1);
+    let case = TrainingCase::new("phantom", &volume, truth.view(), &ModelConfig::default()).unwrap();
+    let [low, high] = case.pancreas().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let shape = Shape { view: View::Axial, t: 1, slices: 1, patch: Some([16, 16]), global: None };
+    let mut slices = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
+    for _ in 0..2000 {
+        for anywhere in [false, true] {
+            let (place, centre) = sample::draw(&case, &shape, anywhere, &mut random);
+            slices[usize::from(anywhere)].insert(place.slice);
+            let rows = if anywhere { 0..48 } else { low[1]..high[1] + 1 };
+            assert!(rows.contains(&(centre[0] as usize)));
+            assert!(place.row <= 48 - 16 && place.column <= 60 - 16);
+            let within = (place.row as f64..place.row as f64 + 16.0).contains(&centre[0]);
+            assert!(within, "the centre is not in the patch");
+        }
+    }
+    assert_eq!(slices[0], (low[0]..=high[0]).collect());
+    assert_eq!(slices[1], (0..24).collect());
+}
+
+#[test]
+fn areas_by_hand() {
+    let slice = Array3::from_shape_vec((1, 2, 5), vec![1., 2., 3., 4., 5., 0., 0., 0., 0., 10.]).unwrap();
+    let small = sample::area_downsample(slice.view(), [1, 2]);
+    // Two and a half columns each: (1 + 2 + 3/2) / 2.5 / 2 and (3/2 + 4 + 5 + 10) / 2.5 / 2.
+    assert!((small[[0, 0, 0]] - 0.9).abs() < 1e-6 && (small[[0, 0, 1]] - 4.1).abs() < 1e-6, "{small}");
+}
