@@ -9,6 +9,7 @@
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
 //! | [`network`] | layers, configuration, the model file |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
+//! | [`evaluation`] | masks against their truth, tables, curves |
 //! | [`synthesis`] | made-up CTs with an exact truth |
 //! | [`runtime`] | which libtorch this process runs on |
 //!
@@ -26,6 +27,7 @@
 #![deny(missing_docs)]
 
 mod error;
+pub mod evaluation;
 pub mod files;
 pub mod inference;
 pub mod io;

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod evaluate;
 mod fuse;
 mod info;
 mod new_model;
@@ -47,6 +48,7 @@ Exit codes:
 enum Command {
     Segment(segment::Arguments),
     Fuse(fuse::Arguments),
+    Evaluate(evaluate::Arguments),
     NewModel(new_model::Arguments),
     Info(info::Arguments),
     Doctor(doctor::Arguments),
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
