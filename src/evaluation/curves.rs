@@ -65,7 +65,10 @@ pub fn draw(path: &Path, charts: &[Chart]) -> Result<()> {
     if charts.is_empty() {
         return Err(Error::argument("charts", "none; at least one was expected"));
     }
-    let layouts: Vec<Layout> = charts.iter().map(Layout::of).collect();
+    // One left edge for all, so that the same x stands below itself.
+    let parts: Vec<Layout> = charts.iter().map(|chart| Layout::of(chart, 0)).collect();
+    let left = parts.iter().map(|layout| layout.left).max().unwrap_or(0);
+    let layouts: Vec<Layout> = charts.iter().map(|chart| Layout::of(chart, left)).collect();
     let mut canvas = Canvas::new(WIDTH, layouts.iter().map(|layout| layout.height).sum());
     let mut top = 0;
     for (chart, layout) in charts.iter().zip(&layouts) {
@@ -90,14 +93,15 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(chart: &Chart) -> Self {
+    /// The plot begins `least` pixels from the left, or further where its numbers need it.
+    fn of(chart: &Chart, least: usize) -> Self {
         let shown = |(x, y): &(f64, f64)| x.abs() <= LARGEST && y.abs() <= LARGEST && (!chart.log_y || *y > 0.0);
         let points: Vec<Vec<_>> =
             chart.series.iter().map(|series| series.points.iter().copied().filter(shown).collect()).collect();
         let x = Scale::across(points.iter().flatten().map(|point| point.0));
         let y = Scale::upwards(points.iter().flatten().map(|point| point.1), chart.log_y);
         let longest = y.ticks().iter().map(|tick| tick.label.len()).max().unwrap_or(0);
-        let (left, right) = (MARGIN + LETTER * longest + 8, WIDTH - MARGIN - 10);
+        let (left, right) = (least.max(MARGIN + LETTER * longest + 8), WIDTH - MARGIN - 10);
         let mut legend = Vec::new();
         let (mut at, mut row) = (left, 0);
         for series in &chart.series {
@@ -166,13 +170,16 @@ struct Scale {
     log: bool,
     /// About how many ticks there should be.
     wanted: f64,
+    /// The least distance between ticks.
+    least: f64,
 }
 
 impl Scale {
-    /// The x axis: from the first value to the last.
-    fn across(values: impl Iterator<Item = f64>) -> Self {
+    /// The x axis: from the first value to the last. There are no ticks between whole numbers (steps, epochs).
+    fn across(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let least = if values.clone().all(|value| value.fract() == 0.0) { 1.0 } else { 0.0 };
         let (low, high) = range(values, |value| (0.1 * value.abs()).max(1.0));
-        Scale { low, high, log: false, wanted: 10.0 }
+        Scale { low, high, log: false, wanted: 10.0, least }
     }
 
     /// The y axis: a little more than the values' range, but not below 0 for values that are not.
@@ -181,11 +188,17 @@ impl Scale {
         if log {
             let (low, high) = range(values.map(f64::log10), |_| 0.5);
             let edge = 0.04 * (high - low);
-            return Scale { low: low - edge, high: high + edge, log, wanted };
+            return Scale { low: low - edge, high: high + edge, log, wanted, least: 0.0 };
         }
         let (low, high) = range(values, |value| if value.abs() < 1e-290 { 1.0 } else { 0.1 * value.abs() });
         let edge = 0.04 * (high - low);
-        Scale { low: if low >= 0.0 { (low - edge).max(0.0) } else { low - edge }, high: high + edge, log, wanted }
+        Scale {
+            low: if low >= 0.0 { (low - edge).max(0.0) } else { low - edge },
+            high: high + edge,
+            log,
+            wanted,
+            least: 0.0,
+        }
     }
 
     /// How far along the axis a value lies, 0 to 1.
@@ -196,16 +209,17 @@ impl Scale {
 
     fn ticks(&self) -> Vec<Tick> {
         if !self.log {
-            return round_numbers(self.low, self.high, self.wanted);
+            return round_numbers(self.low, self.high, self.wanted, self.least);
         }
         let decades = self.high - self.low;
         if decades < 1.0 {
             // Decades would be too far apart.
-            return round_numbers(10_f64.powf(self.low), 10_f64.powf(self.high), self.wanted);
+            return round_numbers(10_f64.powf(self.low), 10_f64.powf(self.high), self.wanted, 0.0);
         }
         let factors: &[f64] = if decades < 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let each = (decades / (1.5 * self.wanted)).ceil() as i32;
-        let tick = |value: f64| Tick { value, label: label(value, value) };
+        let tick =
+            |value: f64| Tick { value, label: if value < 9e-4 { format!("{value:.0e}") } else { label(value, value) } };
         self.decades(each)
             .flat_map(|decade| factors.iter().map(move |f| f * decade))
             .filter(|v| self.shows(*v))
@@ -245,12 +259,13 @@ fn range(values: impl Iterator<Item = f64>, around: impl Fn(f64) -> f64) -> (f64
     (low, high)
 }
 
-/// Multiples of 1, 2 or 5 times a power of 10, about as many as wanted.
-fn round_numbers(low: f64, high: f64, wanted: f64) -> Vec<Tick> {
+/// Multiples of 1, 2 or 5 times a power of 10, about as many as wanted, at least `least` apart.
+fn round_numbers(low: f64, high: f64, wanted: f64, least: f64) -> Vec<Tick> {
     let rough = (high - low) / wanted;
     let power = 10_f64.powf(rough.log10().floor());
     let step =
         [1.0, 2.0, 5.0].map(|factor| factor * power).into_iter().find(|step| *step >= rough).unwrap_or(10.0 * power);
+    let step = step.max(least);
     let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
     let tick = |count: i64| Tick { value: count as f64 * step, label: label(count as f64 * step, step) };
     (first..=last).map(tick).collect()
@@ -334,7 +349,8 @@ mod tests {
         assert_eq!(upwards([0.0, 1.0], false).join(" "), "0 0.2 0.4 0.6 0.8 1.0");
         assert_eq!(upwards([-0.02, 0.013], false).join(" "), "-0.02 -0.01 0 0.01");
         assert_eq!(upwards([1e7, 1.2e7], false).join(" "), "1.00e7 1.05e7 1.10e7 1.15e7 1.20e7");
-        assert_eq!(upwards([1e-5, 1e-1], true).join(" "), "1e-5 0.0001 0.001 0.01 0.1");
+        assert_eq!(upwards([1e-5, 1e-1], true).join(" "), "1e-5 1e-4 0.001 0.01 0.1");
+        assert_eq!(labels(Scale::across([1.0, 3.0].into_iter())).join(" "), "1 2 3");
         assert_eq!(upwards([0.02, 0.9], true).join(" "), "0.02 0.05 0.1 0.2 0.5 1");
         assert_eq!(upwards([0.5, 0.6], true).join(" "), "0.50 0.52 0.54 0.56 0.58 0.60");
         for (a, b) in [(5e-324, 1e300), (1.0, 1e9), (-1e300, 1e300), (3.0, 3.0), (1e-300, 2e-300)] {
