@@ -9,6 +9,7 @@
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
 //! | [`network`] | layers, configuration, the model file |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
+//! | [`evaluation`] | masks against their truth, tables, curves |
 //! | [`training`] | samples, loss, optimiser, stages, checkpoints |
 //! | [`synthesis`] | made-up CTs with an exact truth |
 //! | [`runtime`] | which libtorch this process runs on |
@@ -27,6 +28,7 @@
 #![deny(missing_docs)]
 
 mod error;
+pub mod evaluation;
 pub mod files;
 pub mod inference;
 pub mod io;

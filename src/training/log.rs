@@ -1,4 +1,4 @@
-//! A view's log: one JSON object for each epoch, one to a line.
+//! A view's log, one JSON object for each epoch, one to a line; and the curves drawn from it.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::evaluation::{self, Chart, Series, COLOURS};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -53,7 +54,28 @@ impl Log {
     }
 }
 
-/// Draws the curves of all views.
-pub(super) fn draw(_path: &Path, _views: &[(View, &[Value])]) -> Result<()> {
-    Ok(())
+/// Draws the curves of all views: loss and validation Dice over the epochs, the stages one after the other.
+pub(super) fn draw(path: &Path, views: &[(View, &[Value])]) -> Result<()> {
+    let chart = |title: &str, key: &str, log_y: bool| Chart {
+        title: title.into(),
+        x_label: "epoch, stages one after the other".into(),
+        series: views
+            .iter()
+            .zip(COLOURS)
+            .map(|((view, lines), colour)| Series {
+                name: view.name().into(),
+                colour,
+                points: lines
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(epoch, line)| Some((epoch as f64 + 1.0, line[key].as_f64()?)))
+                    .collect(),
+            })
+            .collect(),
+        log_y,
+    };
+    if views.iter().all(|(_, lines)| lines.is_empty()) {
+        return Ok(());
+    }
+    evaluation::draw(path, &[chart("Loss", "loss", true), chart("Validation Dice", "dice", false)])
 }

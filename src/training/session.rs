@@ -186,6 +186,7 @@ impl Session {
             let minutes = self.views[index].saved.elapsed().as_secs_f64() / 60.0;
             if minutes >= self.run.options.checkpoint_minutes {
                 self.save(index)?;
+                self.draw();
             }
         }
 
@@ -243,6 +244,7 @@ impl Session {
             v.best = Some(Snapshot::of(&v.trainer)?);
         }
         self.save(index)?;
+        self.draw();
         if let Some(folder) = &self.run.folder {
             self.model()?.save(&folder.join("model.safetensors"), WeightType::F32)?;
         }
@@ -342,7 +344,6 @@ impl Session {
             "seconds": (seconds * 100.0).round() / 100.0,
         }))?;
         v.progress.log_lines += 1;
-        self.draw();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod evaluate;
 mod fuse;
 mod info;
 mod new_model;
@@ -49,6 +50,7 @@ Exit codes:
 enum Command {
     Segment(segment::Arguments),
     Fuse(fuse::Arguments),
+    Evaluate(evaluate::Arguments),
     NewModel(new_model::Arguments),
     Train(train::Arguments),
     Synth(synth::Arguments),
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),

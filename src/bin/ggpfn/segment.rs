@@ -355,7 +355,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(format!("{stem}_{suffix}{extension}"))
 }
 
-fn split_extension(name: &str) -> (&str, &str) {
+/// A file's name without and with only the ending of an image; the ending is empty if it has none that is known.
+pub fn split_extension(name: &str) -> (&str, &str) {
     const KNOWN: [&str; 11] =
         [".nii.gz", ".hdr.gz", ".img.gz", ".nii", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm"];
     let lower = name.to_lowercase();

@@ -1,0 +1,332 @@
+//! `ggpfn evaluate` as people meet it, and its numbers against SimpleITK's on real organs.
+//!
+//! The comparison runs the Python that `GGPFN_TEST_PYTHON` names, on label maps under `../shared/data`; where either is absent
+//! it says that it skips.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ggpfn::io::{self, ReadOptions, Voxels};
+use ggpfn::volume::Geometry;
+use ndarray::{s, Array3};
+use serde_json::Value;
+
+struct Room {
+    folder: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Self {
+        Room { folder: tempfile::Builder::new().prefix("größe & co (1) '").tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ggpfn"));
+        command.current_dir(self.folder.path()).arg("evaluate").args(arguments).output().unwrap()
+    }
+
+    /// What it prints; it must go well.
+    fn evaluate(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The measures of two files.
+    fn measures(&self, prediction: &str, truth: &str, more: &[&str]) -> Value {
+        self.evaluate(&[&[prediction, truth, "--json", "measures.json"], more].concat());
+        self.json("measures.json")["cases"][0]["measures"].clone()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.path(name)).unwrap()).unwrap()
+    }
+
+    /// Runs what must fail: by this exit code, with these words, printing no numbers.
+    fn refused(&self, arguments: &[&str], code: i32, words: &[&str]) {
+        let output = self.run(arguments);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        for word in words {
+            assert!(message.contains(word), "{arguments:?}: \"{word}\" is not in \"{message}\"");
+        }
+        assert!(output.stdout.is_empty() && !message.contains("panicked"), "{arguments:?}: {message}");
+    }
+
+    /// Writes a mask, 20 x 16 x 12 voxels, with `value` in a box of 8 x 6 x 5 that begins at `at` (i, j, k).
+    fn put(&self, name: &str, at: [usize; 3], value: i16) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        io::write(&path, Voxels::I16(cuboid(at, value).view()), &grid()).unwrap();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn grid() -> Geometry {
+    Geometry { origin: [-120.5, 33.25, -700.0], ..Geometry::axis_aligned([20, 16, 12], [0.8, 0.9, 2.5]) }
+}
+
+fn cuboid([i, j, k]: [usize; 3], value: i16) -> Array3<i16> {
+    let mut mask = Array3::zeros((12, 16, 20));
+    mask.slice_mut(s![k..k + 5, j..j + 6, i..i + 8]).fill(value);
+    mask
+}
+
+fn near(value: &Value, expected: f64) -> bool {
+    value.as_f64().is_some_and(|value| (value - expected).abs() <= 2e-5 * expected.abs().max(0.01))
+}
+
+#[test]
+fn two_files() {
+    let room = Room::new();
+    assert!(room.evaluate(&["--help"]).contains("95th percentile"));
+    room.put("a.nii.gz", [4, 3, 2], 1);
+    room.put("b.nrrd", [6, 3, 2], 8);
+    let printed = room.evaluate(&["a.nii.gz", "b.nrrd"]);
+    // 6 of 8 columns are common.
+    assert!(printed.contains("Dice %") && printed.contains("75.00") && !printed.contains("mean"), "{printed}");
+    let measures = room.measures("a.nii.gz", "b.nrrd", &[]);
+    assert!(near(&measures["dice"], 0.75) && near(&measures["recall"], 0.75), "{measures}");
+    assert!(near(&measures["truth_ml"], 240.0 * 0.8 * 0.9 * 2.5 / 1000.0), "{measures}");
+    assert!(near(&measures["hausdorff95_mm"], 1.6), "{measures}");
+}
+
+#[test]
+fn a_label_is_taken_from_the_truth() {
+    let room = Room::new();
+    room.put("pred.nii.gz", [4, 3, 2], 1);
+    let organs = cuboid([4, 3, 2], 8) + cuboid([11, 9, 6], 6);
+    io::write(&room.path("organs.nii"), Voxels::I16(organs.view()), &grid()).unwrap();
+    assert_eq!(room.measures("pred.nii.gz", "organs.nii", &["--label", "8"])["dice"], 1.0);
+    let output = room.run(&["pred.nii.gz", "organs.nii"]);
+    assert!(text(&output.stderr).contains("6, 8") && text(&output.stderr).contains("--label"), "{output:?}");
+    // Without that label the truth is empty: no distance, no recall, and a warning.
+    let output = room.run(&["pred.nii.gz", "organs.nii", "--label", "7", "--csv", "t.csv", "--json", "t.json"]);
+    assert!(output.status.success() && text(&output.stderr).contains("no voxel has the label 7"), "{output:?}");
+    assert!(text(&output.stdout).lines().last().unwrap().trim_end().ends_with('-'), "{output:?}");
+    let measures = &room.json("t.json")["cases"][0]["measures"];
+    assert!(measures["hausdorff95_mm"].is_null() && measures["recall"].is_null() && measures["dice"] == 0.0);
+    let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
+    assert!(csv.lines().nth(1).unwrap().ends_with(",,,"), "{csv}");
+    room.refused(&["pred.nii.gz", "organs.nii", "--label", "0"], 2, &["--label"]);
+}
+
+#[test]
+fn folders_are_matched_by_name() {
+    let room = Room::new();
+    // The same name; by suffix; by suffix and prefix; none.
+    for (prediction, truth, shift) in [
+        ("case1.nii.gz", "case1.nrrd", 0),
+        ("b, \"2\"_pancreas.nii.gz", "b, \"2\"_seg.mha", 1),
+        ("PANCREAS_0003_pancreas.nii.gz", "label0003.nii.gz", 2),
+    ] {
+        room.put(&format!("predictions/{prediction}"), [4 + shift, 3, 2], 1);
+        room.put(&format!("truths/{truth}"), [4, 3, 2], 1);
+    }
+    room.put("predictions/lonely.hdr", [4, 3, 2], 1);
+    room.put("truths/other_mask.nii", [4, 3, 2], 1);
+    std::fs::write(room.path("predictions/report.json"), "{}").unwrap();
+    let output = room.run(&["predictions", "truths", "--csv", "t.csv", "--json", "t.json"]);
+    let (printed, warnings) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{warnings}");
+    assert!(
+        warnings.contains("lonely.hdr: there is no truth") && warnings.contains("other_mask.nii: there is no pred")
+    );
+    assert_eq!(warnings.lines().count(), 2, "{warnings}");
+    let rows: Vec<&str> = printed.lines().collect();
+    assert_eq!(rows.len(), 1 + 3 + 1 + 5, "{printed}");
+    let end = |row: &str| row.chars().count();
+    assert!(rows.iter().filter(|row| !row.is_empty()).all(|row| end(row) == end(rows[0])), "not aligned:\n{printed}");
+
+    let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
+    let table: Vec<Vec<String>> = csv.lines().map(csv_cells).collect();
+    assert_eq!(table.iter().map(Vec::len).collect::<Vec<_>>(), [13; 4], "{csv}");
+    assert_eq!(table[0][..4], ["case", "prediction", "truth", "dice"]);
+    assert_eq!(table[1..].iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["0003", "b, \"2\"", "case1"]);
+    let dice: Vec<f64> = table[1..].iter().map(|row| row[3].parse().unwrap()).collect();
+    assert_eq!(dice, [0.75, 0.875, 1.0]);
+    let json = room.json("t.json");
+    let summary = &json["summary"]["dice"];
+    assert!(near(&summary["mean"], 0.875) && near(&summary["std"], 0.125), "{summary}");
+    assert!(summary["count"] == 3 && summary["min"] == 0.75 && summary["max"] == 1.0, "{summary}");
+    for (row, case) in table[1..].iter().zip(json["cases"].as_array().unwrap()) {
+        for (name, cell) in table[0].iter().zip(row).skip(3) {
+            assert_eq!(case["measures"][name], cell.parse::<f64>().unwrap(), "{name}");
+        }
+    }
+}
+
+/// The cells of a row as RFC 4180 has them.
+fn csv_cells(row: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut quoted = false;
+    let mut characters = row.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if quoted && characters.peek() == Some(&'"') => cells.last_mut().unwrap().extend(characters.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            c => cells.last_mut().unwrap().push(c),
+        }
+    }
+    cells
+}
+
+#[test]
+fn one_case_that_fails_does_not_stop_the_others() {
+    let room = Room::new();
+    for name in ["a.nii", "b.nii", "c.nii"] {
+        room.put(&format!("p/{name}"), [4, 3, 2], 1);
+        room.put(&format!("t/{name}"), [4, 3, 2], 1);
+    }
+    std::fs::write(room.path("t/b.nii"), "nothing").unwrap();
+    let output = room.run(&["p", "t", "--json", "t.json"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("1 of 3 cases failed"), "{output:?}");
+    assert_eq!(room.json("t.json")["summary"]["dice"]["count"], 2);
+}
+
+#[test]
+fn the_order_of_axes_does_not_matter_and_another_grid_is_refused() {
+    let room = Room::new();
+    room.put("a.nii.gz", [4, 3, 2], 1);
+    room.put("b.nii.gz", [5, 4, 3], 1);
+    let expected = room.measures("a.nii.gz", "b.nii.gz", &[]);
+    // The same voxels in the same places, stored (z, -x, y) in the place of (x, y, z).
+    let (geometry, mut turned) = (grid(), cuboid([5, 4, 3], 1).permuted_axes([1, 2, 0]));
+    turned.invert_axis(ndarray::Axis(1));
+    let stored = Geometry {
+        size: [12, 20, 16],
+        spacing: [2.5, 0.8, 0.9],
+        origin: geometry.point([19.0, 0.0, 0.0]),
+        direction: [[0.0, -1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]],
+    };
+    for name in ["turned.nii.gz", "turned.nrrd", "turned.mha"] {
+        io::write(&room.path(name), Voxels::I16(turned.view()), &stored).unwrap();
+        let found = room.measures("a.nii.gz", name, &[]);
+        for (key, value) in expected.as_object().unwrap() {
+            assert!(near(&found[key], value.as_f64().unwrap()), "{name} {key}: {found}");
+        }
+        assert_eq!(room.measures(name, "b.nii.gz", &[])["dice"], 1.0);
+    }
+    for (other, words) in [
+        (Geometry { origin: [-120.5, 33.25, -699.0], ..grid() }, ["-700", "-699"]),
+        (Geometry { spacing: [0.8, 0.9, 2.0], ..grid() }, ["x 2.5 mm", "x 2 mm"]),
+        (Geometry { direction: [[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]], ..grid() }, ["LPS", "RAS"]),
+    ] {
+        io::write(&room.path("other.nii"), Voxels::I16(cuboid([4, 3, 2], 1).view()), &other).unwrap();
+        room.refused(&["a.nii.gz", "other.nii"], 3, &[&words[..], &["a.nii.gz", "other.nii", "resample"]].concat());
+    }
+    let smaller = Geometry { size: [20, 16, 11], ..grid() };
+    io::write(&room.path("other.nii"), Voxels::I16(cuboid([4, 3, 2], 1).slice(s![..11, .., ..])), &smaller).unwrap();
+    room.refused(&["a.nii.gz", "other.nii"], 3, &["20 x 16 x 12", "20 x 16 x 11"]);
+}
+
+#[test]
+fn what_is_no_mask_and_what_has_no_partner_is_refused() {
+    let room = Room::new();
+    room.put("a/mask.nii", [4, 3, 2], 1);
+    let write = |name: &str, value: &dyn Fn(usize) -> f32| {
+        let mut count = 0;
+        let voxels = Array3::from_shape_simple_fn((12, 16, 20), || {
+            count += 1;
+            value(count - 1)
+        });
+        io::write(&room.path(name), Voxels::F32(voxels.view()), &grid()).unwrap();
+    };
+    write("probability.nii", &|n| n as f32 / 3840.0);
+    write("ct.nii", &|n| n as f32 % 2000.0 - 1024.0);
+    write("unsigned.nii", &|n| n as f32 % 2000.0);
+    write("blurred.nii", &|n| (n % 7) as f32 * 0.5);
+    write("huge.nii", &|n| if n == 5 { 1e9 } else { 0.0 });
+    // Numbers that a scaled file rounds are whole enough.
+    write("rounded.nii", &|n| if n < 500 { 0.999_99 } else { 1e-6 });
+    room.refused(&["probability.nii", "a/mask.nii"], 3, &["probability.nii", "ggpfn segment", "threshold"]);
+    for name in ["ct.nii", "unsigned.nii", "blurred.nii", "huge.nii"] {
+        room.refused(&[name, "a/mask.nii"], 3, &[name, "a mask was expected"]);
+        room.refused(&["a/mask.nii", name], 3, &[name, "a mask was expected"]);
+    }
+    assert!(near(&room.measures("rounded.nii", "a/mask.nii", &[])["prediction_ml"], 500.0 * 0.0018));
+
+    room.put("b/else.nii", [4, 3, 2], 1);
+    room.refused(&["a", "b"], 2, &["no image in a"]);
+    room.refused(&["a", "b/else.nii"], 2, &["a is a folder"]);
+    room.refused(&["a/mask.nii", "no such.nii"], 5, &["no such.nii"]);
+    room.put("c/mask.nrrd", [4, 3, 2], 1);
+    room.put("c/mask.mha", [4, 3, 2], 1);
+    room.refused(&["a", "c"], 2, &["mask.nrrd", "mask.mha", "could both be"]);
+    room.refused(&["a/mask.nii", "a/mask.nii", "--csv", "no/such/t.csv"], 5, &["no/such"]);
+    room.refused(&["a/mask.nii", "a/mask.nii", "--csv", "t", "--json", "t"], 2, &["--csv"]);
+}
+
+/// A mask and what lies as far as `reach` voxels from it along an axis.
+fn grown(mask: &Array3<u8>, reach: usize) -> Array3<u8> {
+    let mut result = mask.clone();
+    for (axis, length) in mask.shape().iter().enumerate() {
+        for step in 1..=reach {
+            let (head, _) = mask.view().split_at(ndarray::Axis(axis), length - step);
+            let (_, tail) = mask.view().split_at(ndarray::Axis(axis), step);
+            let (mut first, _) = result.view_mut().split_at(ndarray::Axis(axis), length - step);
+            first |= &tail;
+            let (_, mut last) = result.view_mut().split_at(ndarray::Axis(axis), step);
+            last |= &head;
+        }
+    }
+    result
+}
+
+#[test]
+fn numbers_are_those_of_simpleitk_on_real_organs() {
+    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
+        println!("SKIPPED: GGPFN_TEST_PYTHON is not set");
+        return;
+    };
+    let shared = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
+    let labels = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("data/labels");
+    if !labels.is_dir() {
+        println!("SKIPPED: {} is not there", labels.display());
+        return;
+    }
+    let room = Room::new();
+    for (name, organ) in [
+        ("pancreas/msdpanc_021", None),
+        ("pancreas/msdpanc_415", None),
+        ("organs/btcvmulti_45", Some(10.0)),
+        ("organs/nihmulti_07", Some(6.0)),
+    ] {
+        let truth = labels.join(name).with_extension("nii.gz");
+        let volume = io::read(&truth, &ReadOptions::default()).unwrap();
+        let organ_of = |label: f32| volume.voxels().mapv(|value| u8::from(value == label));
+        let pancreas = organ_of(8.0);
+        io::write(&room.path("truth.nii"), Voxels::U8(pancreas.view()), volume.geometry()).unwrap();
+        // Moved, grown with a blob far off, and another organ's shape and place.
+        let mut moved = Array3::zeros(pancreas.dim());
+        moved.slice_mut(s![2.., ..-5, 3..]).assign(&pancreas.slice(s![..-2, 5.., ..-3]));
+        let mut with_blob = grown(&pancreas, 2);
+        with_blob.slice_mut(s![0..4, 30..50, 40..55]).fill(1);
+        let predictions = [Some(moved), Some(with_blob), organ.map(organ_of)];
+        for (number, prediction) in predictions.into_iter().flatten().enumerate() {
+            io::write(&room.path("prediction.nii"), Voxels::U8(prediction.view()), volume.geometry()).unwrap();
+            let found = room.measures("prediction.nii", truth.to_str().unwrap(), &["--label", "8"]);
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/evaluation.py");
+            let files = ["prediction.nii", "truth.nii"];
+            let output =
+                Command::new(&python).arg(script).args(files).current_dir(room.folder.path()).output().unwrap();
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            let expected: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(expected.as_object().unwrap().len(), found.as_object().unwrap().len());
+            for (key, value) in expected.as_object().unwrap() {
+                let value = value.as_f64().unwrap();
+                assert!(near(&found[key], value), "{name} {number}: {key} is {}, not {value}", found[key]);
+            }
+            println!("{name} {number}: {found}");
+        }
+    }
+}
