@@ -285,12 +285,10 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     let saved = std::fs::read(out.join("axial/checkpoint.safetensors"));
     let free = || {
         // Fill the disk but for a few kilobytes.
-        let mut size = 4 << 20;
-        while size > 4096 {
-            let path = disk.join(format!("filler-{size}"));
+        for (number, size) in (0..12).map(|halvings| (halvings, (4 << 20) >> halvings)) {
+            let path = disk.join(format!("filler-{number}"));
             if std::fs::write(&path, vec![1; size]).is_err() {
                 std::fs::remove_file(&path).ok();
-                size /= 2;
             }
         }
     };
