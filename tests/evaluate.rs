@@ -295,12 +295,8 @@ fn numbers_are_those_of_simpleitk_on_real_organs() {
         return;
     }
     let room = Room::new();
-    for (name, organ) in [
-        ("pancreas/msdpanc_021", None),
-        ("pancreas/msdpanc_415", None),
-        ("organs/btcvmulti_45", Some(10.0)),
-        ("organs/nihmulti_07", Some(6.0)),
-    ] {
+    // A pancreas with a large cyst, and one among other organs, of which one stands in for a prediction.
+    for (name, organ) in [("pancreas/msdpanc_415", None), ("organs/btcvmulti_45", Some(10.0))] {
         let truth = labels.join(name).with_extension("nii.gz");
         let volume = io::read(&truth, &ReadOptions::default()).unwrap();
         let organ_of = |label: f32| volume.voxels().mapv(|value| u8::from(value == label));

@@ -1,21 +1,4 @@
-//! One mask against its truth.
-//!
-//! Overlap counts voxels. With P the voxels of the prediction and T those of the truth:
-//!
-//! | measure | definition | P empty | T empty | both empty |
-//! | --- | --- | --- | --- | --- |
-//! | Dice | 2 \|P ∩ T\| / (\|P\| + \|T\|) | 0 | 0 | 1 |
-//! | Jaccard | \|P ∩ T\| / \|P ∪ T\| | 0 | 0 | 1 |
-//! | precision | \|P ∩ T\| / \|P\| | none | 0 | 1 |
-//! | recall | \|P ∩ T\| / \|T\| | 0 | none | 1 |
-//! | volume error | \|P\| - \|T\|, in mL and in percent of \|T\| | as it is | percent: none | 0 |
-//! | surface distances | below | none | none | 0 |
-//!
-//! Distances are taken between surfaces. The surface of a mask is those of its voxels that have a voxel outside of it across
-//! one of their six faces; what lies beyond the array is outside. Each surface voxel of either mask has one distance: from
-//! its centre to the centre of the nearest surface voxel of the other mask, in mm, exact. All of them, from P to T and from T
-//! to P, make one set. Its mean is the mean surface distance. Its 95th percentile is the 95 % Hausdorff distance; with the n
-//! distances sorted it stands at place 0.95 (n - 1), counted from 0, linearly interpolated between neighbours.
+//! One mask against its truth. How each measure is defined stands at [`Comparison`].
 
 use ndarray::{ArrayView3, Axis, Slice};
 use rayon::prelude::*;
@@ -24,10 +7,27 @@ use serde::Serialize;
 use super::surface;
 use crate::{Error, Result};
 
-/// The measures of one prediction; how each is defined, with empty masks too, stands at the top of this file:
+/// The measures of one prediction.
 ///
 /// Dice, Jaccard, precision and recall are fractions from 0 to 1; volumes are in mL, distances in mm. A measure that has no
 /// value, such as a distance to an empty mask, is none (`null` in JSON).
+///
+/// Overlap counts voxels. With P the voxels of the prediction and T those of the truth:
+///
+/// | measure | definition | P empty | T empty | both empty |
+/// | --- | --- | --- | --- | --- |
+/// | Dice | 2 \|P ∩ T\| / (\|P\| + \|T\|) | 0 | 0 | 1 |
+/// | Jaccard | \|P ∩ T\| / \|P ∪ T\| | 0 | 0 | 1 |
+/// | precision | \|P ∩ T\| / \|P\| | none | 0 | 1 |
+/// | recall | \|P ∩ T\| / \|T\| | 0 | none | 1 |
+/// | volume error | \|P\| - \|T\|, in mL and in percent of \|T\| | as it is | percent: none | 0 |
+/// | surface distances | below | none | none | 0 |
+///
+/// Distances are taken between surfaces. The surface of a mask is those of its voxels that have a voxel outside of it across
+/// one of their six faces; what lies beyond the array is outside. Each surface voxel of either mask has one distance: from
+/// its centre to the centre of the nearest surface voxel of the other mask, in mm, exact. All of them, from P to T and from T
+/// to P, make one set. Its mean is the mean surface distance. Its 95th percentile is the 95 % Hausdorff distance; with the n
+/// distances sorted it stands at place 0.95 (n - 1), counted from 0, linearly interpolated between neighbours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Twice the common voxels over the sum of both masks' voxels; 1 if both are empty.

@@ -23,9 +23,9 @@ use crate::terminal;
 /// and flipped does not matter.
 #[derive(clap::Args)]
 #[command(after_help = "\
-Surface distances are between voxels that have a face on the outside; HD95 is the 95th percentile and MSD the mean of those
-from the prediction to the truth and back, pooled. A measure without a value, such as a distance to an empty mask, is \"-\", an
-empty CSV cell or null in JSON, and does not enter the mean.
+Surface distances are between voxels that have a face on the outside; HD95 is the 95th percentile,
+MSD the mean of those from the prediction to the truth and back, pooled. A measure without a value,
+such as a distance to an empty mask, is \"-\" (CSV: nothing, JSON: null) and does not enter the mean.
 
 Examples:
   ggpfn evaluate pancreas.nii.gz truth.nii.gz
@@ -115,6 +115,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn evaluate(case: &Case, label: Option<u16>) -> Result<Comparison> {
+    // One after the other: a scan's voxels as they are read take four times the memory of the mask that stays.
     let (prediction, geometry) = read_mask(&case.prediction, None)?;
     let (truth, truth_geometry) = read_mask(&case.truth, label)?;
     if !same_grid(&in_lps(&geometry), &in_lps(&truth_geometry)) {
