@@ -212,7 +212,8 @@ struct Convolution {
 
 impl Convolution {
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        Ok(self.normalised(x, train)?.f_relu()?)
+        // In place: normalisation's gradient needs its input, not its output, and these are a network's largest tensors.
+        Ok(self.normalised(x, train)?.f_relu_()?)
     }
 
     fn normalised(&self, x: &Tensor, train: bool) -> Result<Tensor> {
@@ -256,7 +257,7 @@ impl Residual {
         let (before, after) = (x.size()[2], y.size()[2]);
         // Each 3D convolution used up the two outmost slices: [.., D, ..] -> [.., D - 4, ..], or D - 2, or D.
         let crop = x.f_narrow(2, (before - after) / 2, after)?;
-        Ok(crop.f_add(&y)?.f_relu()?)
+        Ok(crop.f_add(&y)?.f_relu_()?)
     }
 }
 

@@ -73,7 +73,7 @@ impl Session {
                 check_init(&model, &config)?;
                 model
             }
-            None => Model::new_untrained(config.clone(), run.options.seed)?,
+            None => start_at_prior(Model::new_untrained(config.clone(), run.options.seed)?, &run)?,
         };
         let key = key(&run, &model)?;
         let stages = stages(&run.options);
@@ -252,22 +252,7 @@ impl Session {
     }
 
     fn plan(&self, view: View, stage: Stage) -> Plan {
-        let options = &self.run.options;
-        Plan {
-            cases: self.run.cases.train.clone(),
-            shape: Shape {
-                view,
-                t: options.t,
-                slices: options.slices_per_sample,
-                patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
-                global: options.global_size.get(&view).copied().filter(|_| stage != Stage::Local),
-            },
-            stage,
-            batch: stage_options(options, stage).batch,
-            samples_per_volume: options.samples_per_volume,
-            augmentation: options.augmentation.clone(),
-            seed: options.seed,
-        }
+        plan(&self.run, view, stage)
     }
 
     fn must_stop(&self, cancel: &Cancel) -> Option<RunEnd> {
@@ -401,6 +386,55 @@ impl Session {
         let names = |cases: &[Arc<TrainingCase>]| cases.iter().map(|case| case.name().to_string()).collect::<Vec<_>>();
         json!({ "train": names(&self.run.cases.train), "validation": names(&self.run.cases.validation) })
     }
+}
+
+fn plan(run: &Run, view: View, stage: Stage) -> Plan {
+    let options = &run.options;
+    Plan {
+        cases: run.cases.train.clone(),
+        shape: Shape {
+            view,
+            t: options.t,
+            slices: options.slices_per_sample,
+            patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
+            global: options.global_size.get(&view).copied().filter(|_| stage != Stage::Local),
+        },
+        stage,
+        batch: stage_options(options, stage).batch,
+        samples_per_volume: options.samples_per_volume,
+        augmentation: options.augmentation.clone(),
+        seed: options.seed,
+    }
+}
+
+/// An untrained model whose readouts begin at the share of pancreas that samples have. The first hundreds of steps would do nothing but
+/// learn that most pixels are not pancreas.
+fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
+    let config = model.config().clone();
+    let mut weights = model.weights().clone();
+    for view in &config.views {
+        for (stage, readouts) in [(Stage::Global, "global.aux"), (Stage::Local, "local.")] {
+            if stage == Stage::Global && config.global_widths.is_none() {
+                continue;
+            }
+            let plan = plan(run, *view, stage);
+            let (mut sum, batches) = (0.0, plan.batches().min(4));
+            for number in 0..batches {
+                let batch = plan.batch(0, number)?;
+                let truth = batch.truth.as_ref().or(batch.global_truth.as_ref().map(|truth| &truth[1]));
+                sum += truth.map_or(Ok(0.0), |truth| truth.f_mean(tch::Kind::Double)?.f_double_value(&[]))?;
+            }
+            let share = (sum / batches as f64).clamp(1e-3, 0.5);
+            let logit = (share / (1.0 - share)).ln() as f32;
+            for (name, array) in &mut weights {
+                let is_readout = array.shape == [1] && name.starts_with(&format!("{view}.{readouts}"));
+                if is_readout {
+                    array.values = vec![logit];
+                }
+            }
+        }
+    }
+    Model::from_weights(config, weights)
 }
 
 /// The learning rate of a step: constant, or along half a cosine.
