@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`volume`] | voxels, spacing, direction, orientation, resampling, measurements |
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
+//! | [`dataset`] | sets of labelled CTs: layouts, loading, checking, splitting |
 //! | [`network`] | layers, configuration, the model file |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
 //! | [`synthesis`] | made-up CTs with an exact truth |
@@ -25,6 +26,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod dataset;
 mod error;
 pub mod files;
 pub mod inference;

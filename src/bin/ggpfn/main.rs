@@ -1,5 +1,6 @@
 //! The program `ggpfn`: one file per subcommand, each only arguments, progress and printing; all work is the library's.
 
+mod dataset;
 mod demo;
 mod doctor;
 mod fuse;
@@ -48,6 +49,7 @@ enum Command {
     Segment(segment::Arguments),
     Fuse(fuse::Arguments),
     NewModel(new_model::Arguments),
+    Dataset(dataset::Arguments),
     Info(info::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
+        Command::Dataset(arguments) => dataset::run(arguments),
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),

@@ -71,6 +71,11 @@ pub fn error(error: &Error) {
     bars().suspend(|| eprintln!("{text}"));
 }
 
+/// Whether a bar is shown, and not lines.
+pub fn is_interactive() -> bool {
+    std::io::stderr().is_terminal()
+}
+
 fn bars() -> &'static MultiProgress {
     BARS.get_or_init(|| {
         let hidden = QUIET.load(Ordering::Relaxed) || !std::io::stderr().is_terminal();
@@ -111,7 +116,8 @@ impl Display {
         Monitor::new(cancel().clone(), |progress| self.show(progress))
     }
 
-    fn show(&self, progress: &Progress) {
+    /// Shows how far the work is.
+    pub fn show(&self, progress: &Progress) {
         let Ok(mut lines) = self.lines.lock() else { return };
         let elapsed = lines.start.elapsed().as_secs_f64();
         let left = if progress.fraction > 0.02 {
