@@ -291,11 +291,9 @@ fn look_at_label(problems: &mut Problems, volume: &Volume, mask: &mut Array3<u8>
         problems.label(Error, Kind::EmptyLabel, "the label is empty".into());
         return;
     };
-    if volume_ml < PLAUSIBLE_ML[0] || volume_ml > PLAUSIBLE_ML[1] {
-        let text = format!(
-            "the pancreas has {volume_ml:.1} mL; {} to {} mL were expected",
-            PLAUSIBLE_ML[0], PLAUSIBLE_ML[1]
-        );
+    if !(PLAUSIBLE_ML[0]..=PLAUSIBLE_ML[1]).contains(&volume_ml) {
+        let text =
+            format!("the pancreas has {volume_ml:.1} mL; {} to {} mL were expected", PLAUSIBLE_ML[0], PLAUSIBLE_ML[1]);
         problems.label(Warning, Kind::Volume, text);
     }
     let [soft_low, soft_high] = SOFT_TISSUE;

@@ -3,8 +3,7 @@
 //! The headers of NIH Pancreas-CT's labels have lost the scan's position, and which way their axes point is not to be relied
 //! upon either. Public preparations of the set differ: those that leave headers aside lay the stored columns and rows on the
 //! DICOM's as they are, slice by slice in the order of InstanceNumber; those that follow them have to flip along y first; some
-//! flip along z. So the image is asked. Of the eight ways to flip the label that one is right with
-//! which
+//! flip along z. So the image is asked. The right one of the eight ways to flip the label is that with which
 //!
 //! - the labelled voxels are soft tissue ([`SOFT_TISSUE`]),
 //! - they are alike (small mean absolute deviation from their median), and
@@ -12,7 +11,12 @@
 //!
 //! A label in a wrong place sits across organs, fat and air, and its surface means nothing there: the step across it is about
 //! zero. The score is `soft tissue * step / (deviation + noise)`; it is about 1 to 3 for a label in its place, whatever its
-//! size. Where the best is not clearly better than the second, nothing is chosen.
+//! size. Where the best is not clearly better than the second, nothing is chosen; a label is mirrored from left to right, which no
+//! preparation does, on strong evidence only.
+//!
+//! No CT with a manual label was at hand to try this on. Of 58 regions of 6 to 1100 mL, grown by thresholds in two real CTs,
+//! 49 were put in their places and 9 refused. With the same regions dilated and moved by a voxel along each axis (2 to 5 mm),
+//! 31 were put right, 26 refused, and one was mirrored, with a score of 0.69, before that asked for more.
 
 use ndarray::ArrayView3;
 
@@ -27,6 +31,8 @@ const RANGE: [f32; 2] = [-150.0, 250.0];
 const NOISE: f32 = 10.0;
 /// The least score that is believed.
 const LEAST_SCORE: f32 = 0.5;
+/// The least score that is believed of a label that would be mirrored from left to right.
+const LEAST_MIRRORED: f32 = 1.0;
 /// The most that the second may have of the best's score.
 const CLEARLY: f32 = 0.6;
 /// The least share of soft tissue that is believed.
@@ -74,8 +80,14 @@ pub(super) fn settle(label: &Volume, image: &Volume) -> Result<(Placement, Strin
         100.0 * first.soft,
         first.step
     );
-    if a < LEAST_SCORE || first.soft < LEAST_SOFT || b > CLEARLY * a {
-        return Err(format!("nor is there one way to flip it with which it clearly fits the image (best, {figures})"));
+    let sideways = image.geometry().nearest_axes().iter().position(|axis| axis.patient == 0);
+    let mirrored = sideways.is_some_and(|axis| against[axis]);
+    let least = if mirrored { LEAST_MIRRORED } else { LEAST_SCORE };
+    if a < least || first.soft < LEAST_SOFT || b > CLEARLY * a {
+        return Err(format!(
+            "nor is there one way to flip it with which it clearly fits the image (best, {figures}); give the label a header \
+             that says where it lies"
+        ));
     }
     let names: Vec<&str> = ["i", "j", "k"].into_iter().zip(against).filter(|(_, f)| *f).map(|(n, _)| n).collect();
     let verdict = match names.is_empty() {

@@ -84,7 +84,8 @@ fn msd(folder: &Path) -> Result<Survey> {
     let index = folder.join("dataset.json");
     if !index.is_file() {
         if !images.is_dir() || !labels.is_dir() {
-            let text = "neither dataset.json nor imagesTr and labelsTr are in it; the folder Task07_Pancreas was expected";
+            let text =
+                "neither dataset.json nor imagesTr and labelsTr are in it; the folder Task07_Pancreas was expected";
             return Err(Error::image(folder, text));
         }
         log::warn!("{}: there is no dataset.json; images and labels are matched by name", folder.display());
@@ -213,8 +214,15 @@ impl Nihc {
     }
 
     fn image(&mut self, number: u32, path: PathBuf) {
-        match self.images.get(&number) {
-            Some(first) => self.problems.push(second(&path, first)),
+        match self.images.get_mut(&number) {
+            Some(first) => {
+                let mut path = path;
+                // The DICOM series is the original.
+                if path.is_dir() && !first.is_dir() {
+                    std::mem::swap(first, &mut path);
+                }
+                self.problems.push(second(&path, first));
+            }
             None => drop(self.images.insert(number, path)),
         }
     }

@@ -161,11 +161,7 @@ fn open(case: &Case, options: &ReadOptions) -> std::result::Result<Opened, Fault
 }
 
 /// Which axes of the label run along the image's, and what there is to say about it.
-fn place(
-    case: &Case,
-    label: &Volume,
-    volume: &Volume,
-) -> std::result::Result<(align::Placement, Vec<String>), String> {
+fn place(case: &Case, label: &Volume, volume: &Volume) -> std::result::Result<(align::Placement, Vec<String>), String> {
     let (theirs, ours) = (label.geometry(), volume.geometry());
     let (placement, distance) = align::nearest(theirs, ours);
     let mut notes = Vec::new();
@@ -181,7 +177,8 @@ fn place(
         }
         return Ok((placement, notes));
     }
-    let grids = format!("the label's grid, {}, is not that of {}, {}", words(theirs), case.image.display(), words(ours));
+    let grids =
+        format!("the label's grid, {}, is not that of {}, {}", words(theirs), case.image.display(), words(ours));
     if case.layout != Layout::Nihc {
         let hint = if distance.is_finite() {
             format!("; their corners are up to {distance:.2} mm apart")

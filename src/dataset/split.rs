@@ -262,8 +262,8 @@ mod tests {
         assert_eq!(drawn.validation, GOLDEN_VALIDATION.map(String::from));
     }
 
-    const GOLDEN_TEST: [&str; 3] = ["", "", ""];
-    const GOLDEN_VALIDATION: [&str; 1] = [""];
+    const GOLDEN_TEST: [&str; 3] = ["pancreas_000", "pancreas_002", "pancreas_003"];
+    const GOLDEN_VALIDATION: [&str; 1] = ["pancreas_005"];
 
     #[test]
     fn each_case_is_in_one_part() {
