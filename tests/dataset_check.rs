@@ -63,7 +63,8 @@ fn odd_label_values_are_found() {
     is(&set.only_problem(), Severity::Error, ProblemKind::LabelValues, "labels/b.nii.gz", "-1");
     set.label("labels/b.nii.gz", truth().mapv(|v| 8 * v).view(), &grid());
     is(&set.only_problem(), Severity::Warning, ProblemKind::LabelValues, "labels/b.nii.gz", "0, 8");
-    let many = Array3::from_shape_fn(truth().dim(), |(k, j, i)| ((k * 7 + j * 3 + i) % 50) as u8 * truth()[[k, j, i]]);
+    let outline = truth();
+    let many = Array3::from_shape_fn(outline.dim(), |(k, j, i)| ((k * 7 + j * 3 + i) % 50) as u8 * outline[[k, j, i]]);
     set.label("labels/b.nii.gz", many.view(), &grid());
     is(&set.only_problem(), Severity::Warning, ProblemKind::LabelValues, "labels/b.nii.gz", ", ...");
     // A fraction among many whole numbers is not lost.
@@ -114,8 +115,9 @@ fn spacings_out_of_line_are_found() {
     set.label("labels/b.nii.gz", truth().view(), &thick);
     is(&set.only_problem(), Severity::Warning, ProblemKind::Spacing, "images/b.nii.gz", "6.50 mm apart");
     let fine = Geometry { spacing: [2.5, 2.5, 0.9], ..grid() };
-    let long = Array3::from_shape_fn((66, SIZE[1], SIZE[0]), |(k, j, i)| ct(1)[[k * 3 / 10, j, i]]);
-    let label = Array3::from_shape_fn((66, SIZE[1], SIZE[0]), |(k, j, i)| truth()[[k * 3 / 10, j, i]]);
+    let (short, outline) = (ct(1), truth());
+    let long = Array3::from_shape_fn((66, SIZE[1], SIZE[0]), |(k, j, i)| short[[k * 3 / 10, j, i]]);
+    let label = Array3::from_shape_fn((66, SIZE[1], SIZE[0]), |(k, j, i)| outline[[k * 3 / 10, j, i]]);
     let fine = Geometry { size: [SIZE[0], SIZE[1], 66], ..fine };
     set.image("images/b.nii.gz", &long, &fine);
     set.label("labels/b.nii.gz", label.view(), &fine);
