@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`volume`] | voxels, spacing, direction, orientation, resampling, measurements |
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
+//! | [`dataset`] | sets of labelled CTs: layouts, loading, checking, splitting |
 //! | [`network`] | layers, configuration, the model file |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
 //! | [`evaluation`] | masks against their truth, tables, curves |
@@ -27,6 +28,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod dataset;
 mod error;
 pub mod evaluation;
 pub mod files;

@@ -76,7 +76,8 @@ impl Labels {
         let Some([low, high]) = self.bounds(wanted) else { return self.clone() };
         let voxels = |side: usize| (margin[side] / self.spacing[side / 2]).round() as isize;
         let start: [isize; 3] = std::array::from_fn(|a| low[a] as isize - voxels(2 * a));
-        let size: [usize; 3] = std::array::from_fn(|a| (high[a] as isize + voxels(2 * a + 1) - start[a] + 1).max(1) as usize);
+        let size: [usize; 3] =
+            std::array::from_fn(|a| (high[a] as isize + voxels(2 * a + 1) - start[a] + 1).max(1) as usize);
         let shape = self.ids.shape();
         let ids = Array3::from_shape_fn(size, |(z, y, x)| {
             let at = [z as isize + start[0], y as isize + start[1], x as isize + start[2]];

@@ -60,7 +60,8 @@ pub(super) fn displacement(
     amplitude: f64,
     random: &mut impl Rng,
 ) -> impl Fn([f64; 3]) -> [f64; 3] + Sync {
-    let coarse: [usize; 3] = std::array::from_fn(|a| ((size[a] as f64 * spacing[a] / (scale / 4.0)).ceil() as usize).max(4));
+    let coarse: [usize; 3] =
+        std::array::from_fn(|a| ((size[a] as f64 * spacing[a] / (scale / 4.0)).ceil() as usize).max(4));
     let components: [Array3<f32>; 3] = std::array::from_fn(|_| {
         let field = smooth(coarse, [2.0; 3], random);
         resample(field.view(), size, false)

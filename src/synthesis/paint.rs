@@ -64,7 +64,8 @@ const DENSITIES: [Density; 21] = [
 pub(super) fn paint(map: &Labels, style: Style, random: &mut impl Rng) -> Result<Volume> {
     let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
     let table = Table::draw(style, random);
-    let softness = if style == Style::Randomised { random.random_range(0.5..2.5) } else { random.random_range(0.8..1.6) };
+    let softness =
+        if style == Style::Randomised { random.random_range(0.5..2.5) } else { random.random_range(0.8..1.6) };
     let texture = smooth(size, [softness; 3], random);
     let lobules = smooth(size, [1.6, 1.6, 1.6], random);
     let depth = |id: u8| part_inside(map, id);
@@ -103,7 +104,8 @@ pub(super) fn paint(map: &Labels, style: Style, random: &mut impl Rng) -> Result
     couch(&mut image, map, random);
     scan(&mut image, map, style, random);
     image.mapv_inplace(|v| v.clamp(-1024.0, 3071.0).round());
-    let mut geometry = Geometry::axis_aligned([size[2], size[1], size[0]], [map.spacing[2], map.spacing[1], map.spacing[0]]);
+    let mut geometry =
+        Geometry::axis_aligned([size[2], size[1], size[0]], [map.spacing[2], map.spacing[1], map.spacing[0]]);
     geometry.origin = std::array::from_fn(|a| -0.5 * (geometry.size[a] as f64 - 1.0) * geometry.spacing[a]);
     Volume::new(image, geometry)
 }
@@ -120,7 +122,8 @@ struct Table {
 impl Table {
     fn draw(style: Style, random: &mut impl Rng) -> Self {
         let mut values = [(-1000.0_f32, 4.0_f32); organ::COUNT];
-        let phase = *[Phase::Native, Phase::Arterial, Phase::Venous, Phase::Venous].choose(random).unwrap_or(&Phase::Venous);
+        let phase =
+            *[Phase::Native, Phase::Arterial, Phase::Venous, Phase::Venous].choose(random).unwrap_or(&Phase::Venous);
         // How well the contrast has come: between this phase and the one before.
         let strength = if phase == Phase::Native { 0.0 } else { random.random_range(0.6..1.1) };
         for (id, means, patients, voxels) in DENSITIES {

@@ -193,8 +193,7 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             return;
         }
         let moved = sway([z as f64, y as f64, x as f64]);
-        let (mz, my, mx) =
-            (z as f64 * spacing[0], y as f64 * spacing[1] + moved[1], x as f64 * spacing[2] + moved[2]);
+        let (mz, my, mx) = (z as f64 * spacing[0], y as f64 * spacing[1] + moved[1], x as f64 * spacing[2] + moved[2]);
         let inside = |cy: f64, cx: f64, ry: f64, rx: f64| ((my - cy) / ry).powi(2) + ((mx - cx) / rx).powi(2) <= 1.0;
         let m = f.middle[1];
         let body_y = f.vertebra;
@@ -218,7 +217,8 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             organ::VERTEBRAE
         } else if (mx - m).abs() < 42.0 && (my - canal_y + 2.0).abs() < 4.5 && (14.0..24.0).contains(&level) {
             organ::VERTEBRAE
-        } else if inside(body_y + 4.0, m - 36.0, 1.25 * psoas, psoas) || inside(body_y + 4.0, m + 36.0, 1.25 * psoas, psoas)
+        } else if inside(body_y + 4.0, m - 36.0, 1.25 * psoas, psoas)
+            || inside(body_y + 4.0, m + 36.0, 1.25 * psoas, psoas)
         {
             organ::MUSCLE
         } else if inside(canal_y + 18.0, m - 30.0, 20.0, 27.0) || inside(canal_y + 18.0, m + 30.0, 20.0, 27.0) {
@@ -328,7 +328,8 @@ fn lungs(map: &mut Labels, inner: &Array3<bool>) {
     let (nz, ny, nx) = map.ids.dim();
     let mut height = ndarray::Array2::<f64>::from_elem((ny, nx), f64::MIN);
     for ((z, y, x), id) in map.ids.indexed_iter() {
-        let lifts = matches!(*id, organ::LIVER | organ::SPLEEN | organ::STOMACH | organ::LEFT_KIDNEY | organ::RIGHT_KIDNEY);
+        let lifts =
+            matches!(*id, organ::LIVER | organ::SPLEEN | organ::STOMACH | organ::LEFT_KIDNEY | organ::RIGHT_KIDNEY);
         if lifts {
             height[[y, x]] = f64::max(height[[y, x]], z as f64 * map.spacing[0]);
         }
@@ -338,14 +339,17 @@ fn lungs(map: &mut Labels, inner: &Array3<bool>) {
     let slope = [1.1 * map.spacing[1], 1.1 * map.spacing[2]];
     for y in 0..ny {
         for x in 0..nx {
-            let before = [(y > 0).then(|| height[[y - 1, x]] - slope[0]), (x > 0).then(|| height[[y, x - 1]] - slope[1])];
+            let before =
+                [(y > 0).then(|| height[[y - 1, x]] - slope[0]), (x > 0).then(|| height[[y, x - 1]] - slope[1])];
             height[[y, x]] = before.into_iter().flatten().fold(height[[y, x]], f64::max);
         }
     }
     for y in (0..ny).rev() {
         for x in (0..nx).rev() {
-            let behind =
-                [(y + 1 < ny).then(|| height[[y + 1, x]] - slope[0]), (x + 1 < nx).then(|| height[[y, x + 1]] - slope[1])];
+            let behind = [
+                (y + 1 < ny).then(|| height[[y + 1, x]] - slope[0]),
+                (x + 1 < nx).then(|| height[[y, x + 1]] - slope[1]),
+            ];
             height[[y, x]] = behind.into_iter().flatten().fold(height[[y, x]], f64::max);
         }
     }

@@ -94,9 +94,9 @@ pub(super) fn save(
         .into_iter()
         .map(|(name, values)| (name, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
         .collect();
-    let views = bytes.iter().map(|(name, bytes)| {
-        TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view))
-    });
+    let views = bytes
+        .iter()
+        .map(|(name, bytes)| TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map(|view| (*name, view)));
     let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|e| Error::Training(e.to_string()))?;
     let metadata = HashMap::from([(METADATA_KEY.to_string(), json)]);
     let file = safetensors::serialize(views, Some(metadata)).map_err(|e| Error::Training(e.to_string()))?;
@@ -117,8 +117,7 @@ pub(super) fn load(path: &Path, trainer: &mut Trainer, key: &str) -> Result<(Pro
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
     let json = metadata.metadata().as_ref().and_then(|m| m.get(METADATA_KEY));
     let json = json.ok_or_else(|| fault("a safetensors file, but not a checkpoint"))?;
-    let header: Header =
-        serde_json::from_str(json).map_err(|e| fault(&format!("its header cannot be used ({e})")))?;
+    let header: Header = serde_json::from_str(json).map_err(|e| fault(&format!("its header cannot be used ({e})")))?;
     if header.format != FORMAT {
         return Err(fault(&format!("format {}; this version reads format {FORMAT}", header.format)));
     }

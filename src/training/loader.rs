@@ -62,13 +62,7 @@ impl Plan {
                 let case = &self.cases[index / self.samples_per_volume];
                 // By turns, and beginning with the box where there is one sample alone.
                 let anywhere = index % self.samples_per_volume % 2 == 1;
-                sample::random(
-                    case,
-                    &self.shape,
-                    anywhere,
-                    &self.augmentation,
-                    &mut self.random(epoch, *index as u64),
-                )
+                sample::random(case, &self.shape, anywhere, &self.augmentation, &mut self.random(epoch, *index as u64))
             })
             .collect();
         Batch::new(&samples, &self.shape)
@@ -102,9 +96,11 @@ impl Loader {
                     .spawn(move || {
                         while !stop.load(Ordering::Relaxed) {
                             let at = counter.fetch_add(1, Ordering::Relaxed);
-                            let made = std::panic::catch_unwind(|| plan.batch(at / per_epoch, (at % per_epoch) as usize));
-                            let made = made
-                                .unwrap_or_else(|_| Err(Error::Training("a fault of ggpfn's own in making a batch".into())));
+                            let made =
+                                std::panic::catch_unwind(|| plan.batch(at / per_epoch, (at % per_epoch) as usize));
+                            let made = made.unwrap_or_else(|_| {
+                                Err(Error::Training("a fault of ggpfn's own in making a batch".into()))
+                            });
                             if sender.send((at, made)).is_err() {
                                 return;
                             }
@@ -124,7 +120,8 @@ impl Loader {
                 return batch;
             }
             let received = self.receiver.as_ref().and_then(|receiver| receiver.recv().ok());
-            let (at, batch) = received.ok_or_else(|| Error::Training("the threads that make batches have ended".into()))?;
+            let (at, batch) =
+                received.ok_or_else(|| Error::Training("the threads that make batches have ended".into()))?;
             self.early.insert(at, batch);
         }
     }

@@ -249,7 +249,10 @@ impl TrainOptions {
             match self.patch.get(view) {
                 Some([h, w]) if [h, w].iter().all(|n| **n > 0 && **n % 8 == 0 && **n <= 4096) => {}
                 Some([h, w]) => {
-                    return fault("patch", format!("{h} x {w} for the {view} view; multiples of 8 up to 4096 were expected"))
+                    return fault(
+                        "patch",
+                        format!("{h} x {w} for the {view} view; multiples of 8 up to 4096 were expected"),
+                    )
                 }
                 None => return fault("patch", format!("no entry for the {view} view")),
             }
@@ -275,10 +278,7 @@ impl TrainOptions {
         let a = &self.augmentation;
         let lengths = [a.rotation_degrees, a.elastic_mm, a.elastic_spacing_mm, self.checkpoint_minutes];
         if lengths.iter().any(|v| !(v.is_finite() && *v >= 0.0)) || a.elastic_spacing_mm < 1.0 {
-            return fault(
-                "augmentation",
-                "numbers from 0, and an elastic spacing from 1 mm, were expected".into(),
-            );
+            return fault("augmentation", "numbers from 0, and an elastic spacing from 1 mm, were expected".into());
         }
         if self.threads == Some(0) || self.loader_threads == Some(0) {
             return fault("threads", "0; a number from 1 was expected".into());

@@ -67,10 +67,20 @@ impl Parameters {
         let flat = Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_to_device(device)?;
         let leaves = stretches
             .iter()
-            .map(|s| Ok(flat.f_narrow(0, s.start, s.length)?.f_view(&s.shape[..])?.f_detach()?.f_set_requires_grad(true)?))
+            .map(|s| {
+                Ok(flat.f_narrow(0, s.start, s.length)?.f_view(&s.shape[..])?.f_detach()?.f_set_requires_grad(true)?)
+            })
             .collect::<Result<_>>()?;
         let zeros = || flat.f_zeros_like();
-        Ok(Parameters { moments: [zeros()?, zeros()?], gradients: zeros()?, steps: 0, stretches, leaves, statistics, flat })
+        Ok(Parameters {
+            moments: [zeros()?, zeros()?],
+            gradients: zeros()?,
+            steps: 0,
+            stretches,
+            leaves,
+            statistics,
+            flat,
+        })
     }
 
     /// The tensor of a name, sharing its memory.

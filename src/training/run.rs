@@ -156,8 +156,7 @@ impl Run {
     /// [`Error::Training`] for a loss that is no number or a checkpoint that does not fit, [`Error::File`] where a file cannot be
     /// written, [`Error::Memory`], [`Error::Device`].
     pub fn train(self, cancel: &Cancel, report: &(dyn Fn(&Event) + Sync)) -> Result<Outcome> {
-        let precision =
-            if self.options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
+        let precision = if self.options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
         let compute = Compute::choose(self.device, precision)?;
         let threads =
             self.options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));

@@ -71,9 +71,8 @@ pub fn draw(case: &TrainingCase, shape: &Shape, anywhere: bool, random: &mut imp
     let [slices, rows, columns] = axes.map(|axis| size[axis]);
     let patch = shape.patch.unwrap_or([1, 1]);
     // As central as the slice's border allows.
-    let fit = |centre: usize, length: usize, size: usize| {
-        centre.saturating_sub(length / 2).min(size.saturating_sub(length))
-    };
+    let fit =
+        |centre: usize, length: usize, size: usize| centre.saturating_sub(length / 2).min(size.saturating_sub(length));
     let place = Place {
         slice: fit(slice, shape.slices, slices),
         row: fit(row, patch[0], rows),

@@ -111,8 +111,16 @@ impl Session {
         // Two processors can feed the network from one thread; many loaders would only take its processors away.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let loader_threads = run.options.loader_threads.unwrap_or((processors / 2).clamp(1, 8));
-        let mut session =
-            Session { run, views, config, key, loader_threads, deadline, started: Instant::now(), fraction_before: 0.0 };
+        let mut session = Session {
+            run,
+            views,
+            config,
+            key,
+            loader_threads,
+            deadline,
+            started: Instant::now(),
+            fraction_before: 0.0,
+        };
         session.fraction_before = session.fraction();
         if let Some(folder) = &session.run.folder {
             write_text(&folder.join("options.toml"), &session.run.options.to_toml()?)?;
@@ -146,12 +154,7 @@ impl Session {
 
     /// The rest of an epoch of one view, its validation, and the stage's end if it is the last. Gives why the run has to stop, if it
     /// has to.
-    fn epoch(
-        &mut self,
-        index: usize,
-        cancel: &Cancel,
-        report: &(dyn Fn(&Event) + Sync),
-    ) -> Result<Option<RunEnd>> {
+    fn epoch(&mut self, index: usize, cancel: &Cancel, report: &(dyn Fn(&Event) + Sync)) -> Result<Option<RunEnd>> {
         let (Some(stage), view) = (self.views[index].progress.stage, self.views[index].trainer.view()) else {
             return Ok(None);
         };
@@ -166,12 +169,9 @@ impl Session {
             let v = &mut self.views[index];
             let loader = match &mut v.loader {
                 Some(loader) => loader,
-                empty => empty.insert(Loader::start(
-                    plan.clone(),
-                    v.progress.epoch,
-                    v.progress.batch,
-                    self.loader_threads,
-                )?),
+                empty => {
+                    empty.insert(Loader::start(plan.clone(), v.progress.epoch, v.progress.batch, self.loader_threads)?)
+                }
             };
             let batch = loader.next()?;
             let step = v.progress.epoch * batches + v.progress.batch;

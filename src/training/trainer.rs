@@ -114,7 +114,9 @@ impl Trainer {
         threads: usize,
     ) -> Result<Self> {
         let compute = Compute::choose(device, precision)?;
-        on_own_thread(threads, || Self::assemble(model, view, stage, compute.device, [Kind::Float, compute.kind], threads))
+        on_own_thread(threads, || {
+            Self::assemble(model, view, stage, compute.device, [Kind::Float, compute.kind], threads)
+        })
     }
 
     /// As [`new`](Self::new), on a library thread; `kinds` are those of weights and of convolutions.
@@ -130,7 +132,10 @@ impl Trainer {
         let network = Network::assemble(model.config(), &|name| parameters.tensor(name))?;
         let config = ModelConfig { views: vec![view], ..model.config().clone() };
         if config.global_widths.is_none() && stage != Stage::Local {
-            return Err(Error::argument("stage", format!("{stage}, but the network has no global branch; only local fits")));
+            return Err(Error::argument(
+                "stage",
+                format!("{stage}, but the network has no global branch; only local fits"),
+            ));
         }
         Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads })
     }
@@ -153,7 +158,10 @@ impl Trainer {
     /// [`Error::Argument`] for a stage that a network without global branch does not have.
     pub fn start_stage(&mut self, stage: Stage) -> Result<()> {
         if self.config.global_widths.is_none() && stage != Stage::Local {
-            return Err(Error::argument("stage", format!("{stage}, but the network has no global branch; only local fits")));
+            return Err(Error::argument(
+                "stage",
+                format!("{stage}, but the network has no global branch; only local fits"),
+            ));
         }
         let threads = self.threads;
         on_own_thread(threads, || {
@@ -221,7 +229,8 @@ impl Trainer {
 
     /// Equation (2) with the stage's alpha and beta; with `train`, batch normalisation uses and learns the batch's statistics.
     pub(super) fn loss(&self, batch: &Batch, train: bool) -> Result<(Tensor, Losses)> {
-        let missing = |what: &str| Error::argument("batch", format!("it has no {what}, which the {} stage needs", self.stage));
+        let missing =
+            |what: &str| Error::argument("batch", format!("it has no {what}, which the {} stage needs", self.stage));
         let mut losses = Losses::default();
         let mut total: Option<Tensor> = None;
         let mut add = |term: Tensor, weight: f64| -> Result<f64> {

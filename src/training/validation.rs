@@ -70,8 +70,7 @@ fn of_global_maps(trainer: &Trainer, case: &TrainingCase) -> Result<f64> {
     let (mut both, mut either) = (0.0, 0.0);
     const AT_ONCE: usize = 16;
     for start in (0..slices).step_by(AT_ONCE) {
-        let shape =
-            Shape { view, t: 0, slices: AT_ONCE.min(slices - start), patch: None, global: Some(*size) };
+        let shape = Shape { view, t: 0, slices: AT_ONCE.min(slices - start), patch: None, global: Some(*size) };
         let place = Place { slice: start, row: 0, column: 0 };
         let sample = sample::cut(case, &shape, place, &Deformation::identity());
         let batch = Batch::new(&[sample], &shape)?;

@@ -1,5 +1,6 @@
 //! The program `ggpfn`: one file per subcommand, each only arguments, progress and printing; all work is the library's.
 
+mod dataset;
 mod demo;
 mod doctor;
 mod evaluate;
@@ -54,6 +55,7 @@ enum Command {
     NewModel(new_model::Arguments),
     Train(train::Arguments),
     Synth(synth::Arguments),
+    Dataset(dataset::Arguments),
     Info(info::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::NewModel(arguments) => new_model::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),
+        Command::Dataset(arguments) => dataset::run(arguments),
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),

@@ -119,8 +119,10 @@ fn read_maps(paths: &[PathBuf]) -> Result<Vec<Map>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let entries = std::fs::read_dir(path).map_err(|e| Error::File { action: "read", path: path.clone(), source: e })?;
-            let mut inside: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
+            let entries =
+                std::fs::read_dir(path).map_err(|e| Error::File { action: "read", path: path.clone(), source: e })?;
+            let mut inside: Vec<PathBuf> =
+                entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
             inside.sort();
             files.extend(inside);
         } else {
@@ -163,7 +165,8 @@ fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rn
     if !map.organs {
         let hosts: Vec<&Map> = maps.iter().filter(|other| other.organs).collect();
         let Some(host) = (!hosts.is_empty()).then(|| hosts[random.random_range(0..hosts.len())]) else {
-            let fault = format!("{} has the pancreas alone; a map with the other organs was expected beside it", map.name);
+            let fault =
+                format!("{} has the pancreas alone; a map with the other organs was expected beside it", map.name);
             return Err(Error::Argument { name: "--labels", fault });
         };
         sources.push(host.name.clone());
@@ -207,7 +210,11 @@ impl Names {
         let names = Names { folder: arguments.output.clone(), layout: arguments.layout.clone() };
         let [images, labels] = names.folders();
         for folder in [images, labels] {
-            std::fs::create_dir_all(&folder).map_err(|e| Error::File { action: "create the folder", path: folder, source: e })?;
+            std::fs::create_dir_all(&folder).map_err(|e| Error::File {
+                action: "create the folder",
+                path: folder,
+                source: e,
+            })?;
         }
         Ok(names)
     }

@@ -75,6 +75,11 @@ pub fn error(error: &Error) {
     bars().suspend(|| eprintln!("{text}"));
 }
 
+/// Whether a bar is shown, and not lines.
+pub fn is_interactive() -> bool {
+    std::io::stderr().is_terminal()
+}
+
 fn bars() -> &'static MultiProgress {
     BARS.get_or_init(|| {
         let hidden = QUIET.load(Ordering::Relaxed) || !std::io::stderr().is_terminal();
@@ -127,11 +132,6 @@ impl Display {
         Monitor::new(cancel().clone(), |progress| self.show(progress))
     }
 
-    /// Whether there is a bar: on a terminal.
-    pub fn is_terminal(&self) -> bool {
-        self.bar.is_some()
-    }
-
     /// Puts the bar where the work is, with a text beside it.
     pub fn set(&self, fraction: f64, text: &str) {
         if let Some(bar) = &self.bar {
@@ -140,7 +140,8 @@ impl Display {
         }
     }
 
-    fn show(&self, progress: &Progress) {
+    /// Shows how far the work is.
+    pub fn show(&self, progress: &Progress) {
         let Ok(mut lines) = self.lines.lock() else { return };
         let elapsed = lines.start.elapsed().as_secs_f64();
         let left = if progress.fraction > 0.02 {

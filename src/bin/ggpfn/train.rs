@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::inference::DeviceChoice;
-use ggpfn::io::{self, ReadOptions};
+use ggpfn::io::ReadOptions;
 use ggpfn::network::{Fusion, Model, ModelConfig};
 use ggpfn::training::{Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
@@ -25,6 +26,13 @@ use crate::terminal::{self, Display};
 pub struct Arguments {
     /// The data set's folder
     data: PathBuf,
+    /// How its files are arranged: msd, nihc or pairs (ggpfn dataset --help)
+    #[arg(long, default_value = "pairs")]
+    layout: Layout,
+    /// Which cases to train and to validate on (ggpfn dataset split). Without it and --validation a set of 8 cases and more is split in
+    /// the paper's proportions; a smaller one is trained on whole
+    #[arg(long, value_name = "FILE", conflicts_with = "validation")]
+    split: Option<PathBuf>,
     /// The run's folder
     #[arg(long, short, value_name = "FOLDER")]
     out: PathBuf,
@@ -61,7 +69,7 @@ pub struct Arguments {
     /// Stop after so many minutes, saved
     #[arg(long, value_name = "MINUTES")]
     max_minutes: Option<f64>,
-    /// A data set of its own to validate on
+    /// A data set of its own, of the same layout, to validate on
     #[arg(long, value_name = "FOLDER")]
     validation: Option<PathBuf>,
     /// Where prepared volumes are kept; by default in the run's folder
@@ -85,17 +93,18 @@ pub fn run(arguments: Arguments) -> Result<()> {
     create_folder(&arguments.out)?;
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
     create_folder(&cache)?;
-    let train = prepare(&find(&arguments.data)?, &config, &cache)?;
-    let validation = match &arguments.validation {
-        Some(folder) => prepare(&find(folder)?, &config, &cache)?,
-        None => Vec::new(),
-    };
+    let [train, validation] = choose(&arguments, options.seed)?;
+    let train = prepare(&train, &config, &cache)?;
+    let validation = prepare(&validation, &config, &cache)?;
     println!("{} cases to train on, {} to validate on", train.len(), validation.len());
     let mut run = Run::new(options, Cases { train, validation })?
         .folder(&arguments.out, arguments.resume)
         .device(arguments.device)
         .time(arguments.max_minutes.map(|minutes| Duration::from_secs_f64(60.0 * minutes)))
-        .provenance(json!({ "folder": arguments.data.file_name().map(|name| name.to_string_lossy()) }));
+        .provenance(json!({
+            "folder": arguments.data.file_name().map(|name| name.to_string_lossy()),
+            "layout": arguments.layout,
+        }));
     if let Some(model) = init {
         run = run.init(model);
     }
@@ -180,31 +189,30 @@ fn create_folder(folder: &Path) -> Result<()> {
     })
 }
 
-/// A case on disk.
-struct Files {
-    name: String,
-    image: PathBuf,
-    label: PathBuf,
-}
-
-fn find(folder: &Path) -> Result<Vec<Files>> {
-    let images = folder.join("images");
-    let entries = std::fs::read_dir(&images).map_err(|e| Error::File { action: "read", path: images, source: e })?;
-    let mut cases: Vec<Files> = entries
-        .filter_map(|entry| {
-            let image = entry.ok()?.path();
-            let name = image.file_name()?.to_string_lossy().into_owned();
-            let label = folder.join("labels").join(&name);
-            let name = name.split('.').next()?.to_string();
-            label.exists().then_some(Files { name, image, label })
-        })
-        .collect();
-    cases.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(cases)
+/// The cases to train on and those to validate on.
+fn choose(arguments: &Arguments, seed: u64) -> Result<[Vec<Case>; 2]> {
+    /// Fewer cases are somebody's own corrected ones, of which each is needed.
+    const WORTH_SPLITTING: usize = 8;
+    let cases = dataset::cases(&arguments.data, arguments.layout)?;
+    if let Some(folder) = &arguments.validation {
+        return Ok([cases, dataset::cases(folder, arguments.layout)?]);
+    }
+    let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
+    let own = arguments.out.join("split.json");
+    let split = match &arguments.split {
+        Some(path) => Split::read(path)?,
+        None if own.exists() => Split::read(&own)?,
+        None if cases.len() < WORTH_SPLITTING => return Ok([cases, Vec::new()]),
+        None => dataset::split(&names, SplitCounts::of(arguments.layout, cases.len())?, seed)?,
+    };
+    split.check(&names)?;
+    split.write(&own)?;
+    let chosen = |wanted: &[String]| cases.iter().filter(|case| wanted.contains(&case.name)).cloned().collect();
+    Ok([chosen(&split.train), chosen(&split.validation)])
 }
 
 /// Volumes ready to train on, from the cache where they were prepared before.
-fn prepare(cases: &[Files], config: &ModelConfig, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
+fn prepare(cases: &[Case], config: &ModelConfig, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
     let display = Display::new("preparing");
     let done = std::sync::atomic::AtomicUsize::new(0);
     // Two at a time: a large volume takes much memory while it is prepared.
@@ -222,10 +230,10 @@ fn prepare(cases: &[Files], config: &ModelConfig, cache: &Path) -> Result<Vec<Ar
                 let ready = match TrainingCase::open(&path, &key)? {
                     Some(ready) => ready,
                     None => {
-                        let volume = io::read(&case.image, &ReadOptions::default())?;
-                        let label = io::read(&case.label, &ReadOptions::default())?;
-                        let mask = label.voxels().mapv(|v| u8::from(v > 0.0));
-                        TrainingCase::new(&case.name, &volume, mask.view(), config)?.into_cache(&path, &key)?
+                        let loaded = dataset::load(case, &ReadOptions::default())?;
+                        loaded.notes.iter().for_each(|note| log::info!("{}: {note}", case.name));
+                        TrainingCase::new(&case.name, &loaded.volume, loaded.mask.view(), config)?
+                            .into_cache(&path, &key)?
                     }
                 };
                 let count = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
@@ -237,7 +245,7 @@ fn prepare(cases: &[Files], config: &ModelConfig, cache: &Path) -> Result<Vec<Ar
 }
 
 /// What a prepared volume depends on: its files as they are now, window and working spacing.
-fn cache_key(case: &Files, config: &ModelConfig) -> Result<String> {
+fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
     let mut hash = Sha256::new();
     for path in [&case.image, &case.label] {
         let fault = |e| Error::File { action: "read", path: path.clone(), source: e };
@@ -270,7 +278,7 @@ impl Watch {
             "{} {} {}/{}, loss {:.4}{dice}",
             event.view, event.stage, event.epoch[0], event.epoch[1], event.losses.total
         );
-        if self.display.is_terminal() {
+        if terminal::is_interactive() {
             let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
             self.display.set(event.fraction, &format!("{text}{left}"));
         } else if event.dice.is_some() || state.0.elapsed() > Duration::from_secs(30) {

@@ -31,16 +31,10 @@ fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch 
     let mask = voxels.mapv(|v| u8::from(v > 110.0));
     let volume = Volume::new(voxels, Geometry::axis_aligned([30, 20, 26], [1.0, 1.2, 2.0])).unwrap();
     let case = TrainingCase::new("case", &volume, mask.view(), config).unwrap();
-    let shape = Shape {
-        view: VIEW,
-        t: config.t,
-        slices,
-        patch: Some([16, 24]),
-        global: config.global_widths.map(|_| GLOBAL),
-    };
-    let samples: Vec<_> = (0..count)
-        .map(|i| sample::random(&case, &shape, i % 2 == 0, &Augmentation::default(), &mut random))
-        .collect();
+    let shape =
+        Shape { view: VIEW, t: config.t, slices, patch: Some([16, 24]), global: config.global_widths.map(|_| GLOBAL) };
+    let samples: Vec<_> =
+        (0..count).map(|i| sample::random(&case, &shape, i % 2 == 0, &Augmentation::default(), &mut random)).collect();
     Batch::new(&samples, &shape).unwrap()
 }
 
@@ -178,13 +172,8 @@ fn half_steps_of_two_trainers_averaged_are_one_trainer_with_both_gradients() {
     for step in 0..3 {
         a.gradients(batch(&config, 1, 2, 10 + step)).unwrap();
         b.gradients(batch(&config, 1, 2, 20 + step)).unwrap();
-        let mean: Vec<f32> = a
-            .flat_gradients()
-            .unwrap()
-            .iter()
-            .zip(b.flat_gradients().unwrap())
-            .map(|(x, y)| (x + y) / 2.0)
-            .collect();
+        let mean: Vec<f32> =
+            a.flat_gradients().unwrap().iter().zip(b.flat_gradients().unwrap()).map(|(x, y)| (x + y) / 2.0).collect();
         assert!(mean.iter().any(|g| *g != 0.0));
         for trainer in [&mut a, &mut b] {
             trainer.set_flat_gradients(&mean).unwrap();
