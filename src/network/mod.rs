@@ -12,6 +12,7 @@ pub mod layout;
 mod model_file;
 mod plain;
 pub mod sampling;
+mod shipped;
 
 pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT};
 pub use model_file::{Array, Model, WeightType};

@@ -218,7 +218,6 @@ impl Convolution {
 
     fn normalised(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         const MOMENTUM: f64 = 0.1;
-        let x = &if train { channels_last(x)? } else { x.shallow_clone() };
         let mut weight = weight_as(&self.weight, x.kind())?;
         let x = if x.dim() == 5 {
             if weight.dim() == 4 {
@@ -231,6 +230,9 @@ impl Convolution {
             }
             x.f_conv2d(&weight, None::<&Tensor>, [self.stride, self.stride], [1, 1], [1, 1], 1)?
         };
+        // Here and not before the convolution: normalisation keeps what it is given until its gradient is due, a convolution does not
+        // keep what it gives.
+        let x = if train { channels_last(&x)? } else { x };
         Ok(x.f_batch_norm(
             Some(&self.scale),
             Some(&self.shift),

@@ -1,5 +1,6 @@
 //! The program `ggpfn`: one file per subcommand, each only arguments, progress and printing; all work is the library's.
 
+mod combine;
 mod dataset;
 mod demo;
 mod doctor;
@@ -55,6 +56,7 @@ enum Command {
     NewModel(new_model::Arguments),
     Train(train::Arguments),
     Synth(synth::Arguments),
+    Combine(combine::Arguments),
     Dataset(dataset::Arguments),
     Info(info::Arguments),
     Doctor(doctor::Arguments),
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Command::NewModel(arguments) => new_model::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),
+        Command::Combine(arguments) => combine::run(arguments),
         Command::Dataset(arguments) => dataset::run(arguments),
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),

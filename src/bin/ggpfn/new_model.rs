@@ -62,7 +62,7 @@ fn parse_fusion(text: &str) -> std::result::Result<Fusion, String> {
     }
 }
 
-fn parse_weight_type(text: &str) -> std::result::Result<WeightType, String> {
+pub fn parse_weight_type(text: &str) -> std::result::Result<WeightType, String> {
     match text {
         "f32" => Ok(WeightType::F32),
         "f16" => Ok(WeightType::F16),

@@ -22,15 +22,15 @@ use crate::terminal::{self, Display};
 #[command(
     override_usage = "ggpfn segment [OPTIONS] <INPUT>... <OUTPUT>",
     after_help = "Examples:
-  ggpfn segment ct.nii.gz pancreas.nii.gz --model pancreas.safetensors
-  ggpfn segment dicom-folder pancreas.nrrd --model m.safetensors --probability p.nrrd --report r.json
-  ggpfn segment scans/*.nii.gz masks/ --model m.safetensors --device cuda"
+  ggpfn segment ct.nii.gz pancreas.nii.gz
+  ggpfn segment dicom-folder pancreas.nrrd --probability p.nrrd --report r.json
+  ggpfn segment scans/*.nii.gz masks/ --model my-own.safetensors --device cuda"
 )]
 pub struct Arguments {
     /// One or more inputs, then the output
     #[arg(required = true, num_args = 2.., value_names = ["INPUT", "OUTPUT"])]
     paths: Vec<PathBuf>,
-    /// The trained network (.safetensors)
+    /// The trained network (.safetensors); the small one that ships with ggpfn if left out
     #[arg(long, short, value_name = "FILE", env = "GGPFN_MODEL")]
     model: Option<PathBuf>,
     /// Views to use: axial, sagittal, coronal; all that the model has if left out
@@ -109,16 +109,10 @@ impl Job {
 pub fn run(arguments: Arguments) -> Result<()> {
     let jobs = jobs(&arguments)?;
     let options = options(&arguments)?;
-    let Some(path) = &arguments.model else {
-        return Err(Error::Argument {
-            name: "--model",
-            fault:
-                "no model was given, and this version ships none that is trained; name a file with --model or the \
-                    environment variable GGPFN_MODEL (`ggpfn new-model` makes an untrained one to try the program with)"
-                    .into(),
-        });
+    let (model, origin) = match &arguments.model {
+        Some(path) => (Model::load(path)?, path.display().to_string()),
+        None => (Model::shipped()?, Model::SHIPPED_NAME.to_string()),
     };
-    let model = Model::load(path)?;
     // Everything that can be known beforehand is, so that nobody waits for a result that cannot be stored.
     for job in &jobs {
         for image in job.images() {
@@ -128,7 +122,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let mut failure = None;
     for (number, job) in jobs.iter().enumerate() {
         let name = if jobs.len() > 1 { format!("{}/{}", number + 1, jobs.len()) } else { String::new() };
-        match segment_one(job, &model, path, &options, &arguments, &name) {
+        match segment_one(job, &model, &origin, &options, &arguments, &name) {
             Ok(()) => {}
             Err(error) if jobs.len() > 1 && !matches!(error, Error::Cancelled | Error::Device { .. }) => {
                 terminal::error(&error);
@@ -173,7 +167,7 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
 fn segment_one(
     job: &Job,
     model: &Model,
-    model_path: &Path,
+    model_origin: &str,
     options: &SegmentOptions,
     arguments: &Arguments,
     name: &str,
@@ -206,7 +200,7 @@ fn segment_one(
     io::write(&job.mask, Voxels::U8(result.mask.view()), geometry)?;
     let write_seconds = writing.elapsed().as_secs_f64();
     if let Some(path) = &job.report {
-        let report = report(job, model, model_path, &volume, &result, read_seconds, write_seconds);
+        let report = report(job, model, model_origin, &volume, &result, read_seconds, write_seconds);
         write_json(path, &report)?;
     }
     print_summary(job, &result, start.elapsed().as_secs_f64());
@@ -235,7 +229,7 @@ fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
 fn report(
     job: &Job,
     model: &Model,
-    model_path: &Path,
+    model_origin: &str,
     volume: &Volume,
     result: &Segmentation,
     read_seconds: f64,
@@ -263,7 +257,7 @@ fn report(
         "threshold": result.threshold,
         "view_weights": result.view_weights,
         "model": {
-            "file": model_path.display().to_string(),
+            "file": model_origin,
             "sha256": model.sha256(),
             "training": model.config().training,
         },
