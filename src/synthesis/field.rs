@@ -32,6 +32,18 @@ impl<const N: usize> Field<N> {
         Field { nodes, size, low, pitch }
     }
 
+    /// A field with given values at nodes every `pitch` mm; those of the function at the nodes are what
+    /// [`Field::linear`] meets.
+    pub fn from_fn(low: [f64; 3], high: [f64; 3], pitch: f64, value: impl Fn([f64; 3]) -> [f64; N]) -> Self {
+        let size = [0, 1, 2].map(|a| ((high[a] - low[a]).max(0.0) / pitch).ceil() as usize + 4);
+        let at = |a: usize, n: usize| low[a] + (n as f64 - 1.0) * pitch;
+        let nodes = (0..size[2])
+            .flat_map(|z| (0..size[1]).flat_map(move |y| (0..size[0]).map(move |x| [x, y, z])))
+            .map(|n| value([at(0, n[0]), at(1, n[1]), at(2, n[2])]))
+            .collect();
+        Field { nodes, size, low, pitch }
+    }
+
     /// The node before a point, counted so that its predecessor exists, and the point's fraction of the way to the next.
     fn place(&self, p: [f64; 3]) -> ([usize; 3], [f64; 3]) {
         let mut node = [0; 3];

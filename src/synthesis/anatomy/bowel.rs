@@ -69,9 +69,9 @@ fn stomach(dice: &mut Dice, scene: &mut Scene, cardia: P) {
     let hang = dice.between(0.0, 26.0);
     let front = -20.0 - 0.34 * (scene.trunk.reach()[1] - 80.0);
     let places = [
-        Node::round(add(cardia, [36.0, 12.0, 14.0]), 22.0 * fill),
-        Node::round(add(cardia, [42.0, -4.0, 0.0]), 31.0 * fill),
-        Node::round([62.0, front - 8.0, 38.0 - 0.2 * hang], 30.0 * fill),
+        Node::round(add(cardia, [38.0, 22.0, 10.0]), 27.0 * fill.powf(0.7)),
+        Node::round(add(cardia, [45.0, 0.0, -1.0]), 36.0 * fill.powf(0.7)),
+        Node::round([63.0, front - 6.0, 40.0 - 0.2 * hang], 32.0 * fill),
         Node::round([46.0, front - 26.0, 14.0 - 0.7 * hang], 26.0 * fill),
         Node::round([14.0, front - 30.0, 2.0 - hang], 22.0 * fill),
         Node::round([-14.0, 0.5 * (front - 24.0 + PYLORUS[1]), 4.0 - 0.4 * hang], 15.0 * fill.sqrt()),
@@ -170,26 +170,33 @@ pub fn colon(dice: &mut Dice, scene: &mut Scene) {
 /// The room is a jittered lattice; each loop is a walk over free neighbours, which prefers those with few ways out and so
 /// leaves little behind. Neighbouring runs are a pitch apart and thinner than that: they touch at most.
 pub fn small(dice: &mut Dice, scene: &mut Scene) {
-    let pitch = dice.between(24.0, 31.0);
-    let mesentery = 0.05 + 0.3 * scene.trunk.visceral;
-    let low = [-110.0, -110.0, -160.0];
-    let size = [220.0, 160.0, 170.0].map(|v: f64| (v / pitch) as usize + 1);
+    let pitch = dice.between(21.0, 28.0);
+    let mesentery = 0.02 + 0.25 * scene.trunk.visceral;
+    // Turned against the axes, so that no slice runs between two layers.
+    let turn = [dice.between(0.2, 0.7), dice.between(0.2, 0.7)];
+    let middle = [0.0, -30.0, -85.0];
+    let size = [260.0, 260.0, 260.0].map(|v: f64| (v / pitch) as usize + 1);
     let count = size[0] * size[1] * size[2];
     let cell = |n: usize| [n % size[0], n / size[0] % size[1], n / (size[0] * size[1])];
     let mut points = Vec::with_capacity(count);
     let mut free = Vec::with_capacity(count);
     for n in 0..count {
         let at = cell(n);
-        // Every second layer is shifted, so that no line of sight runs through.
-        let shift = if at[2] % 2 == 0 { 0.0 } else { 0.4 * pitch };
-        let place = std::array::from_fn(|a| low[a] + at[a] as f64 * pitch + if a < 2 { shift } else { 0.0 });
-        let p = dice.near(place, 0.08 * pitch);
+        let [x, y, z] = std::array::from_fn(|a| (at[a] as f64 - 0.5 * size[a] as f64) * pitch);
+        let [(s, c), (t, d)] = turn.map(f64::sin_cos);
+        let [y, z] = [c * y - s * z, s * y + c * z];
+        let p = dice.near(add(middle, [d * x - t * z, y, t * x + d * z]), 0.08 * pitch);
         let skipped = dice.chance(mesentery);
         // Below the transverse mesocolon on the right, up to the pancreas on the left; in front of the kidneys.
         let roof = mix(-58.0, -14.0, ((p[0] + 40.0) / 80.0).clamp(0.0, 1.0));
         let root = length(sub(p, [0.0, 0.0, -70.0])) < 0.9 * pitch;
-        let room = p[2] < roof && p[1] < 34.0 && !root && !skipped && scene.trunk.wall(p) < -0.5 * pitch - 1.0;
-        free.push(room && scene.clearance(p) > 0.42 * pitch);
+        let room = p[2] < roof
+            && p[2] > -170.0
+            && p[1] < 36.0
+            && !root
+            && !skipped
+            && scene.trunk.wall(p) < -0.45 * pitch - 1.0;
+        free.push(room && scene.clearance(p) > 0.36 * pitch);
         points.push(p);
     }
     let neighbours = |n: usize, free: &[bool]| -> Vec<usize> {
@@ -234,7 +241,7 @@ fn bowel_loop(dice: &mut Dice, scene: &mut Scene, points: &[P], pitch: f64) {
             if dice.chance(0.3) {
                 gas = if dice.chance(0.25) { dice.between(-0.6, 0.6) } else { -2.0 };
             }
-            Node { at: *at, half: [pitch * dice.between(0.37, 0.47); 2], gas }
+            Node { at: *at, half: [pitch * dice.between(0.42, 0.52); 2], gas }
         })
         .collect();
     for piece in Tube::through(&places, 7.0).pieces(6) {

@@ -147,7 +147,6 @@ struct Scene {
     trunk: Trunk,
     bodies: Vec<Body>,
     bend: Field<3>,
-    ripple: Field<3>,
     noise: Field<1>,
     size: f64,
 }
@@ -158,13 +157,15 @@ impl Scene {
         let trunk = Trunk::new(&mut dice);
         let bend = dice.between(10.0, 26.0);
         let bend = Field::new(&mut dice.0, BOX[0], BOX[1], 62.0, bend);
-        let ripple = Field::new(&mut dice.0, BOX[0], BOX[1], 30.0, 4.0);
+        let ripple = Field::new(&mut dice.0, BOX[0], BOX[1], 34.0, 6.0);
+        // Both vary over centimetres: between points 6 mm apart they are straight.
+        let bend = Field::from_fn(BOX[0], BOX[1], 6.0, |p| add(bend.cubic(p), ripple.cubic(p)));
         let noise = Field::new(&mut dice.0, BOX[0], BOX[1], 11.0, 1.0);
         // The displacement can push the skin out by some millimetres more.
         let reach = trunk.reach();
         let fit = (178.0 / reach[0]).min(140.0 / reach[1]).min(133.0 / reach[2]);
         let size = dice.between(0.9, 1.06).min(fit);
-        let mut scene = Scene { trunk, bodies: Vec::new(), bend, ripple, noise, size };
+        let mut scene = Scene { trunk, bodies: Vec::new(), bend, noise, size };
 
         scene.bodies = scene.trunk.bodies(&mut dice);
         let line = pancreas::Line::new(&mut dice, &scene.trunk);
@@ -180,7 +181,7 @@ impl Scene {
 
     /// Where a point of the bent abdomen comes from.
     fn straight(&self, p: P) -> P {
-        let moved = add(add(p, self.bend.cubic(p)), self.ripple.linear(p));
+        let moved = add(p, self.bend.linear(p));
         moved.map(|v| v / self.size)
     }
 
@@ -206,17 +207,15 @@ impl Scene {
     /// What lies at a point, of these bodies.
     fn label(&self, p: P, bodies: &[&Body]) -> u8 {
         let local = self.local(p);
-        let (mut before, mut same, mut group) = (f64::MAX, f64::MAX, u8::MAX);
-        for body in bodies {
-            if body.group != group {
-                before = f64::min(before, same);
-                (same, group) = (f64::MAX, body.group);
-            }
-            let (distance, label) = (body.answer)(p, &local);
-            if distance < 0.0 && before >= body.gap {
+        let mut before = f64::MAX;
+        // Of an organ's pieces the deepest speaks: a tube has no walls where its pieces meet.
+        for organ in bodies.chunk_by(|a, b| a.group == b.group) {
+            let nearest = organ.iter().map(|body| (body.answer)(p, &local)).min_by(|a, b| a.0.total_cmp(&b.0));
+            let Some((distance, label)) = nearest else { continue };
+            if distance < 0.0 && before >= organ[0].gap {
                 return label;
             }
-            same = same.min(distance);
+            before = before.min(distance);
         }
         self.trunk.layer(p, &local)
     }

@@ -93,8 +93,8 @@ impl Trunk {
         let [right, left] = self.domes;
         let lobe = |x: f64| (-(p[0] - x).powi(2) / 2800.0 - (p[1] + 5.0).powi(2) / 9000.0).exp();
         let top = 66.0 + (right - 66.0) * lobe(-66.0) + (left - 66.0) * lobe(68.0);
-        let reach = mix(0.45, 1.0, ramp(-60.0, 60.0, p[1])) * self.recess;
-        let near = (1.0 - (-wall / 42.0).clamp(0.0, 1.0)).powi(2);
+        let reach = mix(0.3, 1.0, ramp(-50.0, 70.0, p[1])) * self.recess;
+        let near = (1.0 - (-wall / 34.0).clamp(0.0, 1.0)).powi(2);
         (p[2] - top + reach * near) * (1.0 - 0.45 * near)
     }
 
@@ -112,6 +112,9 @@ impl Trunk {
 
     /// What lies at a point where there is no organ.
     pub fn layer(&self, p: P, local: &Local) -> u8 {
+        if p[0].abs() < 34.0 && p[1] > self.spine(p[2]) + 18.0 && local.wall < 4.0 {
+            return organ::MUSCLE;
+        }
         if local.wall < 0.0 {
             if local.above < 0.0 {
                 return organ::FAT;
@@ -149,9 +152,9 @@ impl Trunk {
                     place(49.0, -4.0, -160.0, 18.0, 19.0),
                 ],
                 vec![
-                    place(52.0, 19.0, 34.0, 9.0, 4.0),
-                    place(62.0, 22.0, -50.0, 15.0, 6.5),
-                    place(68.0, 22.0, -160.0, 18.0, 7.0),
+                    place(46.0, 26.0, 34.0, 7.0, 4.0),
+                    place(56.0, 27.0, -50.0, 14.0, 6.0),
+                    place(66.0, 26.0, -160.0, 18.0, 7.0),
                 ],
                 vec![
                     place(13.0, -30.0, 72.0, 3.5, 5.0),

@@ -166,7 +166,7 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
     for (label, side) in [(organ::RIGHT_KIDNEY, -1.0), (organ::LEFT_KIDNEY, 1.0)] {
         let low = if side < 0.0 { dice.between(-46.0, -26.0) } else { dice.between(-30.0, -12.0) };
         let out = dice.between(60.0, 67.0) + 3.0 * scene.trunk.visceral;
-        let middle = [side * out, scene.trunk.spine(low) + dice.between(2.0, 8.0), low];
+        let middle = [side * out, scene.trunk.spine(low) + dice.between(-3.0, 4.0), low];
         let size = dice.between(0.9, 1.1);
         let half = [dice.between(25.0, 29.0) * size, dice.between(23.0, 27.0) * size, dice.between(49.0, 60.0) * size];
         let lean = dice.between(0.12, 0.28);
