@@ -1,7 +1,7 @@
 //! Oesophagus, stomach, duodenum, colon and small bowel: hollow tubes with gas where it rises to.
 
 use super::pancreas::Line;
-use super::shape::{add, length, mix, sub, Dice, Node, Tube, P};
+use super::shape::{add, length, meet, mix, sub, Dice, Node, Tube, P};
 use super::viscera::push_tube;
 use super::{organ, Body, Scene};
 
@@ -29,7 +29,7 @@ fn duodenum(dice: &mut Dice, scene: &mut Scene, line: &Line) {
     let top = line.head[1];
     let low = line.head[3];
     let r = dice.between(9.5, 12.5);
-    let right = top.at[0] - top.half[0] - r + 1.5;
+    let right = top.at[0] - top.half[0] - r + 3.5;
     let under = low.at[2] - r - dice.between(1.0, 7.0);
     let c = line.confluence;
     let aorta = scene.trunk.before_spine(under) - 20.0;
@@ -67,7 +67,7 @@ fn duodenum(dice: &mut Dice, scene: &mut Scene, line: &Line) {
 fn stomach(dice: &mut Dice, scene: &mut Scene, cardia: P) {
     let fill = dice.between(0.62, 1.2);
     let hang = dice.between(0.0, 26.0);
-    let front = -20.0 - 0.34 * (scene.trunk.reach()[1] - 80.0);
+    let front = -0.32 * scene.trunk.depth();
     let places = [
         Node::round(add(cardia, [38.0, 22.0, 10.0]), 27.0 * fill.powf(0.7)),
         Node::round(add(cardia, [45.0, 0.0, -1.0]), 36.0 * fill.powf(0.7)),
@@ -85,7 +85,7 @@ fn stomach(dice: &mut Dice, scene: &mut Scene, cardia: P) {
     for piece in tube.pieces(6) {
         scene.bodies.push(Body::new(organ::STOMACH, 0.0, piece.bounds().grown(4.0), move |p, local| {
             let d = piece.distance(p) + 1.5 * local.noise;
-            let d = d.max(local.wall + 3.0).max(local.above + 2.0);
+            let d = meet(d, local.wall + 3.0, 9.0).max(local.above + 2.0);
             let label = match () {
                 _ if d > -wall - meal * local.noise.abs() => organ::STOMACH,
                 _ if p[1] < level => organ::GAS,
@@ -110,7 +110,7 @@ impl Grown for [P; 2] {
 pub fn colon(dice: &mut Dice, scene: &mut Scene) {
     let v = scene.trunk.visceral;
     let side = 92.0 + 14.0 * v;
-    let front = -30.0 - 32.0 * v;
+    let front = 27.0 - scene.trunk.depth();
     let sag = dice.between(0.0, 45.0);
     let wide = dice.between(0.8, 1.25);
     let mut points = vec![
@@ -159,7 +159,7 @@ pub fn colon(dice: &mut Dice, scene: &mut Scene) {
     for piece in tube.pieces(9) {
         scene.bodies.push(Body::new(organ::COLON, 1.5, piece.bounds().grown(3.0), move |p, local| {
             let hit = piece.hit(p);
-            let d = (hit.distance + 1.5 * local.noise).max(local.wall + 2.0).max(local.above + 2.0);
+            let d = meet(hit.distance + 1.5 * local.noise, local.wall + 2.0, 5.0).max(local.above + 2.0);
             (d, if d < -2.5 && hit.is_gas(p) { organ::GAS } else { organ::COLON })
         }));
     }
@@ -171,7 +171,7 @@ pub fn colon(dice: &mut Dice, scene: &mut Scene) {
 /// leaves little behind. Neighbouring runs are a pitch apart and thinner than that: they touch at most.
 pub fn small(dice: &mut Dice, scene: &mut Scene) {
     let pitch = dice.between(21.0, 28.0);
-    let mesentery = 0.02 + 0.25 * scene.trunk.visceral;
+    let mesentery = 0.25 * scene.trunk.visceral;
     // Turned against the axes, so that no slice runs between two layers.
     let turn = [dice.between(0.2, 0.7), dice.between(0.2, 0.7)];
     let middle = [0.0, -30.0, -85.0];
@@ -188,15 +188,11 @@ pub fn small(dice: &mut Dice, scene: &mut Scene) {
         let p = dice.near(add(middle, [d * x - t * z, y, t * x + d * z]), 0.08 * pitch);
         let skipped = dice.chance(mesentery);
         // Below the transverse mesocolon on the right, up to the pancreas on the left; in front of the kidneys.
-        let roof = mix(-58.0, -14.0, ((p[0] + 40.0) / 80.0).clamp(0.0, 1.0));
-        let root = length(sub(p, [0.0, 0.0, -70.0])) < 0.9 * pitch;
-        let room = p[2] < roof
-            && p[2] > -170.0
-            && p[1] < 36.0
-            && !root
-            && !skipped
-            && scene.trunk.wall(p) < -0.45 * pitch - 1.0;
-        free.push(room && scene.clearance(p) > 0.36 * pitch);
+        let roof = mix(-38.0, 8.0, ((p[0] + 40.0) / 90.0).clamp(0.0, 1.0));
+        let root = length(sub(p, [0.0, 0.0, -70.0])) < 0.7 * pitch;
+        let room =
+            p[2] < roof && p[2] > -170.0 && p[1] < 46.0 && !root && !skipped && scene.trunk.wall(p) < -0.3 * pitch;
+        free.push(room && scene.clearance(p) > 0.24 * pitch);
         points.push(p);
     }
     let neighbours = |n: usize, free: &[bool]| -> Vec<usize> {
@@ -241,7 +237,7 @@ fn bowel_loop(dice: &mut Dice, scene: &mut Scene, points: &[P], pitch: f64) {
             if dice.chance(0.3) {
                 gas = if dice.chance(0.25) { dice.between(-0.6, 0.6) } else { -2.0 };
             }
-            Node { at: *at, half: [pitch * dice.between(0.42, 0.52); 2], gas }
+            Node { at: *at, half: [pitch * dice.between(0.44, 0.54); 2], gas }
         })
         .collect();
     for piece in Tube::through(&places, 7.0).pieces(6) {

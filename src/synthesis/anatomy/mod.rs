@@ -97,8 +97,8 @@ pub struct Labels {
     pub spacing: [f64; 3],
 }
 
-/// Low and high corner of what is drawn, 372 x 288 x 260 mm.
-const BOX: [P; 2] = [[-186.0, -148.0, -145.0], [186.0, 140.0, 115.0]];
+/// Low and high corner of what is drawn, 380 x 300 x 260 mm.
+const BOX: [P; 2] = [[-190.0, -156.0, -145.0], [190.0, 144.0, 115.0]];
 
 /// Widest gap that a body may keep; bodies farther away than this need not be asked.
 const WIDEST_GAP: f64 = 6.0;
@@ -163,7 +163,7 @@ impl Scene {
         let noise = Field::new(&mut dice.0, BOX[0], BOX[1], 11.0, 1.0);
         // The displacement can push the skin out by some millimetres more.
         let reach = trunk.reach();
-        let fit = (178.0 / reach[0]).min(140.0 / reach[1]).min(133.0 / reach[2]);
+        let fit = (182.0 / reach[0]).min(148.0 / reach[1]).min(137.0 / reach[2]);
         let size = dice.between(0.9, 1.06).min(fit);
         let mut scene = Scene { trunk, bodies: Vec::new(), bend, noise, size };
 
@@ -221,7 +221,7 @@ impl Scene {
     }
 }
 
-/// An abdomen from the lung bases to the lower lumbar spine, drawn from a seed: 372 x 288 x 260 mm at `spacing` mm, in each
+/// An abdomen from the lung bases to the lower lumbar spine, drawn from a seed: 380 x 300 x 260 mm at `spacing` mm, in each
 /// direction. Spacings are kept within 0.5 and 10 mm. A seed gives one map per spacing, on any number of threads.
 pub fn anatomy(seed: u64, spacing: f64) -> Labels {
     let spacing = if spacing.is_finite() { spacing.clamp(0.5, 10.0) } else { 2.0 };
@@ -244,7 +244,11 @@ pub fn anatomy(seed: u64, spacing: f64) -> Labels {
                 let corner = point(x0 as f64 - 0.5, y0 as f64 - 0.5, z0 - 0.5);
                 // The displacement can stretch a block.
                 let radius = 1.6 * length(sub(middle, corner)) / scene.size;
-                let bodies = scene.around(scene.straight(middle), radius);
+                let centre = scene.straight(middle);
+                if scene.trunk.wall(centre) > scene.trunk.thickest() + 1.6 * radius {
+                    continue;
+                }
+                let bodies = scene.around(centre, radius);
                 for z in 0..deep {
                     for y in y0..(y0 + edge).min(ny) {
                         for x in x0..(x0 + edge).min(nx) {

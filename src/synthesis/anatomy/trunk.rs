@@ -32,18 +32,18 @@ impl Trunk {
     pub fn new(dice: &mut Dice) -> Self {
         // Fat under the skin and fat inside go together, but not closely.
         let fat = dice.between(0.0, 1.0);
-        let visceral = (0.55 * fat + dice.between(0.0, 0.45)).clamp(0.0, 1.0);
+        let visceral = 0.65 * fat * fat + dice.between(0.0, 0.35);
         Trunk {
-            width: 122.0 + 16.0 * visceral + dice.between(-4.0, 4.0),
-            front: 80.0 + 38.0 * visceral + dice.between(-6.0, 6.0),
+            width: 127.0 + 15.0 * visceral + dice.between(-4.0, 4.0),
+            front: 84.0 + 36.0 * visceral + dice.between(-6.0, 6.0),
             back: dice.between(82.0, 90.0),
             fat: [
                 5.0 + 28.0 * fat * dice.between(0.6, 1.0),
                 4.0 + 20.0 * fat * dice.between(0.6, 1.0),
-                5.0 + 24.0 * fat * dice.between(0.5, 1.0),
+                5.0 + 18.0 * fat * dice.between(0.5, 1.0),
             ],
             brawn: dice.between(0.75, 1.25),
-            domes: [dice.between(86.0, 104.0), dice.between(78.0, 96.0)],
+            domes: [dice.between(90.0, 110.0), dice.between(80.0, 100.0)],
             recess: dice.between(50.0, 75.0),
             pitch: dice.between(33.0, 37.0),
             curve: dice.between(0.4, 1.3),
@@ -58,6 +58,16 @@ impl Trunk {
             self.front - MIDDLE + 11.0 * self.brawn + self.fat[0] + 2.0,
             self.back + MIDDLE + 12.0 * self.brawn + self.fat[2] + 2.0,
         ]
+    }
+
+    /// y of the wall in front, without its sign.
+    pub fn depth(&self) -> f64 {
+        self.front - MIDDLE
+    }
+
+    /// More than the wall is thick anywhere.
+    pub fn thickest(&self) -> f64 {
+        20.0 * self.brawn + self.fat.iter().fold(0.0, |most, fat| fat.max(most))
     }
 
     /// The distance from the space inside the wall.
@@ -83,9 +93,11 @@ impl Trunk {
         // In front two straight muscles with a thin seam between, at the sides three sheets and the ribs.
         let straight = mix(3.0, 9.0, ramp(4.0, 14.0, side)) - 3.0 * ramp(50.0, 62.0, side) * ramp(84.0, 72.0, side);
         let muscle = self.brawn * mix(mix(14.0, straight, front * ramp(100.0, 60.0, side)), 11.0, back);
-        let fat = mix(mix(self.fat[1], self.fat[0], front), self.fat[2], back);
+        // Fat fills what the muscles leave, so that the skin is smooth.
+        let filled = (1.0 - back) * front * (9.0 - straight) * self.brawn;
+        let fat = mix(mix(self.fat[1], self.fat[0], front), self.fat[2], back) + 0.85 * filled;
         // The furrow along the back.
-        [muscle, (fat - 4.0 * back * (-side * side / 150.0).exp()).max(2.5)]
+        [muscle, (fat - 4.0 * back * (-side * side / 150.0).exp()).max(5.0)]
     }
 
     /// How far a point lies above the diaphragm (mm along z, shortened where that is steep).
@@ -191,11 +203,11 @@ impl Trunk {
     /// Vertebral bodies with waists, discs, arches, processes and the canal. Discs have the density of muscle and get its
     /// number.
     fn vertebrae(&self, dice: &mut Dice) -> Body {
-        let pitch = self.pitch;
+        let (pitch, brawn) = (self.pitch, self.brawn);
         let first = dice.between(-6.0, 6.0) + 0.5 * pitch;
         let size = dice.between(0.93, 1.07);
         let knots: Vec<f64> = (-40..=40).map(|n| self.spine(n as f64 * 5.0)).collect();
-        Body::new(organ::VERTEBRAE, 0.0, [[-46.0, 15.0, -220.0], [46.0, 130.0, 220.0]], move |p, _| {
+        Body::new(organ::VERTEBRAE, 0.0, [[-46.0, 15.0, -220.0], [46.0, 130.0, 220.0]], move |p, local| {
             let at = ((p[2] + 200.0) / 5.0).clamp(0.0, 79.9);
             let y = p[1] - mix(knots[at as usize], knots[at as usize + 1], at.fract());
             let x = p[0].abs();
@@ -224,7 +236,7 @@ impl Trunk {
                 _ if bone < 0.0 => organ::VERTEBRAE,
                 _ => organ::MUSCLE,
             };
-            (bone.min(disc).min(canal), label)
+            (bone.min(disc).min(canal).max(local.wall - 7.5 * brawn), label)
         })
     }
 

@@ -167,7 +167,7 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
         let low = if side < 0.0 { dice.between(-46.0, -26.0) } else { dice.between(-30.0, -12.0) };
         let out = dice.between(60.0, 67.0) + 3.0 * scene.trunk.visceral;
         let middle = [side * out, scene.trunk.spine(low) + dice.between(-3.0, 4.0), low];
-        let size = dice.between(0.9, 1.1);
+        let size = dice.between(0.94, 1.16);
         let half = [dice.between(25.0, 29.0) * size, dice.between(23.0, 27.0) * size, dice.between(49.0, 60.0) * size];
         let lean = dice.between(0.12, 0.28);
         let back = dice.between(0.05, 0.2);
@@ -181,7 +181,7 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
             let [x, y] = [p[0] - middle[0] + side * lean * z, p[1] - middle[1] - back * z];
             let q = [cos * x + sin * y, cos * y - sin * x, z];
             let whole = ellipsoid(q, half);
-            let notch = ellipsoid([q[0] + side * half[0] * 0.72, q[1], z], [17.0 * sinus, 8.0 * sinus, 21.0 * sinus]);
+            let notch = ellipsoid([q[0] + side * half[0] * 0.72, q[1], z], [18.0 * sinus, 9.0 * sinus, 22.0 * sinus]);
             let d = meet(whole, -notch, 5.0).max(local.wall + 2.0);
             (d + 0.6 * local.noise, label)
         }));
@@ -219,8 +219,8 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
         }));
     }
 
-    let size = dice.between(0.82, 1.22);
-    let middle = dice.near([101.0, 46.0, 38.0], 5.0);
+    let size = dice.between(0.85, 1.35);
+    let middle = dice.near([103.0, 46.0, 38.0], 5.0);
     let half = [dice.between(25.0, 31.0) * size, dice.between(43.0, 50.0) * size, dice.between(45.0, 54.0) * size];
     let (sin, cos) = dice.between(-0.75, -0.4).sin_cos();
     let roll = dice.between(0.1, 0.5);
@@ -239,15 +239,15 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
 
 /// The liver, which fills what room there is under the right dome.
 pub fn soft(dice: &mut Dice, scene: &mut Scene) {
-    let size = dice.between(0.92, 1.08);
-    let right = dice.near([-82.0, 10.0, 36.0], 5.0);
-    let right_half = [82.0 * size, 88.0 * size, dice.between(82.0, 102.0) * size];
-    let left = dice.near([-2.0, -38.0, 54.0], 5.0);
-    let left_half = [dice.between(48.0, 80.0) * size, 40.0 * size, dice.between(30.0, 40.0)];
-    let edge = dice.between(-76.0, -40.0);
-    let slope = dice.between(0.5, 0.72);
+    let size = dice.between(0.98, 1.12);
+    let right = dice.near([-84.0, 10.0, 34.0], 5.0);
+    let right_half = [82.0 * size, 88.0 * size, dice.between(92.0, 112.0) * size];
+    let left = dice.near([-2.0, 38.0 - scene.trunk.depth(), 56.0], 5.0);
+    let left_half = [dice.between(58.0, 92.0) * size, 42.0 * size, dice.between(31.0, 42.0)];
+    let edge = dice.between(-92.0, -52.0);
+    let slope = dice.between(0.55, 0.75);
     let porta = dice.near([-26.0, 2.0, 2.0], 3.0);
-    let cleft = dice.near([-8.0, -58.0, 26.0], 4.0);
+    let cleft = dice.near([-8.0, 14.0 - scene.trunk.depth(), 26.0], 4.0);
     let depth = dice.between(3.0, 6.0);
     let bounds = [[-190.0, -140.0, -140.0], [110.0, 120.0, 130.0]];
     scene.bodies.push(Body::new(organ::LIVER, 1.5, bounds, move |p, local| {
