@@ -29,7 +29,7 @@ fn duodenum(dice: &mut Dice, scene: &mut Scene, line: &Line) {
     let top = line.head[1];
     let low = line.head[3];
     let r = dice.between(9.5, 12.5);
-    let right = top.at[0] - top.half[0] - r + 3.5;
+    let right = top.at[0] - top.half[0] - r + 5.0;
     let under = low.at[2] - r - dice.between(1.0, 7.0);
     let c = line.confluence;
     let aorta = scene.trunk.before_spine(under) - 20.0;
@@ -66,11 +66,13 @@ fn duodenum(dice: &mut Dice, scene: &mut Scene, line: &Line) {
 /// From the cardia up into the fundus, down the body, across to the pylorus; nearly empty to well filled.
 fn stomach(dice: &mut Dice, scene: &mut Scene, cardia: P) {
     let fill = dice.between(0.62, 1.2);
+    // The fundus follows the left dome of the diaphragm.
+    let up = 0.7 * (scene.trunk.domes[1] - 86.0);
     let hang = dice.between(0.0, 26.0);
     let front = -0.32 * scene.trunk.depth();
     let places = [
-        Node::round(add(cardia, [38.0, 22.0, 10.0]), 27.0 * fill.powf(0.7)),
-        Node::round(add(cardia, [45.0, 0.0, -1.0]), 36.0 * fill.powf(0.7)),
+        Node::round(add(cardia, [38.0, 22.0, 10.0 + up]), 27.0 * fill.powf(0.7)),
+        Node::round(add(cardia, [45.0, 0.0, -1.0 + up]), 36.0 * fill.powf(0.7)),
         Node::round([63.0, front - 6.0, 40.0 - 0.2 * hang], 32.0 * fill),
         Node::round([46.0, front - 26.0, 14.0 - 0.7 * hang], 26.0 * fill),
         Node::round([14.0, front - 30.0, 2.0 - hang], 22.0 * fill),
@@ -188,11 +190,13 @@ pub fn small(dice: &mut Dice, scene: &mut Scene) {
         let p = dice.near(add(middle, [d * x - t * z, y, t * x + d * z]), 0.08 * pitch);
         let skipped = dice.chance(mesentery);
         // Below the transverse mesocolon on the right, up to the pancreas on the left; in front of the kidneys.
-        let roof = mix(-38.0, 8.0, ((p[0] + 40.0) / 90.0).clamp(0.0, 1.0));
+        let roof = mix(-46.0, 8.0, ((p[0] - 5.0) / 45.0).clamp(0.0, 1.0));
         let root = length(sub(p, [0.0, 0.0, -70.0])) < 0.7 * pitch;
         let room =
             p[2] < roof && p[2] > -170.0 && p[1] < 46.0 && !root && !skipped && scene.trunk.wall(p) < -0.3 * pitch;
-        free.push(room && scene.clearance(p) > 0.24 * pitch);
+        // Not into the hilum of a kidney.
+        let near = if p[1] > 18.0 { 0.5 } else { 0.24 };
+        free.push(room && scene.clearance(p) > near * pitch);
         points.push(p);
     }
     let neighbours = |n: usize, free: &[bool]| -> Vec<usize> {

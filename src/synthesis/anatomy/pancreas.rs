@@ -99,7 +99,7 @@ pub fn pancreas(dice: &mut Dice, scene: &mut Scene, line: &Line) {
     let boxes = [body.bounds(), head.bounds(), uncinate.bounds()];
     let low = std::array::from_fn(|a| boxes.iter().map(|b| b[0][a]).fold(f64::MAX, f64::min) - 6.0);
     let high = std::array::from_fn(|a| boxes.iter().map(|b| b[1][a]).fold(f64::MIN, f64::max) + 6.0);
-    let rough = dice.between(1.0, 3.4);
+    let rough = dice.between(1.6, 4.4);
     let pitch = dice.between(5.0, 7.5);
     let lobules = Field::<1>::new(&mut dice.0, low, high, pitch, rough);
     let smooth = move |p: P| {

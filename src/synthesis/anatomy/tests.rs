@@ -158,16 +158,3 @@ fn spacing_sets_the_grid() {
     assert_eq!((labels.ids.dim(), labels.spacing), ((26, 30, 38), [10.0; 3]));
     assert_eq!(anatomy(1, 99.0), labels);
 }
-
-#[test]
-#[ignore]
-fn dump() {
-    let folder = std::env::var("DUMP").unwrap();
-    for seed in 0..std::env::var("SEEDS").unwrap().parse().unwrap() {
-        let t = std::time::Instant::now();
-        let sp: f64 = std::env::var("SP").unwrap().parse().unwrap();
-        let labels = anatomy(seed, sp);
-        eprintln!("{seed} {:?} {:?} {}", t.elapsed(), labels.ids.dim(), Scene::new(seed).bodies.len());
-        std::fs::write(format!("{folder}/{seed}.raw"), labels.ids.as_slice().unwrap()).unwrap();
-    }
-}

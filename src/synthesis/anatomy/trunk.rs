@@ -14,7 +14,7 @@ pub struct Trunk {
     /// How much thicker than usual the muscles are.
     brawn: f64,
     /// Heights of the right and left dome of the diaphragm.
-    domes: [f64; 2],
+    pub domes: [f64; 2],
     /// How deep the lungs reach down behind.
     recess: f64,
     /// From one vertebra to the next.

@@ -220,7 +220,7 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
     }
 
     let size = dice.between(0.85, 1.35);
-    let middle = dice.near([103.0, 46.0, 38.0], 5.0);
+    let middle = dice.near([103.0, 46.0, 38.0 + 0.5 * (scene.trunk.domes[1] - 88.0)], 5.0);
     let half = [dice.between(25.0, 31.0) * size, dice.between(43.0, 50.0) * size, dice.between(45.0, 54.0) * size];
     let (sin, cos) = dice.between(-0.75, -0.4).sin_cos();
     let roll = dice.between(0.1, 0.5);
@@ -246,7 +246,7 @@ pub fn soft(dice: &mut Dice, scene: &mut Scene) {
     let left_half = [dice.between(58.0, 92.0) * size, 42.0 * size, dice.between(31.0, 42.0)];
     let edge = dice.between(-92.0, -52.0);
     let slope = dice.between(0.55, 0.75);
-    let porta = dice.near([-26.0, 2.0, 2.0], 3.0);
+    let porta = dice.near([-26.0, -5.0, 0.0], 3.0);
     let cleft = dice.near([-8.0, 14.0 - scene.trunk.depth(), 26.0], 4.0);
     let depth = dice.between(3.0, 6.0);
     let bounds = [[-190.0, -140.0, -140.0], [110.0, 120.0, 130.0]];
@@ -256,7 +256,7 @@ pub fn soft(dice: &mut Dice, scene: &mut Scene) {
         // The face towards the bowel rises to the left and to the back.
         let under = edge + slope * (p[0] + 125.0) + 0.22 * (p[1] + 20.0).max(0.0) - p[2];
         let d = meet(whole, 0.82 * under, 16.0);
-        let d = meet(d, -ellipsoid(at(porta), [36.0, 34.0, 34.0]), 12.0);
+        let d = meet(d, -ellipsoid(at(porta), [31.0, 27.0, 31.0]), 12.0);
         let q = at(cleft);
         let fissure = dot(q, [0.96, -0.28, 0.0]).abs().max(q[1].abs() - 24.0).max(q[2].abs() - 20.0) - depth;
         let d = meet(d, -fissure, 5.0);
