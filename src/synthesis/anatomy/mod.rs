@@ -116,6 +116,9 @@ struct Local {
 /// A distance and what there is where it is negative.
 type Answer = (f64, u8);
 
+/// Answers for any point.
+type Solid = dyn Fn(P, &Local) -> Answer + Send + Sync;
+
 /// Something that fills a part of the abdomen.
 struct Body {
     /// Bodies in a row of the same group are one organ, which keeps no gap from itself.
@@ -123,7 +126,7 @@ struct Body {
     /// Least distance from all bodies before it.
     gap: f64,
     bounds: [P; 2],
-    answer: Box<dyn Fn(P, &Local) -> Answer + Send + Sync>,
+    answer: Box<Solid>,
 }
 
 impl Body {
@@ -155,7 +158,7 @@ impl Scene {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
         let trunk = Trunk::new(&mut dice);
-        let bend = dice.between(10.0, 26.0);
+        let bend = dice.between(10.0, 24.0);
         let bend = Field::new(&mut dice.0, BOX[0], BOX[1], 62.0, bend);
         let ripple = Field::new(&mut dice.0, BOX[0], BOX[1], 34.0, 6.0);
         // Both vary over centimetres: between points 6 mm apart they are straight.
@@ -163,7 +166,7 @@ impl Scene {
         let noise = Field::new(&mut dice.0, BOX[0], BOX[1], 11.0, 1.0);
         // The displacement can push the skin out by some millimetres more.
         let reach = trunk.reach();
-        let fit = (182.0 / reach[0]).min(148.0 / reach[1]).min(137.0 / reach[2]);
+        let fit = (179.0 / reach[0]).min(145.0 / reach[1]).min(134.0 / reach[2]);
         let size = dice.between(0.9, 1.06).min(fit);
         let mut scene = Scene { trunk, bodies: Vec::new(), bend, noise, size };
 
@@ -222,7 +225,7 @@ impl Scene {
 }
 
 /// An abdomen from the lung bases to the lower lumbar spine, drawn from a seed: 380 x 300 x 260 mm at `spacing` mm, in each
-/// direction. Spacings are kept within 0.5 and 10 mm. A seed gives one map per spacing, on any number of threads.
+/// direction. The skin of the stoutest may just reach the edge. Spacings are kept within 0.5 and 10 mm. A seed gives one map per spacing, on any number of threads.
 pub fn anatomy(seed: u64, spacing: f64) -> Labels {
     let spacing = if spacing.is_finite() { spacing.clamp(0.5, 10.0) } else { 2.0 };
     let scene = Scene::new(seed);

@@ -163,15 +163,10 @@ impl Tube {
 
     /// The box around it: low and high corner.
     pub fn bounds(&self) -> [P; 2] {
-        let mut bounds = [[f64::MAX; 3], [f64::MIN; 3]];
-        for node in &self.nodes {
-            let r = node.half[0].max(node.half[1]);
-            for a in 0..3 {
-                bounds[0][a] = bounds[0][a].min(node.at[a] - r);
-                bounds[1][a] = bounds[1][a].max(node.at[a] + r);
-            }
-        }
-        bounds
+        let wide = |node: &Node| node.half[0].max(node.half[1]);
+        let low = |a: usize| self.nodes.iter().map(|n| n.at[a] - wide(n)).fold(f64::MAX, f64::min);
+        let high = |a: usize| self.nodes.iter().map(|n| n.at[a] + wide(n)).fold(f64::MIN, f64::max);
+        [[0, 1, 2].map(low), [0, 1, 2].map(high)]
     }
 
     /// The distance from the tube, and where on it.

@@ -261,7 +261,9 @@ impl Trunk {
                     degrees += 12.0;
                 }
                 for piece in Tube::through(&places, 7.0).pieces(6) {
-                    bodies.push(Body::tube(organ::RIBS, 0.0, piece));
+                    bodies.push(Body::new(organ::RIBS, 0.0, piece.bounds(), move |p, local| {
+                        (piece.distance(p).max(local.wall - 6.8), organ::RIBS)
+                    }));
                 }
             }
         }

@@ -219,7 +219,7 @@ pub fn firm(dice: &mut Dice, scene: &mut Scene) {
         }));
     }
 
-    let size = dice.between(0.85, 1.35);
+    let size = dice.between(0.94, 1.36);
     let middle = dice.near([103.0, 46.0, 38.0 + 0.5 * (scene.trunk.domes[1] - 88.0)], 5.0);
     let half = [dice.between(25.0, 31.0) * size, dice.between(43.0, 50.0) * size, dice.between(45.0, 54.0) * size];
     let (sin, cos) = dice.between(-0.75, -0.4).sin_cos();
