@@ -225,7 +225,8 @@ impl Scene {
 }
 
 /// An abdomen from the lung bases to the lower lumbar spine, drawn from a seed: 380 x 300 x 260 mm at `spacing` mm, in each
-/// direction. The skin of the stoutest may just reach the edge. Spacings are kept within 0.5 and 10 mm. A seed gives one map per spacing, on any number of threads.
+/// direction. The skin of the stoutest may just reach the edge. Spacings are kept within 0.5 and 10 mm. A seed gives one
+/// map per spacing, on any number of threads.
 pub fn anatomy(seed: u64, spacing: f64) -> Labels {
     let spacing = if spacing.is_finite() { spacing.clamp(0.5, 10.0) } else { 2.0 };
     let scene = Scene::new(seed);
