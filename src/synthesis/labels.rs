@@ -8,35 +8,55 @@ use rand::Rng;
 
 /// The organs' numbers. 1 to 10 are those of the label maps that evalseg publishes.
 pub mod organ {
-    #![allow(missing_docs)]
+    /// Outside the body.
     pub const BACKGROUND: u8 = 0;
+    /// Spleen.
     pub const SPLEEN: u8 = 1;
+    /// Right kidney.
     pub const RIGHT_KIDNEY: u8 = 2;
+    /// Left kidney.
     pub const LEFT_KIDNEY: u8 = 3;
+    /// Gallbladder; not everybody has one.
     pub const GALLBLADDER: u8 = 4;
+    /// Liver.
     pub const LIVER: u8 = 5;
+    /// Stomach; in a map of organs with what it holds, in a whole body its wall.
     pub const STOMACH: u8 = 6;
+    /// Aorta with the beginnings of its branches.
     pub const AORTA: u8 = 7;
+    /// Pancreas.
     pub const PANCREAS: u8 = 8;
+    /// Oesophagus.
     pub const OESOPHAGUS: u8 = 9;
+    /// Duodenum with what it holds, but gas.
     pub const DUODENUM: u8 = 10;
+    /// Inferior vena cava.
     pub const VENA_CAVA: u8 = 11;
     /// Portal and splenic vein.
     pub const PORTAL_VEIN: u8 = 12;
     /// Superior mesenteric artery and vein, and smaller vessels.
     pub const MESENTERIC_VESSELS: u8 = 13;
+    /// Jejunum and ileum.
     pub const SMALL_BOWEL: u8 = 14;
+    /// Colon.
     pub const COLON: u8 = 15;
+    /// Adrenal glands.
     pub const ADRENALS: u8 = 16;
+    /// Vertebrae.
     pub const VERTEBRAE: u8 = 17;
+    /// Bony ribs.
     pub const RIBS: u8 = 18;
+    /// Spinal canal.
     pub const SPINAL_CANAL: u8 = 19;
+    /// Muscles, and what is as dense.
     pub const MUSCLE: u8 = 20;
     /// Fat within the abdomen.
     pub const FAT: u8 = 21;
     /// Skin and the fat under it.
     pub const SUBCUTANEOUS_FAT: u8 = 22;
+    /// Lung.
     pub const LUNG: u8 = 23;
+    /// Gas in stomach and bowel.
     pub const GAS: u8 = 24;
     /// What is in stomach and bowel, gas aside.
     pub const CONTENT: u8 = 25;
@@ -49,7 +69,7 @@ pub mod organ {
 }
 
 /// A label map in the LPS frame: `[z, y, x]`, x grows to the left, y to the back, z up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
     /// Organ numbers.
     pub ids: Array3<u8>,
@@ -68,6 +88,11 @@ impl Labels {
         let source = |z: f64, y: f64, x: f64| [z, y, x];
         let ratio: [f64; 3] = std::array::from_fn(|a| ids.shape()[a] as f64 / size[a] as f64);
         Labels { ids: sample(ids, size, ratio, &source), spacing: [spacing; 3] }
+    }
+
+    /// Whether the map is of a whole body, not of some organs alone.
+    pub fn is_whole(&self) -> bool {
+        self.ids.iter().any(|id| *id == organ::FAT)
     }
 
     /// The box around the organs that `wanted` names, grown by `margin` mm on the sides [z low, z high, y low, y high, x low, x

@@ -1,8 +1,11 @@
 //! Made-up CTs with an exact truth, so that the project can be tried, tested and trained without anybody's scan.
 //!
-//! This room knows volumes alone. A [`Labels`] map of organs, read from a real one or made up, is deformed, gets everything around the
-//! organs, and is painted as a CT. [`phantom`] is older and simpler: a few ideal bodies, for tests.
+//! This room knows volumes alone. A [`Labels`] map of organs is read from a real one, deformed, and gets everything around the organs;
+//! or a whole abdomen is made up ([`anatomy()`]). Either is painted as a CT ([`synthesise`]). [`phantom()`] is older and simpler: a few
+//! ideal bodies, for tests.
 
+mod anatomy;
+mod field;
 mod labels;
 mod noise;
 mod paint;
@@ -13,6 +16,7 @@ use ndarray::Array3;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+pub use anatomy::anatomy;
 pub use labels::{organ, Labels};
 pub use paint::Style;
 pub use phantom::phantom;
@@ -46,15 +50,20 @@ pub struct Synthetic {
     pub labels: Labels,
 }
 
-/// Makes a CT from a map of organs; the same seed gives the same CT on every machine.
+/// Makes a CT from a map; the same seed gives the same CT on every machine. A map of organs alone is deformed and gets everything around
+/// them; a map of a whole body ([`anatomy()`]) is painted as it is.
 ///
 /// # Errors
 /// [`crate::Error::Volume`] if the map is empty.
 pub fn synthesise(organs: &Labels, options: &SynthesisOptions, seed: u64) -> Result<Synthetic> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let organs =
-        if options.deformation > 0.0 { organs.deformed(options.deformation, &mut random) } else { organs.clone() };
-    let labels = surroundings::surround(&organs, &mut random);
+    let labels = if organs.is_whole() {
+        organs.clone()
+    } else if options.deformation > 0.0 {
+        surroundings::surround(&organs.deformed(options.deformation, &mut random), &mut random)
+    } else {
+        surroundings::surround(organs, &mut random)
+    };
     let volume = paint::paint(&labels, options.style, &mut random)?;
     let truth = labels.ids.mapv(|id| u8::from(id == organ::PANCREAS));
     Ok(Synthetic { volume, truth, labels })

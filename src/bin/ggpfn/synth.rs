@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::synthesis::{organ, synthesise, Labels, Style, SynthesisOptions, Synthetic};
+use ggpfn::synthesis::{anatomy, organ, synthesise, Labels, Style, SynthesisOptions, Synthetic};
 use ggpfn::volume::{lps_view, Volume};
 use ggpfn::{Error, Result};
 use rand::seq::SliceRandom;
@@ -18,7 +18,7 @@ use crate::{picture, segment};
 /// Make CTs with an exact truth, to train and to test on
 ///
 /// Each CT is painted from a map of organs, which is deformed and gets body, spine, ribs, muscles, fat, lungs, vessels and bowel around
-/// the organs. The same seed gives the same CTs everywhere.
+/// the organs; without --labels, from an abdomen that is made up whole. The same seed gives the same CTs everywhere.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The folder to write to
@@ -67,7 +67,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     // The order in which maps are used: each equally often.
     let mut order: Vec<usize> = Vec::new();
     let mut random = ChaCha8Rng::seed_from_u64(arguments.seed);
-    while order.len() < arguments.count {
+    while order.len() < arguments.count && !maps.is_empty() {
         let mut round: Vec<usize> = (0..maps.len()).collect();
         round.shuffle(&mut random);
         order.extend(round);
@@ -80,7 +80,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
             }
             let mut random = ChaCha8Rng::seed_from_u64(arguments.seed);
             random.set_stream(number as u64 + 1);
-            let (organs, sources) = draw_organs(&maps, order[number], arguments.spacing, &mut random)?;
+            let (organs, sources) = match order.get(number) {
+                Some(chosen) => draw_organs(&maps, *chosen, arguments.spacing, &mut random)?,
+                None => (anatomy(random.random(), arguments.spacing), vec!["made up".to_string()]),
+            };
             let style = match arguments.style.as_str() {
                 "randomised" => Style::Randomised,
                 "mixed" if number % 2 == 1 => Style::Randomised,
