@@ -72,7 +72,7 @@ fn a_single_volume_is_learned_to_a_dice_of_0_95() {
     options.slices_per_sample = 4;
     options.samples_per_volume = 8;
     options.augmentation = Augmentation { rotation_degrees: 0.0, elastic_mm: 0.0, ..Default::default() };
-    (options.global.epochs, options.local.epochs, options.whole.epochs) = (4, 30, 10);
+    (options.global.epochs, options.local.epochs, options.whole.epochs) = (4, 45, 20);
     let (volume, truth) = phantom(1).unwrap();
     let case = TrainingCase::new("phantom", &volume, truth.view(), &options.model_config()).unwrap();
     let run = Run::new(options, Cases { train: vec![Arc::new(case)], validation: vec![] }).unwrap();

@@ -4,6 +4,7 @@
 //! that has only Rust, Python 3 and a C++ compiler. It depends on nothing but the standard library: it has to run before
 //! libtorch is there.
 
+mod ablation;
 mod libtorch;
 mod python;
 mod shell;
@@ -21,7 +22,9 @@ cargo xtask COMMAND
   setup         find or install libtorch, nothing else; --full also for GPUs and for `import torch`
   build         build the release program, target/release/ggpfn
   run -- ARGS   build and run it
-  bench         the literal algorithm against the streaming engine (about ten minutes)
+  bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
+                PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
+  ablation      table 2 of the paper on synthetic CTs (about half an hour)
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   lint          format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
@@ -41,7 +44,14 @@ fn main() -> ExitCode {
         "setup" => libtorch::settle(rest.iter().any(|a| a == "--full")).map(|_| ()),
         "build" => libtorch::settle(false).and_then(|found| build(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
-        "bench" => libtorch::settle(false).and_then(|found| cargo(&found, &["bench", "--bench", "streaming"])),
+        "bench" => libtorch::settle(false).and_then(|found| {
+            let which = rest.first().map_or("streaming", String::as_str);
+            cargo(&found, &["bench", "--bench", which])
+        }),
+        "ablation" => libtorch::settle(false).and_then(|found| {
+            build(&found)?;
+            ablation::ablation(&|| program("release"), &root().join("out/ablation"))
+        }),
         "gpu-check" => libtorch::settle(false).and_then(|found| cargo(&found, &["bench", "--bench", "gpu"])),
         "lint" => libtorch::settle(false).and_then(|found| lint(&found)),
         "env" => libtorch::settle(false).map(|found| found.print_exports()),

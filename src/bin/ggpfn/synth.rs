@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::synthesis::{anatomy, organ, synthesise, Labels, Style, SynthesisOptions, Synthetic};
-use ggpfn::volume::{lps_view, Volume};
+use ggpfn::volume::lps_view;
 use ggpfn::{Error, Result};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -62,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         let fault = format!("{}; a number from 0 to 3 was expected", arguments.deformation);
         return Err(Error::Argument { name: "--deformation", fault });
     }
-    let maps = read_maps(&arguments.labels)?;
+    let maps = read_maps(&arguments.labels, arguments.spacing)?;
     let names = Names::new(&arguments)?;
     // The order in which maps are used: each equally often.
     let mut order: Vec<usize> = Vec::new();
@@ -113,12 +113,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// A label map and its name.
 struct Map {
     name: String,
-    volume: Volume,
+    /// At the working spacing: a fraction of the memory of what was read.
+    labels: Labels,
     /// Whether it has more than the pancreas.
     organs: bool,
 }
 
-fn read_maps(paths: &[PathBuf]) -> Result<Vec<Map>> {
+fn read_maps(paths: &[PathBuf], spacing: f64) -> Result<Vec<Map>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -151,7 +152,9 @@ fn read_maps(paths: &[PathBuf]) -> Result<Vec<Map>> {
             }
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let name = name.split('.').next().unwrap_or_default().to_string();
-            Ok(Map { name, volume, organs })
+            let ids = volume.voxels().mapv(|v| v as u8);
+            let labels = Labels::from_image(ids.view(), volume.geometry(), spacing).without_specks(organ::PANCREAS);
+            Ok(Map { name, labels, organs })
         })
         .collect()
 }
@@ -159,12 +162,8 @@ fn read_maps(paths: &[PathBuf]) -> Result<Vec<Map>> {
 /// The organs of one patient to be, around the pancreas, and the maps that they come from.
 fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rng) -> Result<(Labels, Vec<String>)> {
     let map = &maps[chosen];
-    let labels = |map: &Map| {
-        let ids = map.volume.voxels().mapv(|v| v as u8);
-        Labels::from_image(ids.view(), map.volume.geometry(), spacing)
-    };
     let mut sources = vec![map.name.clone()];
-    let mut whole = labels(map).without_specks(organ::PANCREAS);
+    let mut whole = map.labels.clone();
     if !map.organs {
         let hosts: Vec<&Map> = maps.iter().filter(|other| other.organs).collect();
         let Some(host) = (!hosts.is_empty()).then(|| hosts[random.random_range(0..hosts.len())]) else {
@@ -173,14 +172,14 @@ fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rn
             return Err(Error::Argument { name: "--labels", fault });
         };
         sources.push(host.name.clone());
-        whole = labels(host).with_pancreas_of(&whole);
+        whole = host.labels.with_pancreas_of(&whole);
     }
     let known = |id: u8| (1..=10).contains(&id);
     let around = whole.cropped(known, [0.0, 0.0, 78.0, 112.0, 66.0, 66.0]);
     // The scan's extent above and below differs from scan to scan.
     let z = around.bounds(|id| id == organ::PANCREAS).unwrap_or_default();
     let voxels = |mm: f64| (mm / spacing) as usize;
-    let low = z[0][0] as isize - voxels(random.random_range(40.0..95.0)) as isize;
+    let low = z[0][0] as isize - voxels(random.random_range(40.0..160.0)) as isize;
     let high = z[1][0] as isize + voxels(random.random_range(40.0..95.0)) as isize;
     let (_, ny, nx) = around.ids.dim();
     let ids = ndarray::Array3::from_shape_fn(((high - low + 1) as usize, ny, nx), |(k, y, x)| {
