@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::{small_config, textured_volume};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::{Model, ModelConfig, WeightType};
-use ggpfn::volume::Volume;
+use ggpfn::volume::{View, Volume};
 
 /// A folder with odd characters in its name, a small scan and a small model.
 struct Room {
@@ -176,7 +176,6 @@ fn bad_arguments_and_files_are_refused_by_a_sentence_and_leave_everything_as_it_
     std::fs::write(room.path("letter.safetensors"), "Dear Sir or Madam").unwrap();
     std::fs::create_dir(room.path("nothing inside")).unwrap();
 
-    room.refused(&["segment", "ct.nii.gz", "o.nii.gz"], 2, "no model was given");
     room.refused(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "no.safetensors"], 5, "no.safetensors");
     room.refused(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "letter.safetensors"], 4, "letter.safetensors");
     room.refused(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "nothing inside"], 4, "folder");
@@ -249,7 +248,10 @@ fn ctrl_c_stops_within_a_second_and_leaves_nothing() {
         let start = Instant::now();
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
         let status = child.wait().unwrap();
-        assert_eq!(status.code(), Some(130));
+        // A machine so busy that the program had not begun yet: then the signal itself ended it.
+        use std::os::unix::process::ExitStatusExt;
+        let not_begun = wait == 300 && status.signal() == Some(2);
+        assert!(status.code() == Some(130) || not_begun, "{status}");
         // One second on an idle machine; twice that where other tests run beside.
         assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
         assert_eq!(listing(room.folder.path()), before);
@@ -257,9 +259,45 @@ fn ctrl_c_stops_within_a_second_and_leaves_nothing() {
 }
 
 #[test]
+fn without_a_model_the_one_that_ships_is_used() {
+    let room = Room::new();
+    let output = room.run(&["segment", "ct.nii.gz", "o.nii.gz", "--report", "r.json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(room.path("r.json")).unwrap()).unwrap();
+    assert_eq!(report["model"]["file"], Model::SHIPPED_NAME);
+    assert_eq!(report["model"]["sha256"], Model::shipped().unwrap().sha256());
+}
+
+#[test]
+fn views_that_were_trained_apart_are_combined() {
+    let room = Room::new();
+    let only = |view: View| ModelConfig { t: 2, views: vec![view], ..small_config() };
+    room.model("a.safetensors", only(View::Axial));
+    room.model("c.safetensors", only(View::Coronal));
+    let output = room.run(&["combine", "c.safetensors", "a.safetensors", "ac.safetensors", "--view-weights", "3,1"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let model = Model::load(&room.path("ac.safetensors")).unwrap();
+    assert_eq!(model.config().views, [View::Axial, View::Coronal]);
+    assert_eq!(model.config().view_weights[&View::Axial], 3.0);
+    for name in ["a.safetensors", "c.safetensors"] {
+        let part = Model::load(&room.path(name)).unwrap();
+        assert!(part.weights().iter().all(|(name, array)| model.weights()[name] == *array));
+    }
+    let half = room.run(&["combine", "ac.safetensors", "half.safetensors", "--store", "f16"]);
+    assert!(half.status.success());
+    let size = |name: &str| std::fs::metadata(room.path(name)).unwrap().len();
+    assert!(size("half.safetensors") < size("ac.safetensors") * 2 / 3);
+    room.refused(&["combine", "a.safetensors", "a.safetensors", "x.safetensors"], 2, "axial view too");
+    room.model("other.safetensors", ModelConfig { t: 3, ..only(View::Sagittal) });
+    room.refused(&["combine", "a.safetensors", "other.safetensors", "x.safetensors"], 2, "another kind");
+}
+
+#[test]
 fn help_explains_itself() {
     let room = Room::new();
-    for command in ["segment", "fuse", "new-model", "info", "doctor", "demo"] {
+    for command in [
+        "segment", "fuse", "evaluate", "train", "dataset", "synth", "combine", "new-model", "info", "doctor", "demo",
+    ] {
         let output = room.run(&[command, "--help"]);
         assert!(output.status.success() && output.stdout.len() > 200, "{command}");
     }
