@@ -1,6 +1,6 @@
 //! What a GPU gives: is CUDA found, are its results the processor's, how fast is it and how much memory does it take?
 //!
-//! `cargo xtask gpu-check`. One view, default widths, slices of 512 x 512, in float32 and bfloat16, whole and in patches. Ends with an
+//! `cargo xtask gpu-check`, which runs `bench training` after it for a training step's speed. One view, default widths, slices of 512 x 512, in float32 and bfloat16, whole and in patches. Ends with an
 //! error if a result is off; without a GPU it says so and ends well.
 
 use std::time::Instant;

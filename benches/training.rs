@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask bench training`. Whole network, default widths, T = 15, float32, batches of two patches of 96 x 96 out of a volume of
 //! 192 x 192. The Python side is tests/python/training_step.py, run by the interpreter in GGPFN_BENCH_PYTHON, which needs torch and numpy.
-//! The two take turns, so that a machine whose speed drifts is not taken for a difference.
+//! The two take turns, so that a machine whose speed drifts is not taken for a difference. With a GPU, the same there with the paper's batches
+//! of four patches of 256 x 256, in float32 and in mixed precision.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,7 +17,7 @@ use ggpfn::training::{Cases, Preset, Run, TrainOptions, TrainingCase};
 use ggpfn::volume::{Geometry, View, Volume};
 use ndarray::Array3;
 
-const STEPS: usize = 5;
+const STEPS: usize = 4;
 const ROUNDS: usize = 3;
 
 fn main() {
@@ -24,14 +25,26 @@ fn main() {
         println!("GGPFN_BENCH_PYTHON names no Python with torch and numpy: nothing to compare with");
         return;
     };
+    ggpfn::runtime::keep_freed_memory(); // as the program does
+    compare(&python, DeviceChoice::Cpu, 96, 2, false);
+    if ggpfn::runtime::Runtime::with_cuda().gpus.is_empty() {
+        println!("no GPU that can be used: nothing to compare there");
+        return;
+    }
+    compare(&python, DeviceChoice::Cuda(0), 256, 4, false);
+    compare(&python, DeviceChoice::Cuda(0), 256, 4, true);
+}
+
+fn compare(python: &std::ffi::OsStr, device: DeviceChoice, patch: usize, batch: usize, mixed_precision: bool) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut options = TrainOptions::preset(Preset::Nihc);
     options.views = vec![View::Axial];
-    options.patch.insert(View::Axial, [96, 96]);
+    options.mixed_precision = mixed_precision;
+    options.patch.insert(View::Axial, [patch, patch]);
     (options.global.epochs, options.local.epochs, options.whole.epochs) = (0, 0, 1);
-    options.whole.batch = 2;
-    options.samples_per_volume = 2 * (STEPS + 1);
-    let size = 192;
+    options.whole.batch = batch;
+    options.samples_per_volume = batch * (STEPS + 1);
+    let size = 2 * patch;
     let voxels = Array3::from_shape_fn((64, size, size), |(k, j, i)| {
         70.0 * ((k as f32 * 0.3).sin() + (j as f32 * 0.11).cos() + (i as f32 * 0.13).sin()) + 60.0
     });
@@ -55,7 +68,7 @@ fn main() {
         Run::new(options.clone(), cases)
             .unwrap()
             .init(model.clone())
-            .device(DeviceChoice::Cpu)
+            .device(device)
             .train(&Cancel::new(), &|event| {
                 if event.batch[0] > 0 && marks.lock().unwrap().len() == event.batch[0] {
                     marks.lock().unwrap().push(Instant::now());
@@ -66,11 +79,13 @@ fn main() {
         // The first step of each side warms up.
         ours.extend(marks.windows(2).skip(1).map(|pair| (pair[1] - pair[0]).as_secs_f64()));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/training_step.py");
-        let output = Command::new(&python)
+        let output = Command::new(python)
             .arg(script)
             .arg(folder.join("model.safetensors"))
             .arg(&folder)
             .args([(STEPS + 1).to_string(), threads.to_string()])
+            .arg(if device == DeviceChoice::Cpu { "cpu" } else { "cuda" })
+            .args([patch.to_string(), batch.to_string()])
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -83,7 +98,8 @@ fn main() {
         values[values.len() / 2]
     };
     let (ours, theirs) = (median(&mut ours), median(&mut theirs));
-    println!("a training step, {threads} threads, median of {}:", STEPS * ROUNDS);
+    let how = if mixed_precision { "mixed precision (PyTorch in float32)" } else { "float32" };
+    println!("a training step on {device:?}, {threads} threads, {how}, median of {}:", STEPS * ROUNDS);
     println!("  ggpfn    {:7.0} ms", 1e3 * ours);
     println!("  PyTorch  {:7.0} ms", 1e3 * theirs);
     println!("  ratio    {:7.2} times as fast", theirs / ours);

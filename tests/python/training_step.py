@@ -1,9 +1,9 @@
 """One training step in Python PyTorch, data included, as a careful user would write it.
 
-Usage: training_step.py MODEL.safetensors FOLDER STEPS THREADS
+Usage: training_step.py MODEL.safetensors FOLDER STEPS THREADS [DEVICE PATCH BATCH]
 
 FOLDER holds image.npy (windowed, float32, [z, y, x]) and truth.npy (uint8). The steps are those of `cargo bench --bench training`: batches
-of two axial patches of 96 x 96 with all neighbouring slices, rotated and deformed, and the whole slice downsampled; forward, the loss of
+of axial patches (two of 96 x 96 if not said otherwise) with all neighbouring slices, rotated and deformed, and the whole slice downsampled; forward, the loss of
 equation (2), backward, Adam. A worker process makes batches ahead. Prints the seconds of each step as JSON.
 """
 
@@ -21,7 +21,9 @@ spec = importlib.util.spec_from_file_location("reference", pathlib.Path(__file__
 reference = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(reference)
 
-PATCH, BATCH = 96, 2
+DEVICE, PATCH, BATCH = "cpu", 96, 2
+if len(sys.argv) > 5:
+    DEVICE, PATCH, BATCH = sys.argv[5], int(sys.argv[6]), int(sys.argv[7])
 
 
 class Patches(torch.utils.data.Dataset):
@@ -84,7 +86,7 @@ class Network(reference.Reference):
             for j in range(n):
                 f = F.relu(self.conv(f, f"global.g.{k}.{j}", 2 if k == j == 0 else 1))
         coarse = F.conv2d(f, self.t["global.aux_f.weight"], self.t["global.aux_f.bias"])
-        steps = 8 * (torch.arange(PATCH // 8) + 0.5)
+        steps = 8 * (torch.arange(PATCH // 8, device=places.device) + 0.5)
         rows, columns = [(places[:, a, None] + steps) / slice_size[a] * 2 - 1 for a in (0, 1)]
         n = PATCH // 8
         grid = torch.stack([columns[:, None, :].expand(-1, n, -1), rows[:, :, None].expand(-1, -1, n)], -1)
@@ -100,10 +102,10 @@ class Network(reference.Reference):
         return total + sum(entropy(s, F.avg_pool2d(truth, 2**j)) for j, s in enumerate(side)) / 4
 
 
-def main(model, folder, steps, threads):
+def main(model, folder, steps, threads, *_):
     torch.set_num_threads(int(threads))
     config, tensors = reference.load(model)
-    network = Network(config, tensors, "axial")
+    network = Network(config, {k: v.to(DEVICE) for k, v in tensors.items()}, "axial")
     parameters = [v for k, v in network.t.items() if "running" not in k and "aux_fp" not in k]
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -112,7 +114,7 @@ def main(model, folder, steps, threads):
     loader = torch.utils.data.DataLoader(data, BATCH, num_workers=1, prefetch_factor=2)
     size, seconds, start = data.image.shape[1:], [], time.time()
     for batch in loader:
-        loss = network.loss(*batch, size)
+        loss = network.loss(*[part.to(DEVICE) for part in batch], size)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

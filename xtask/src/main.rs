@@ -52,7 +52,10 @@ fn main() -> ExitCode {
             build(&found)?;
             ablation::ablation(&|| program("release"), &root().join("out/ablation"))
         }),
-        "gpu-check" => libtorch::settle(false).and_then(|found| cargo(&found, &["bench", "--bench", "gpu"])),
+        "gpu-check" => libtorch::settle(false).and_then(|found| {
+            cargo(&found, &["bench", "--bench", "gpu"])?;
+            cargo(&found, &["bench", "--bench", "training"])
+        }),
         "lint" => libtorch::settle(false).and_then(|found| lint(&found)),
         "env" => libtorch::settle(false).map(|found| found.print_exports()),
         "help" | "--help" | "-h" => {

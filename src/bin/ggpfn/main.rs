@@ -64,7 +64,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    keep_freed_memory();
+    ggpfn::runtime::keep_freed_memory();
     let arguments = Arguments::parse();
     terminal::start(arguments.verbose, arguments.quiet);
     let result = match arguments.command {
@@ -86,17 +86,6 @@ fn main() -> ExitCode {
             terminal::error(&error);
             ExitCode::from(exit_code(&error))
         }
-    }
-}
-
-/// Lets the allocator keep the memory of large feature maps instead of giving it back after every layer and asking for
-/// zeroed pages again before the next, which took a third of the time for large slices.
-fn keep_freed_memory() {
-    // Sound: mallopt only sets parameters of the C library's allocator, and no other thread runs yet.
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
     }
 }
 
