@@ -295,9 +295,9 @@ fn views_that_were_trained_apart_are_combined() {
 #[test]
 fn help_explains_itself() {
     let room = Room::new();
-    for command in [
-        "segment", "fuse", "evaluate", "train", "dataset", "synth", "combine", "new-model", "info", "doctor", "demo",
-    ] {
+    for command in
+        ["segment", "fuse", "evaluate", "train", "dataset", "synth", "combine", "new-model", "info", "doctor", "demo"]
+    {
         let output = room.run(&[command, "--help"]);
         assert!(output.status.success() && output.stdout.len() > 200, "{command}");
     }

@@ -85,7 +85,15 @@ fn organs_of_a_map_stay_and_the_body_is_made_around_them() {
         let same = made.labels.ids.iter().zip(&whole.ids).all(|(a, b)| (*a == id) == (*b == id));
         assert!(same, "organ {id} was touched");
     }
-    for id in [organ::AORTA, organ::VENA_CAVA, organ::VERTEBRAE, organ::MUSCLE, organ::FAT, organ::RIGHT_KIDNEY, organ::SMALL_BOWEL] {
+    for id in [
+        organ::AORTA,
+        organ::VENA_CAVA,
+        organ::VERTEBRAE,
+        organ::MUSCLE,
+        organ::FAT,
+        organ::RIGHT_KIDNEY,
+        organ::SMALL_BOWEL,
+    ] {
         assert!(made.labels.volume_ml(id) > 1.0, "there is no organ {id}");
     }
     let (spine, pancreas) =
@@ -113,7 +121,8 @@ fn a_seed_gives_the_same_files_and_another_seed_others() {
     let read = |seed: &str| -> Vec<f32> {
         let folder = tempfile::tempdir().unwrap();
         assert!(synth(folder.path(), &["-n", "1", "--seed", seed]).status.success());
-        let volume = io::read(&folder.path().join("out/images/synthetic_0001.nii.gz"), &ReadOptions::default()).unwrap();
+        let volume =
+            io::read(&folder.path().join("out/images/synthetic_0001.nii.gz"), &ReadOptions::default()).unwrap();
         volume.into_voxels().into_iter().collect()
     };
     let (a, b, c) = (read("7"), read("7"), read("8"));

@@ -188,7 +188,14 @@ impl Room {
 
     fn train(&self, out: &Path, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ggpfn"));
-        command.current_dir(self.folder.path()).args(["train", "data", "--validation", "held out", "--config", "tiny.toml"]);
+        command.current_dir(self.folder.path()).args([
+            "train",
+            "data",
+            "--validation",
+            "held out",
+            "--config",
+            "tiny.toml",
+        ]);
         command.args(["--device", "cpu", "--threads", "1", "--cache", "cache"]).arg("--out").arg(out).args(more);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -274,8 +281,11 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     let room = Room::new();
     let disk = room.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "none"]).arg(&disk).output().is_ok_and(|o| o.status.success());
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=2m", "none"])
+        .arg(&disk)
+        .output()
+        .is_ok_and(|o| o.status.success());
     if !mounted {
         println!("SKIPPED: it takes root rights to mount a small file system");
         return;

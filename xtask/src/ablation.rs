@@ -69,7 +69,16 @@ pub fn ablation(program: &dyn Fn() -> std::process::Command, folder: &Path) -> R
         std::fs::write(&split, json).map_err(|e| Fault::new(format!("{split}: {e}")))?;
         let t = t.to_string();
         let mut command = program();
-        command.args(["train", &train, "--config", &options, "--split", &split, "--cache", &text(&folder.join("cache"))]);
+        command.args([
+            "train",
+            &train,
+            "--config",
+            &options,
+            "--split",
+            &split,
+            "--cache",
+            &text(&folder.join("cache")),
+        ]);
         command.args(["--out", &text(&out), "-t", &t]).args(more);
         if out.join("options.toml").exists() {
             command.arg("--resume");
