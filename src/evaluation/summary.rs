@@ -173,7 +173,7 @@ mod tests {
     fn every_measure_has_its_place() {
         let comparison = case(0.5, None);
         let fields = serde_json::to_value(&comparison).unwrap();
-        let summary = serde_json::to_value(summarise(&[comparison.clone()])).unwrap();
+        let summary = serde_json::to_value(summarise(std::slice::from_ref(&comparison))).unwrap();
         assert_eq!(fields.as_object().unwrap().len(), Measure::ALL.len());
         for (place, measure) in Measure::ALL.into_iter().enumerate() {
             assert_eq!(measure as usize, place);

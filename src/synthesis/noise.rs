@@ -27,9 +27,9 @@ pub(super) fn smooth(size: [usize; 3], sigma: [f64; 3], random: &mut impl Rng) -
 
 /// A field convolved with a Gaussian of these deviations, in voxels along z, y and x; borders are repeated.
 pub(super) fn blurred(mut field: Array3<f32>, sigma: [f64; 3]) -> Array3<f32> {
-    for axis in 0..3 {
-        if sigma[axis] > 0.05 && field.shape()[axis] > 1 {
-            field = blur_along(&field, axis, sigma[axis]);
+    for (axis, sigma) in sigma.into_iter().enumerate() {
+        if sigma > 0.05 && field.shape()[axis] > 1 {
+            field = blur_along(&field, axis, sigma);
         }
     }
     field

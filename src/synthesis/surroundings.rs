@@ -199,6 +199,11 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         let body_y = f.vertebra;
         let canal_y = body_y + f.vertebra_radius + 8.0;
         let level = (mz + phase).rem_euclid(period);
+        let arch = inside(canal_y, m, 13.0, 16.0) && level > 9.0;
+        let spinous = (mx - m).abs() < 4.5 && my > canal_y && my < canal_y + 34.0 && (7.0..24.0).contains(&level);
+        let transverse = (mx - m).abs() < 42.0 && (my - canal_y + 2.0).abs() < 4.5 && (14.0..24.0).contains(&level);
+        let beside =
+            |cy: f64, away: f64, ry: f64, rx: f64| inside(cy, m - away, ry, rx) || inside(cy, m + away, ry, rx);
         *voxel = if inside(f.aorta, aorta_x, f.aorta_radius, f.aorta_radius) {
             organ::AORTA
         } else if inside(f.aorta - 1.0, cava_x, cava_radius[0], cava_radius[1]) {
@@ -211,17 +216,9 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             }
         } else if inside(canal_y, m, 7.5, 10.0) {
             organ::SPINAL_CANAL
-        } else if inside(canal_y, m, 13.0, 16.0) && level > 9.0 {
+        } else if arch || spinous || transverse {
             organ::VERTEBRAE
-        } else if (mx - m).abs() < 4.5 && my > canal_y && my < canal_y + 34.0 && (7.0..24.0).contains(&level) {
-            organ::VERTEBRAE
-        } else if (mx - m).abs() < 42.0 && (my - canal_y + 2.0).abs() < 4.5 && (14.0..24.0).contains(&level) {
-            organ::VERTEBRAE
-        } else if inside(body_y + 4.0, m - 36.0, 1.25 * psoas, psoas)
-            || inside(body_y + 4.0, m + 36.0, 1.25 * psoas, psoas)
-        {
-            organ::MUSCLE
-        } else if inside(canal_y + 18.0, m - 30.0, 20.0, 27.0) || inside(canal_y + 18.0, m + 30.0, 20.0, 27.0) {
+        } else if beside(body_y + 4.0, 36.0, 1.25 * psoas, psoas) || beside(canal_y + 18.0, 30.0, 20.0, 27.0) {
             organ::MUSCLE
         } else {
             organ::BACKGROUND

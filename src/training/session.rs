@@ -192,7 +192,7 @@ impl Session {
 
         let last = self.views[index].progress.epoch + 1 >= stage_options.epochs;
         let mut dice = None;
-        if last || (self.views[index].progress.epoch + 1) % self.run.options.validate_every == 0 {
+        if last || (self.views[index].progress.epoch + 1).is_multiple_of(self.run.options.validate_every) {
             let v = &self.views[index];
             let stop = || self.must_stop(cancel).is_some();
             let validation = validation::dice(
