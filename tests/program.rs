@@ -3,7 +3,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{small_config, textured_volume};
@@ -290,6 +290,16 @@ fn views_that_were_trained_apart_are_combined() {
     room.refused(&["combine", "a.safetensors", "a.safetensors", "x.safetensors"], 2, "axial view too");
     room.model("other.safetensors", ModelConfig { t: 3, ..only(View::Sagittal) });
     room.refused(&["combine", "a.safetensors", "other.safetensors", "x.safetensors"], 2, "another kind");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_early_is_no_fault() {
+    let room = Room::new();
+    let mut child = room.command(&["doctor"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! ideal bodies, for tests.
 
 mod anatomy;
+mod bowel;
 mod field;
 mod labels;
 mod noise;

@@ -19,6 +19,7 @@ mod parameters;
 mod run;
 pub mod sample;
 mod session;
+mod start;
 mod trainer;
 mod validation;
 

@@ -7,37 +7,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::checkpoint::{self, Progress, Snapshot};
-use super::loader::{Loader, Plan};
+use super::loader::Loader;
 use super::log::Log;
 use super::run::{Event, Outcome, Run, RunEnd};
-use super::sample::Shape;
+use super::start::{check_init, key, plan, stage_options, stages, start_at_prior};
 use super::trainer::{Losses, Stage, Trainer};
-use super::{validation, StageOptions, TrainOptions, TrainingCase};
+use super::{validation, StageOptions, TrainingCase};
 use crate::files::AtomicFile;
 use crate::inference::{Cancel, Compute};
 use crate::network::{Model, ModelConfig, WeightType};
 use crate::volume::View;
 use crate::{Error, Result};
-
-/// The stages that options call for.
-fn stages(options: &TrainOptions) -> Vec<Stage> {
-    Stage::ALL
-        .into_iter()
-        .filter(|stage| stage_options(options, *stage).epochs > 0)
-        .filter(|stage| options.global_guidance || *stage == Stage::Local)
-        .collect()
-}
-
-fn stage_options(options: &TrainOptions, stage: Stage) -> &StageOptions {
-    match stage {
-        Stage::Global => &options.global,
-        Stage::Local => &options.local,
-        Stage::Whole => &options.whole,
-    }
-}
 
 /// A run under way.
 pub(super) struct Session {
@@ -159,7 +141,7 @@ impl Session {
             return Ok(None);
         };
         let stage_options = stage_options(&self.run.options, stage).clone();
-        let plan = self.plan(view, stage);
+        let plan = plan(&self.run, view, stage);
         let batches = plan.batches();
         let mut losses = Losses::default();
         while self.views[index].progress.batch < batches {
@@ -249,10 +231,6 @@ impl Session {
             self.model()?.save(&folder.join("model.safetensors"), WeightType::F32)?;
         }
         Ok(())
-    }
-
-    fn plan(&self, view: View, stage: Stage) -> Plan {
-        plan(&self.run, view, stage)
     }
 
     fn must_stop(&self, cancel: &Cancel) -> Option<RunEnd> {
@@ -388,55 +366,6 @@ impl Session {
     }
 }
 
-fn plan(run: &Run, view: View, stage: Stage) -> Plan {
-    let options = &run.options;
-    Plan {
-        cases: run.cases.train.clone(),
-        shape: Shape {
-            view,
-            t: options.t,
-            slices: options.slices_per_sample,
-            patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
-            global: options.global_size.get(&view).copied().filter(|_| stage != Stage::Local),
-        },
-        stage,
-        batch: stage_options(options, stage).batch,
-        samples_per_volume: options.samples_per_volume,
-        augmentation: options.augmentation.clone(),
-        seed: options.seed,
-    }
-}
-
-/// An untrained model whose readouts begin at the share of pancreas that samples have. The first hundreds of steps would do nothing but
-/// learn that most pixels are not pancreas.
-fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
-    let config = model.config().clone();
-    let mut weights = model.weights().clone();
-    for view in &config.views {
-        for (stage, readouts) in [(Stage::Global, "global.aux"), (Stage::Local, "local.")] {
-            if stage == Stage::Global && config.global_widths.is_none() {
-                continue;
-            }
-            let plan = plan(run, *view, stage);
-            let (mut sum, batches) = (0.0, plan.batches().min(4));
-            for number in 0..batches {
-                let batch = plan.batch(0, number)?;
-                let truth = batch.truth.as_ref().or(batch.global_truth.as_ref().map(|truth| &truth[1]));
-                sum += truth.map_or(Ok(0.0), |truth| truth.f_mean(tch::Kind::Double)?.f_double_value(&[]))?;
-            }
-            let share = (sum / batches as f64).clamp(1e-3, 0.5);
-            let logit = (share / (1.0 - share)).ln() as f32;
-            for (name, array) in &mut weights {
-                let is_readout = array.shape == [1] && name.starts_with(&format!("{view}.{readouts}"));
-                if is_readout {
-                    array.values = vec![logit];
-                }
-            }
-        }
-    }
-    Model::from_weights(config, weights)
-}
-
 /// The learning rate of a step: constant, or along half a cosine.
 fn learning_rate(options: &StageOptions, step: usize, steps: usize) -> f64 {
     let start = options.learning_rate;
@@ -444,44 +373,6 @@ fn learning_rate(options: &StageOptions, step: usize, steps: usize) -> f64 {
         let way = step as f64 / (steps.max(2) - 1) as f64;
         end + (start - end) * 0.5 * (1.0 + (std::f64::consts::PI * way.min(1.0)).cos())
     })
-}
-
-/// Refuses to start a network from the weights of another.
-fn check_init(model: &Model, config: &ModelConfig) -> Result<()> {
-    let fault = |what: &str| {
-        let text = format!("the model to start from has another {what} than the options ask for");
-        Err(Error::argument("init", text))
-    };
-    let has = model.config();
-    if let Some(view) = config.views.iter().find(|view| !has.views.contains(view)) {
-        return Err(Error::argument("init", format!("the model to start from has no {view} view")));
-    }
-    if has.fusion != config.fusion || has.t != config.t {
-        return fault("T or fusion");
-    }
-    if has.widths != config.widths || has.global_widths != config.global_widths {
-        return fault("width");
-    }
-    if has.window != config.window || has.spacing != config.spacing {
-        return fault("window or spacing");
-    }
-    Ok(())
-}
-
-/// What a checkpoint belongs to: options (without those that change no number), cases and first weights.
-fn key(run: &Run, model: &Model) -> Result<String> {
-    let options = TrainOptions { loader_threads: None, checkpoint_minutes: 0.0, ..run.options.clone() };
-    let mut hash = Sha256::new();
-    hash.update(options.to_toml()?);
-    for cases in [&run.cases.train, &run.cases.validation] {
-        hash.update([0]);
-        for case in cases {
-            hash.update(case.name());
-            hash.update([0]);
-        }
-    }
-    hash.update(model.sha256());
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
 }
 
 fn view_folder(folder: &Path, view: View) -> Result<PathBuf> {

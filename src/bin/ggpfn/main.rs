@@ -65,6 +65,7 @@ enum Command {
 
 fn main() -> ExitCode {
     ggpfn::runtime::keep_freed_memory();
+    end_quietly_with_the_reader();
     let arguments = Arguments::parse();
     terminal::start(arguments.verbose, arguments.quiet);
     let result = match arguments.command {
@@ -86,6 +87,15 @@ fn main() -> ExitCode {
             terminal::error(&error);
             ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+/// `ggpfn info ... | head` ends when `head` has seen enough, as other programs do, and not with a complaint about the closed pipe.
+fn end_quietly_with_the_reader() {
+    // Sound: it puts a signal's handling back to the system's own, before any other thread runs.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
 

@@ -1,0 +1,164 @@
+//! Bowel around the organs of a label map: colon, loops of small bowel, and the small vessels of the mesentery.
+
+use ndarray::Array3;
+use rand::seq::IndexedRandom;
+use rand::Rng;
+
+use super::labels::{organ, Labels};
+use super::noise::normal;
+use super::surroundings::{ball, distance, Frame};
+
+/// Colon, loops of small bowel and small vessels in the fat of the abdomen. Loops keep a little fat between them.
+pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    const SHEATH: f64 = 2.5;
+    let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+    let extent: [f64; 3] = std::array::from_fn(|a| size[a] as f64 * map.spacing[a]);
+    let mut taken = Labels { ids: Array3::zeros(size), spacing: map.spacing };
+    let f = *frame;
+
+    // Colon: up on the right, across in front, down on the left.
+    let z_cross = f.pancreas_z[0] - random.random_range(-25.0..30.0);
+    let side = f.half[1] * 0.62;
+    let front = f.middle[0] - f.half[0] + f.fat + f.wall + random.random_range(18.0..34.0);
+    let lateral = f.middle[0] + random.random_range(0.0..18.0);
+    let right = f.middle[1] - side - random.random_range(0.0..16.0);
+    let left = f.middle[1] + side + random.random_range(0.0..16.0);
+    let colon = [
+        [z_cross - 140.0, lateral, right],
+        [z_cross - 20.0, lateral, right],
+        [z_cross + 6.0, front + 14.0, right + 24.0],
+        [z_cross - random.random_range(5.0..40.0), front, f.middle[1]],
+        [z_cross + random.random_range(5.0..40.0), front + 20.0, left - 14.0],
+        [z_cross + 10.0, lateral, left],
+        [z_cross - 140.0, lateral + 10.0, left],
+    ];
+    let points = rounded(&colon);
+    let thick = random.random_range(13.0..22.0);
+    loop_of_bowel(map, &mut taken, &points, thick, 1, [organ::COLON, organ::COLON], SHEATH);
+
+    // Small bowel: wandering loops, most of them below and to the left of the pancreas, some right beside it.
+    let count = random.random_range(60..110);
+    for number in 0..count {
+        let near = random.random::<f64>() < 0.4;
+        let start = if near {
+            std::array::from_fn(|a| f.pancreas[a] + [26.0, 26.0, 55.0][a] * normal(random))
+        } else {
+            [
+                random.random_range(0.0..f.pancreas[0] + 30.0),
+                f.middle[0] + random.random_range(-0.8..0.25) * f.half[0],
+                f.middle[1] + random.random_range(-0.7..0.8) * f.half[1],
+            ]
+        };
+        let mut heading: [f64; 3] = std::array::from_fn(|_| normal(random));
+        let mut at: [f64; 3] = start;
+        let length = random.random_range(8..34);
+        let mut points = Vec::new();
+        for _ in 0..length {
+            points.push(at);
+            for (a, h) in heading.iter_mut().enumerate() {
+                *h += 0.55 * normal(random) - 0.012 * (at[a] - start[a]);
+            }
+            let norm = heading.iter().map(|h| h * h).sum::<f64>().sqrt().max(1e-6);
+            heading = heading.map(|h| h / norm);
+            at = std::array::from_fn(|a| at[a] + 5.0 * heading[a]);
+            if (0..3).any(|a| at[a] < -20.0 || at[a] > extent[a] + 20.0) {
+                break;
+            }
+        }
+        let thick = random.random_range(6.5..13.0);
+        // What fills the loop decides how it looks: collapsed ones are the pancreas' doubles.
+        let lumen = *[organ::SMALL_BOWEL, organ::SMALL_BOWEL, organ::SMALL_BOWEL, organ::CONTENT, organ::GAS]
+            .choose(random)
+            .unwrap_or(&organ::SMALL_BOWEL);
+        let owner = 2 + (number % 250) as u8;
+        loop_of_bowel(map, &mut taken, &points, thick, owner, [organ::SMALL_BOWEL, lumen], SHEATH);
+    }
+
+    // Small vessels of the mesentery.
+    for _ in 0..random.random_range(40..90) {
+        let mut at: [f64; 3] = std::array::from_fn(|a| f.pancreas[a] + [50.0, 30.0, 60.0][a] * normal(random));
+        let heading: [f64; 3] = std::array::from_fn(|_| normal(random));
+        let thick = random.random_range(1.2..2.6);
+        for _ in 0..random.random_range(6..20) {
+            ball(map, at, thick, |voxel, _| {
+                if *voxel == organ::FAT {
+                    *voxel = organ::MESENTERIC_VESSELS;
+                }
+            });
+            at = std::array::from_fn(|a| at[a] + 1.6 * heading[a] + 0.8 * normal(random));
+        }
+    }
+}
+
+/// A polyline with its corners rounded.
+fn rounded(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
+    let mut points = points.to_vec();
+    for _ in 0..3 {
+        let mut finer = vec![points[0]];
+        for ends in points.windows(2) {
+            finer.push(std::array::from_fn(|a| 0.75 * ends[0][a] + 0.25 * ends[1][a]));
+            finer.push(std::array::from_fn(|a| 0.25 * ends[0][a] + 0.75 * ends[1][a]));
+        }
+        finer.push(points[points.len() - 1]);
+        points = finer;
+    }
+    points
+}
+
+/// One loop: `ids` are its wall and its lumen. It fills fat that no other loop has, or keeps clear.
+fn loop_of_bowel(
+    map: &mut Labels,
+    taken: &mut Labels,
+    points: &[[f64; 3]],
+    thick: f64,
+    owner: u8,
+    ids: [u8; 2],
+    sheath: f64,
+) {
+    const WALL: f64 = 2.6;
+    let step = 3.0_f64;
+    let mut dense = Vec::new();
+    for ends in points.windows(2) {
+        let parts = (distance(ends[0], ends[1]) / step).ceil().max(1.0) as usize;
+        dense.extend((0..parts).map(|part| {
+            let t = part as f64 / parts as f64;
+            std::array::from_fn(|a| ends[0][a] + t * (ends[1][a] - ends[0][a]))
+        }));
+    }
+    for (number, centre) in dense.iter().enumerate() {
+        // Folds and haustra.
+        let here = thick * (1.0 + 0.12 * (number as f64 * 0.9).sin());
+        ball(taken, *centre, here + sheath, |voxel, _| {
+            if *voxel == 0 {
+                *voxel = owner;
+            }
+        });
+        let owners = &taken.ids;
+        let spacing = map.spacing;
+        let shape: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
+        let range = |a: usize| {
+            let low = ((centre[a] - here) / spacing[a]).ceil().max(0.0) as usize;
+            let high = ((centre[a] + here) / spacing[a]).floor() + 1.0;
+            low..(high.max(0.0) as usize).min(shape[a])
+        };
+        for z in range(0) {
+            for y in range(1) {
+                for x in range(2) {
+                    let at = std::array::from_fn(|a| [z, y, x][a] as f64 * spacing[a]);
+                    let far = distance(at, *centre);
+                    let voxel = &mut map.ids[[z, y, x]];
+                    if far > here || owners[[z, y, x]] != owner {
+                        continue;
+                    }
+                    if far <= here - WALL {
+                        if *voxel == organ::FAT || *voxel == ids[0] {
+                            *voxel = ids[1];
+                        }
+                    } else if *voxel == organ::FAT {
+                        *voxel = ids[0];
+                    }
+                }
+            }
+        }
+    }
+}

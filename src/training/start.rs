@@ -1,0 +1,117 @@
+//! What a run begins with: its stages, the plan of a stage's batches, first weights, and what a checkpoint has to belong to.
+
+use sha2::{Digest, Sha256};
+
+use super::loader::Plan;
+use super::run::Run;
+use super::sample::Shape;
+use super::trainer::Stage;
+use super::{StageOptions, TrainOptions};
+use crate::network::{Model, ModelConfig};
+use crate::volume::View;
+use crate::{Error, Result};
+
+/// The stages that options call for.
+pub(super) fn stages(options: &TrainOptions) -> Vec<Stage> {
+    Stage::ALL
+        .into_iter()
+        .filter(|stage| stage_options(options, *stage).epochs > 0)
+        .filter(|stage| options.global_guidance || *stage == Stage::Local)
+        .collect()
+}
+
+pub(super) fn stage_options(options: &TrainOptions, stage: Stage) -> &StageOptions {
+    match stage {
+        Stage::Global => &options.global,
+        Stage::Local => &options.local,
+        Stage::Whole => &options.whole,
+    }
+}
+
+/// What the batches of a stage are made from.
+pub(super) fn plan(run: &Run, view: View, stage: Stage) -> Plan {
+    let options = &run.options;
+    Plan {
+        cases: run.cases.train.clone(),
+        shape: Shape {
+            view,
+            t: options.t,
+            slices: options.slices_per_sample,
+            patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
+            global: options.global_size.get(&view).copied().filter(|_| stage != Stage::Local),
+        },
+        stage,
+        batch: stage_options(options, stage).batch,
+        samples_per_volume: options.samples_per_volume,
+        augmentation: options.augmentation.clone(),
+        seed: options.seed,
+    }
+}
+
+/// An untrained model whose readouts begin at the share of pancreas that samples have. The first hundreds of steps would do nothing but
+/// learn that most pixels are not pancreas.
+pub(super) fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
+    let config = model.config().clone();
+    let mut weights = model.weights().clone();
+    for view in &config.views {
+        for (stage, readouts) in [(Stage::Global, "global.aux"), (Stage::Local, "local.")] {
+            if stage == Stage::Global && config.global_widths.is_none() {
+                continue;
+            }
+            let plan = plan(run, *view, stage);
+            let (mut sum, batches) = (0.0, plan.batches().min(4));
+            for number in 0..batches {
+                let batch = plan.batch(0, number)?;
+                let truth = batch.truth.as_ref().or(batch.global_truth.as_ref().map(|truth| &truth[1]));
+                sum += truth.map_or(Ok(0.0), |truth| truth.f_mean(tch::Kind::Double)?.f_double_value(&[]))?;
+            }
+            let share = (sum / batches as f64).clamp(1e-3, 0.5);
+            let logit = (share / (1.0 - share)).ln() as f32;
+            for (name, array) in &mut weights {
+                let is_readout = array.shape == [1] && name.starts_with(&format!("{view}.{readouts}"));
+                if is_readout {
+                    array.values = vec![logit];
+                }
+            }
+        }
+    }
+    Model::from_weights(config, weights)
+}
+
+/// Refuses to start a network from the weights of another.
+pub(super) fn check_init(model: &Model, config: &ModelConfig) -> Result<()> {
+    let fault = |what: &str| {
+        let text = format!("the model to start from has another {what} than the options ask for");
+        Err(Error::argument("init", text))
+    };
+    let has = model.config();
+    if let Some(view) = config.views.iter().find(|view| !has.views.contains(view)) {
+        return Err(Error::argument("init", format!("the model to start from has no {view} view")));
+    }
+    if has.fusion != config.fusion || has.t != config.t {
+        return fault("T or fusion");
+    }
+    if has.widths != config.widths || has.global_widths != config.global_widths {
+        return fault("width");
+    }
+    if has.window != config.window || has.spacing != config.spacing {
+        return fault("window or spacing");
+    }
+    Ok(())
+}
+
+/// What a checkpoint belongs to: options (without those that change no number), cases and first weights.
+pub(super) fn key(run: &Run, model: &Model) -> Result<String> {
+    let options = TrainOptions { loader_threads: None, checkpoint_minutes: 0.0, ..run.options.clone() };
+    let mut hash = Sha256::new();
+    hash.update(options.to_toml()?);
+    for cases in [&run.cases.train, &run.cases.validation] {
+        hash.update([0]);
+        for case in cases {
+            hash.update(case.name());
+            hash.update([0]);
+        }
+    }
+    hash.update(model.sha256());
+    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+}
