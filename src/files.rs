@@ -117,6 +117,29 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Writes a whole file; it appears with these bytes or not at all.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(|e| Error::file("write", path, e))?;
+    file.commit()
+}
+
+/// Bytes in hexadecimal, as hashes are written.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes a folder and those above it; one that is there already is fine.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::file("create the folder", folder, e))
+}
+
 /// Removes all temporary files, for a program that has to leave at once.
 pub fn remove_temporaries() {
     let mut temporaries = TEMPORARIES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -368,7 +368,7 @@ fn hash(volume: &Volume) -> String {
         bytes.extend(slice.iter().flat_map(|value| (value + 0.0).to_le_bytes()));
         sha.update(&bytes);
     }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::files::hex(&sha.finalize())
 }
 
 fn spacing_outliers(read: &[(&Case, Examined)]) -> Vec<Problem> {

@@ -1,7 +1,6 @@
 //! A picture to draw charts on: rectangles, smooth lines, text in a font that is part of the program, and PNG.
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::path::Path;
 
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle};
@@ -9,7 +8,7 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 
-use crate::files::AtomicFile;
+use crate::files;
 use crate::{Error, Result};
 
 /// Red, green and blue, 0 to 255.
@@ -100,16 +99,22 @@ impl Canvas {
 
     /// Writes the picture as PNG; the file appears whole or not at all.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut encoded = Vec::new();
-        let fault = |e: png::EncodingError| Error::file("write", path, std::io::Error::other(e));
-        let mut encoder = png::Encoder::new(&mut encoded, self.width as u32, self.height as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.write_header().and_then(|mut writer| writer.write_image_data(&self.pixels)).map_err(fault)?;
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(&encoded).map_err(|e| Error::file("write", path, e))?;
-        file.commit()
+        write_png(path, [self.width, self.height], &self.pixels)
     }
+}
+
+/// Writes red, green and blue pixels, row by row, as a PNG of `[width, height]`; the file appears whole or not at all.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be written, or the pixels are not as many as the size says.
+pub fn write_png(path: &Path, [width, height]: [usize; 2], pixels: &[u8]) -> Result<()> {
+    let mut encoded = Vec::new();
+    let fault = |e: png::EncodingError| Error::file("write", path, std::io::Error::other(e));
+    let mut encoder = png::Encoder::new(&mut encoded, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(pixels)).map_err(fault)?;
+    files::write(path, &encoded)
 }
 
 impl OriginDimensions for Canvas {

@@ -26,6 +26,7 @@ mod metrics;
 mod summary;
 mod surface;
 
+pub use canvas::write_png;
 pub use curves::{draw, Chart, Series, COLOURS};
 pub use metrics::{compare, Comparison};
 pub use summary::{summarise, Measure, Statistics, Summary};

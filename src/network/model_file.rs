@@ -5,7 +5,6 @@
 //! share; no libtorch is needed to read, describe or write one.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rand::{Rng, SeedableRng};
@@ -15,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::layout::{self, Role};
-use crate::files::AtomicFile;
+use crate::files;
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -114,7 +113,7 @@ impl Model {
                 return Err(fault(format!("the tensor {name} has no place in the network that the file describes")));
             }
         }
-        Ok(Model { config, weights, sha256: hex(&Sha256::digest(bytes)) })
+        Ok(Model { config, weights, sha256: files::hex(&Sha256::digest(bytes)) })
     }
 
     /// An untrained model whose weights are drawn from `seed`: the same seed gives the same bytes everywhere.
@@ -190,9 +189,7 @@ impl Model {
     /// [`Error::File`] if it cannot be written.
     pub fn save(&self, path: &Path, stored_as: WeightType) -> Result<()> {
         let bytes = self.to_bytes(stored_as)?;
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(&bytes).map_err(|e| Error::file("write", path, e))?;
-        file.commit()
+        files::write(path, &bytes)
     }
 
     fn to_bytes(&self, stored_as: WeightType) -> Result<Vec<u8>> {
@@ -274,8 +271,4 @@ fn normal(random: &mut ChaCha8Rng, size: usize, deviation: f32) -> Vec<f32> {
     }
     values.truncate(size);
     values
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -80,7 +80,7 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         let heading: [f64; 3] = std::array::from_fn(|_| normal(random));
         let thick = random.random_range(1.2..2.6);
         for _ in 0..random.random_range(6..20) {
-            ball(map, at, thick, |voxel, _| {
+            ball(map, at, thick, |voxel, _, _| {
                 if *voxel == organ::FAT {
                     *voxel = organ::MESENTERIC_VESSELS;
                 }
@@ -128,37 +128,22 @@ fn loop_of_bowel(
     for (number, centre) in dense.iter().enumerate() {
         // Folds and haustra.
         let here = thick * (1.0 + 0.12 * (number as f64 * 0.9).sin());
-        ball(taken, *centre, here + sheath, |voxel, _| {
+        ball(taken, *centre, here + sheath, |voxel, _, _| {
             if *voxel == 0 {
                 *voxel = owner;
             }
         });
-        let owners = &taken.ids;
-        let spacing = map.spacing;
-        let shape: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
-        let range = |a: usize| {
-            let low = ((centre[a] - here) / spacing[a]).ceil().max(0.0) as usize;
-            let high = ((centre[a] + here) / spacing[a]).floor() + 1.0;
-            low..(high.max(0.0) as usize).min(shape[a])
-        };
-        for z in range(0) {
-            for y in range(1) {
-                for x in range(2) {
-                    let at = std::array::from_fn(|a| [z, y, x][a] as f64 * spacing[a]);
-                    let far = distance(at, *centre);
-                    let voxel = &mut map.ids[[z, y, x]];
-                    if far > here || owners[[z, y, x]] != owner {
-                        continue;
-                    }
-                    if far <= here - WALL {
-                        if *voxel == organ::FAT || *voxel == ids[0] {
-                            *voxel = ids[1];
-                        }
-                    } else if *voxel == organ::FAT {
-                        *voxel = ids[0];
-                    }
-                }
+        ball(map, *centre, here, |voxel, index, far| {
+            if taken.ids[index] != owner {
+                return;
             }
-        }
+            if far <= here - WALL {
+                if *voxel == organ::FAT || *voxel == ids[0] {
+                    *voxel = ids[1];
+                }
+            } else if *voxel == organ::FAT {
+                *voxel = ids[0];
+            }
+        });
     }
 }

@@ -103,6 +103,11 @@ impl Labels {
         let start: [isize; 3] = std::array::from_fn(|a| low[a] as isize - voxels(2 * a));
         let size: [usize; 3] =
             std::array::from_fn(|a| (high[a] as isize + voxels(2 * a + 1) - start[a] + 1).max(1) as usize);
+        self.section(start, size)
+    }
+
+    /// The part of `size` voxels from the index `start` on, both along z, y and x; beyond the map there is background.
+    pub fn section(&self, start: [isize; 3], size: [usize; 3]) -> Self {
         let shape = self.ids.shape();
         let ids = Array3::from_shape_fn(size, |(z, y, x)| {
             let at = [z as isize + start[0], y as isize + start[1], x as isize + start[2]];

@@ -121,7 +121,7 @@ fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8) {
             let t = part as f64 / parts as f64;
             let centre = std::array::from_fn(|a| ends[0][a] + t * (ends[1][a] - ends[0][a]));
             let radius = radii[step] + t * (radii[(step + 1).min(radii.len() - 1)] - radii[step]);
-            ball(map, centre, radius, |voxel, _| {
+            ball(map, centre, radius, |voxel, _, _| {
                 if *voxel == organ::BACKGROUND {
                     *voxel = id;
                 }
@@ -130,8 +130,8 @@ fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8) {
     }
 }
 
-/// Hands over each voxel of a ball, with its distance from the centre.
-pub(super) fn ball(map: &mut Labels, centre: [f64; 3], radius: f64, mut paint: impl FnMut(&mut u8, f64)) {
+/// Hands over each voxel of a ball, with its index and its distance from the centre.
+pub(super) fn ball(map: &mut Labels, centre: [f64; 3], radius: f64, mut paint: impl FnMut(&mut u8, [usize; 3], f64)) {
     let spacing = map.spacing;
     let range = |a: usize, size: usize| {
         let low = ((centre[a] - radius) / spacing[a]).ceil().max(0.0) as usize;
@@ -145,7 +145,7 @@ pub(super) fn ball(map: &mut Labels, centre: [f64; 3], radius: f64, mut paint: i
                 let at = std::array::from_fn(|a| [z, y, x][a] as f64 * spacing[a]);
                 let far = distance(at, centre);
                 if far <= radius {
-                    paint(&mut map.ids[[z, y, x]], far);
+                    paint(&mut map.ids[[z, y, x]], [z, y, x], far);
                 }
             }
         }

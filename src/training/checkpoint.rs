@@ -5,7 +5,6 @@
 //! not at all.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parameters::Buffer;
 use super::trainer::{Stage, Trainer};
-use crate::files::AtomicFile;
+use crate::files;
 use crate::{Error, Result};
 
 const METADATA_KEY: &str = "ggpfn-training";
@@ -100,9 +99,7 @@ pub(super) fn save(
     let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|e| Error::Training(e.to_string()))?;
     let metadata = HashMap::from([(METADATA_KEY.to_string(), json)]);
     let file = safetensors::serialize(views, Some(metadata)).map_err(|e| Error::Training(e.to_string()))?;
-    let mut target = AtomicFile::create(path)?;
-    target.write_all(&file).map_err(|e| Error::file("write", path, e))?;
-    target.commit()
+    files::write(path, &file)
 }
 
 /// Puts a checkpoint into a trainer, and gives where it is and the best weights so far.

@@ -1,7 +1,6 @@
 //! A run under way: whose turn it is, its epochs, validations, checkpoints.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +14,7 @@ use super::run::{Event, Outcome, Run, RunEnd};
 use super::start::{check_init, key, plan, stage_options, stages, start_at_prior};
 use super::trainer::{Losses, Stage, Trainer};
 use super::{validation, StageOptions, TrainingCase};
-use crate::files::AtomicFile;
+use crate::files;
 use crate::inference::{Cancel, Compute};
 use crate::network::{Model, ModelConfig, WeightType};
 use crate::volume::View;
@@ -49,7 +48,6 @@ impl Session {
     pub fn new(mut run: Run, compute: Compute, threads: usize) -> Result<Self> {
         let deadline = run.time.map(|time| Instant::now() + time);
         let config = run.options.model_config();
-        config.check().map_err(|text| Error::argument("training options", text))?;
         let model = match run.init.take() {
             Some(model) => {
                 check_init(&model, &config)?;
@@ -105,8 +103,8 @@ impl Session {
         };
         session.fraction_before = session.fraction();
         if let Some(folder) = &session.run.folder {
-            write_text(&folder.join("options.toml"), &session.run.options.to_toml()?)?;
-            write_text(&folder.join("cases.json"), &format!("{:#}\n", session.case_names()))?;
+            files::write(&folder.join("options.toml"), session.run.options.to_toml()?.as_bytes())?;
+            files::write(&folder.join("cases.json"), format!("{:#}\n", session.case_names()).as_bytes())?;
         }
         Ok(session)
     }
@@ -377,16 +375,10 @@ fn learning_rate(options: &StageOptions, step: usize, steps: usize) -> f64 {
 
 fn view_folder(folder: &Path, view: View) -> Result<PathBuf> {
     let folder = folder.join(view.name());
-    std::fs::create_dir_all(&folder).map_err(|e| Error::file("create the folder", &folder, e))?;
+    files::create_folder(&folder)?;
     Ok(folder)
 }
 
 fn checkpoint_path(folder: &Path, view: View) -> PathBuf {
     folder.join(view.name()).join("checkpoint.safetensors")
-}
-
-fn write_text(path: &Path, text: &str) -> Result<()> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(text.as_bytes()).map_err(|e| Error::file("write", path, e))?;
-    file.commit()
 }

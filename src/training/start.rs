@@ -7,6 +7,7 @@ use super::run::Run;
 use super::sample::Shape;
 use super::trainer::Stage;
 use super::{StageOptions, TrainOptions};
+use crate::files;
 use crate::network::{Model, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
@@ -113,5 +114,5 @@ pub(super) fn key(run: &Run, model: &Model) -> Result<String> {
         }
     }
     hash.update(model.sha256());
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(files::hex(&hash.finalize()))
 }

@@ -52,6 +52,15 @@ impl Stage {
         }
     }
 
+    /// Refuses a stage that a network does not have.
+    fn check(self, config: &ModelConfig) -> Result<()> {
+        if config.global_widths.is_none() && self != Stage::Local {
+            let fault = format!("{self}, but the network has no global branch; only local fits");
+            return Err(Error::argument("stage", fault));
+        }
+        Ok(())
+    }
+
     /// Whether it trains the parameter of a name.
     fn trains(self, name: &str) -> bool {
         match self {
@@ -131,12 +140,7 @@ impl Trainer {
         let parameters = Parameters::new(model, view, device, kinds[0])?;
         let network = Network::assemble(model.config(), &|name| parameters.tensor(name))?;
         let config = ModelConfig { views: vec![view], ..model.config().clone() };
-        if config.global_widths.is_none() && stage != Stage::Local {
-            return Err(Error::argument(
-                "stage",
-                format!("{stage}, but the network has no global branch; only local fits"),
-            ));
-        }
+        stage.check(&config)?;
         Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads })
     }
 
@@ -157,12 +161,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Argument`] for a stage that a network without global branch does not have.
     pub fn start_stage(&mut self, stage: Stage) -> Result<()> {
-        if self.config.global_widths.is_none() && stage != Stage::Local {
-            return Err(Error::argument(
-                "stage",
-                format!("{stage}, but the network has no global branch; only local fits"),
-            ));
-        }
+        stage.check(&self.config)?;
         let threads = self.threads;
         on_own_thread(threads, || {
             self.stage = stage;

@@ -29,14 +29,15 @@ pub(super) fn dice(
     stop: &dyn Fn() -> bool,
 ) -> Result<Option<f64>> {
     let mut sum = 0.0;
-    let model = trainer.current_model()?;
+    // The global stage measures the trainer's own maps: no model has to be made of it.
+    let model = (trainer.stage() != Stage::Global).then(|| trainer.current_model()).transpose()?;
     for case in cases {
         if stop() {
             return Err(Error::Cancelled);
         }
-        sum += match trainer.stage() {
-            Stage::Global => of_global_maps(trainer, case)?,
-            _ => of_mask(&model, case, options, device, cancel)?,
+        sum += match &model {
+            None => of_global_maps(trainer, case)?,
+            Some(model) => of_mask(model, case, options, device, cancel)?,
         };
     }
     Ok((!cases.is_empty()).then(|| sum / cases.len() as f64))

@@ -6,7 +6,7 @@ use ggpfn::inference::{self, SegmentOptions};
 use ggpfn::io::{self, Voxels};
 use ggpfn::network::Model;
 use ggpfn::volume::{lps_view, measure};
-use ggpfn::{evaluation, synthesis, Error, Result};
+use ggpfn::{evaluation, synthesis, Result};
 use serde_json::json;
 
 use crate::terminal::Display;
@@ -31,7 +31,7 @@ const SPACING: f64 = 2.0;
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let out = &arguments.out;
-    std::fs::create_dir_all(out).map_err(|e| Error::file("create the folder", out, e))?;
+    ggpfn::files::create_folder(out)?;
     let made = synthesis::synthesise(&synthesis::anatomy(SEED, SPACING), &Default::default(), SEED)?;
     let (volume, truth) = (made.volume, made.truth);
     let geometry = volume.geometry();

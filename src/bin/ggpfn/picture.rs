@@ -1,11 +1,10 @@
 //! A picture of a result: three slices through the pancreas, one of each view, with the mask's outline.
 
-use std::io::Write;
 use std::path::Path;
 
-use ggpfn::files::AtomicFile;
+use ggpfn::evaluation::write_png;
 use ggpfn::volume::{lps_spacing, lps_view, View, Volume};
-use ggpfn::{Error, Result};
+use ggpfn::Result;
 use ndarray::ArrayView3;
 
 /// Millimetres per pixel, height of the panels and the gap between them, in pixels.
@@ -36,15 +35,7 @@ pub fn write(path: &Path, volume: &Volume, masks: &[ArrayView3<u8>], centre: [us
         }
         left += panel.width + GAP;
     }
-    let mut encoded = Vec::new();
-    let fault = |e: png::EncodingError| Error::file("write", path, std::io::Error::other(e));
-    let mut encoder = png::Encoder::new(&mut encoded, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header().and_then(|mut w| w.write_image_data(&pixels)).map_err(fault)?;
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(&encoded).map_err(|e| Error::file("write", path, e))?;
-    file.commit()
+    write_png(path, [width, height], &pixels)
 }
 
 struct Panel {

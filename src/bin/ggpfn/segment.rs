@@ -311,7 +311,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
         let more = [arguments.uncertainty.as_ref(), arguments.report.as_ref()];
         for folder in folders.into_iter().chain(more).flatten() {
-            std::fs::create_dir_all(folder).map_err(|e| Error::file("create the folder", folder, e))?;
+            ggpfn::files::create_folder(folder)?;
         }
     }
     for job in &jobs {

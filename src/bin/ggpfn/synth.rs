@@ -123,8 +123,7 @@ fn read_maps(paths: &[PathBuf], spacing: f64) -> Result<Vec<Map>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let entries =
-                std::fs::read_dir(path).map_err(|e| Error::File { action: "read", path: path.clone(), source: e })?;
+            let entries = std::fs::read_dir(path).map_err(|e| Error::file("read", path, e))?;
             let mut inside: Vec<PathBuf> =
                 entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
             inside.sort();
@@ -182,15 +181,7 @@ fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rn
     let low = z[0][0] as isize - voxels(random.random_range(40.0..160.0)) as isize;
     let high = z[1][0] as isize + voxels(random.random_range(40.0..95.0)) as isize;
     let (_, ny, nx) = around.ids.dim();
-    let ids = ndarray::Array3::from_shape_fn(((high - low + 1) as usize, ny, nx), |(k, y, x)| {
-        let from = k as isize + low;
-        if from >= 0 && (from as usize) < around.ids.dim().0 {
-            around.ids[[from as usize, y, x]]
-        } else {
-            organ::BACKGROUND
-        }
-    });
-    Ok((Labels { ids, spacing: around.spacing }, sources))
+    Ok((around.section([low, 0, 0], [(high - low + 1) as usize, ny, nx]), sources))
 }
 
 fn centre_of(synthetic: &Synthetic) -> [usize; 3] {
@@ -212,11 +203,7 @@ impl Names {
         let names = Names { folder: arguments.output.clone(), layout: arguments.layout.clone() };
         let [images, labels] = names.folders();
         for folder in [images, labels] {
-            std::fs::create_dir_all(&folder).map_err(|e| Error::File {
-                action: "create the folder",
-                path: folder,
-                source: e,
-            })?;
+            ggpfn::files::create_folder(&folder)?;
         }
         Ok(names)
     }

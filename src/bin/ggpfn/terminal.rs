@@ -150,10 +150,8 @@ impl Display {
         } else {
             String::new()
         };
-        if let Some(bar) = &self.bar {
-            bar.set_position((progress.fraction * 1000.0) as u64);
-            bar.set_message(format!("{}{left}", progress.phase));
-            return;
+        if self.bar.is_some() {
+            return self.set(progress.fraction, &format!("{}{left}", progress.phase));
         }
         // Without a terminal: a line for each tenth, not more than one in two seconds, and one for each phase.
         let due = progress.fraction - lines.last.0 >= 0.1 && lines.last.1.elapsed() >= Duration::from_secs(2);

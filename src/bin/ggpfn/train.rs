@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
+use ggpfn::files::{create_folder, hex};
 use ggpfn::inference::DeviceChoice;
 use ggpfn::io::ReadOptions;
 use ggpfn::network::{Fusion, Model, ModelConfig};
@@ -178,15 +179,7 @@ fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
 }
 
 fn read_text(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|e| Error::File { action: "read", path: path.to_path_buf(), source: e })
-}
-
-fn create_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| Error::File {
-        action: "create the folder",
-        path: folder.to_path_buf(),
-        source: e,
-    })
+    std::fs::read_to_string(path).map_err(|e| Error::file("read", path, e))
 }
 
 /// The cases to train on and those to validate on.
@@ -248,13 +241,13 @@ fn prepare(cases: &[Case], config: &ModelConfig, cache: &Path) -> Result<Vec<Arc
 fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
     let mut hash = Sha256::new();
     for path in [&case.image, &case.label] {
-        let fault = |e| Error::File { action: "read", path: path.clone(), source: e };
+        let fault = |e| Error::file("read", path, e);
         let metadata = std::fs::metadata(path).map_err(fault)?;
         let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
         hash.update(format!("{}|{}|{changed:?}|", path.display(), metadata.len()));
     }
     hash.update(format!("{:?}{:?}", config.window, config.spacing));
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 /// Shows how a training goes: a bar, or now and then a line where there is no terminal.
@@ -278,12 +271,11 @@ impl Watch {
             "{} {} {}/{}, loss {:.4}{dice}",
             event.view, event.stage, event.epoch[0], event.epoch[1], event.losses.total
         );
+        let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
         if terminal::is_interactive() {
-            let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
             self.display.set(event.fraction, &format!("{text}{left}"));
         } else if event.dice.is_some() || state.0.elapsed() > Duration::from_secs(30) {
             state.0 = Instant::now();
-            let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
             terminal::line(&format!("{:3.0} %  {text}{left}", 100.0 * event.fraction));
         }
     }
