@@ -1,7 +1,9 @@
-//! Link arguments: where libtorch is found when the program or library runs, and what the library shows of itself.
+//! Link arguments: where libtorch is found when the program or library runs, and what the library shows of itself. And the C header, made
+//! from `src/capi`.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    header();
     let target = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     // torch-sys says where it found libtorch. It is set for direct dependants only, which is why Cargo.toml names torch-sys.
     let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB").ok();
@@ -23,6 +25,41 @@ fn main() {
             println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libggpfn.0.dylib");
         }
         _ => {}
+    }
+}
+
+/// The C header's files, in the order in which a reader wants their contents.
+const CAPI: [&str; 11] = [
+    "status.rs",
+    "boundary.rs",
+    "runtime.rs",
+    "log.rs",
+    "monitor.rs",
+    "model.rs",
+    "image.rs",
+    "segment.rs",
+    "evaluate.rs",
+    "training.rs",
+    "trainer.rs",
+];
+
+/// Makes the C header into the build's own folder, from where a test compares it with the committed one; with GGPFN_WRITE_HEADER set
+/// (`cargo xtask header`) it is written to `include` too. A build never changes the checkout unasked.
+fn header() {
+    println!("cargo:rerun-if-changed=src/capi");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-env-changed=GGPFN_WRITE_HEADER");
+    let config = cbindgen::Config::from_file("cbindgen.toml").unwrap_or_else(|fault| panic!("cbindgen.toml: {fault}"));
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in CAPI {
+        builder = builder.with_src(format!("src/capi/{file}"));
+    }
+    let bindings = builder.generate().unwrap_or_else(|fault| panic!("the C header cannot be made: {fault}"));
+    let path = std::path::PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("ggpfn.h");
+    bindings.write_to_file(&path);
+    println!("cargo:rustc-env=GGPFN_GENERATED_HEADER={}", path.display());
+    if std::env::var_os("GGPFN_WRITE_HEADER").is_some() {
+        bindings.write_to_file("include/ggpfn.h");
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`evaluation`] | masks against their truth, tables, curves |
 //! | [`training`] | samples, loss, optimiser, stages, checkpoints |
 //! | [`synthesis`] | made-up CTs with an exact truth |
+//! | [`capi`] | the C face, `include/ggpfn.h` |
 //! | [`runtime`] | which libtorch this process runs on |
 //!
 //! ```no_run
@@ -28,6 +29,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod capi;
 pub mod dataset;
 mod error;
 pub mod evaluation;

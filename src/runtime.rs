@@ -82,6 +82,23 @@ pub fn gpu_driver_present() -> bool {
         .any(|path| Path::new(path).exists())
 }
 
+/// The machine's memory with its swap, in bytes, if the system tells: no work can take more.
+pub fn total_memory() -> Option<u64> {
+    Some(memory_entry("MemTotal")? + memory_entry("SwapTotal").unwrap_or(0))
+}
+
+/// The memory that new work can have without pushing other work out, in bytes, if the system tells.
+pub fn free_memory() -> Option<u64> {
+    memory_entry("MemAvailable")
+}
+
+/// An entry of Linux's table of its memory.
+fn memory_entry(name: &str) -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let rest = table.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(1024 * rest.split_whitespace().next()?.parse::<u64>().ok()?)
+}
+
 /// Loads CUDA's part of libtorch, once, and says how many GPUs can be used.
 ///
 /// # Errors

@@ -125,6 +125,10 @@ impl Compute {
         }
     }
 
+    pub(crate) fn is_gpu(&self) -> bool {
+        self.device.is_cuda()
+    }
+
     pub(crate) fn bytes_per_number(&self) -> usize {
         match self.kind {
             Kind::BFloat16 => 2,

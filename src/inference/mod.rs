@@ -8,6 +8,7 @@
 
 mod compute;
 mod folded;
+mod memory;
 mod monitor;
 mod patches;
 mod segment;
@@ -16,6 +17,8 @@ pub(crate) mod threads;
 mod view;
 
 pub use compute::{Compute, DeviceChoice, PrecisionChoice};
+pub(crate) use memory::refuse_impossible;
+pub use memory::{estimate_memory, MemoryEstimate};
 pub use monitor::{Cancel, Monitor, Progress};
 pub use patches::PatchGrid;
-pub use segment::{fuse, mask_of, segment, Phase, SegmentOptions, Segmentation};
+pub use segment::{fuse, mask_of, segment, Phase, Region, SegmentOptions, Segmentation};

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::{Error, Result};
 
@@ -33,11 +34,14 @@ pub struct Progress {
     pub phase: String,
     /// The part of the whole work that is done, 0 to 1; never falls.
     pub fraction: f64,
+    /// An estimate of the seconds left, once there is ground for one.
+    pub seconds_left: Option<f64>,
 }
 
 /// What a caller sees of long work: its progress, and a way to stop it.
 pub struct Monitor<'a> {
     cancel: Cancel,
+    started: Instant,
     report: Box<dyn Fn(&Progress) + Send + Sync + 'a>,
 }
 
@@ -51,7 +55,7 @@ impl Default for Monitor<'_> {
 impl<'a> Monitor<'a> {
     /// Calls `report` from the working thread after each block of slices; it should return soon.
     pub fn new(cancel: Cancel, report: impl Fn(&Progress) + Send + Sync + 'a) -> Self {
-        Monitor { cancel, report: Box::new(report) }
+        Monitor { cancel, started: Instant::now(), report: Box::new(report) }
     }
 
     /// # Errors
@@ -65,6 +69,11 @@ impl<'a> Monitor<'a> {
     }
 
     pub(crate) fn report(&self, phase: &str, fraction: f64) {
-        (self.report)(&Progress { phase: phase.to_string(), fraction: fraction.clamp(0.0, 1.0) });
+        /// Before this part of the work is done, an estimate would say more about its start than about the rest.
+        const GROUND: f64 = 0.02;
+        let fraction = fraction.clamp(0.0, 1.0);
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let seconds_left = (fraction >= GROUND).then(|| elapsed * (1.0 - fraction) / fraction);
+        (self.report)(&Progress { phase: phase.to_string(), fraction, seconds_left });
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
+use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
 
 use super::compute::{Compute, DeviceChoice, PrecisionChoice};
 use super::folded::FoldedNetwork;
@@ -37,12 +37,23 @@ pub struct SegmentOptions {
     pub block: Option<usize>,
     /// Slices are cut into overlapping patches; none: each slice is one patch, as the paper has it in testing.
     pub patches: Option<PatchGrid>,
+    /// The part of the volume to look at; none: all of it. What lies outside is as if it were not there.
+    pub region: Option<Region>,
     /// Keep the largest connected part of the mask alone.
     pub largest_component: bool,
     /// Give each view's probability too.
     pub keep_views: bool,
     /// Give the disagreement between the views too.
     pub uncertainty: bool,
+}
+
+/// A box of voxels on the caller's grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The first voxel (i, j, k).
+    pub start: [usize; 3],
+    /// Voxels along i, j and k.
+    pub size: [usize; 3],
 }
 
 /// The time that a part of the work took.
@@ -79,6 +90,26 @@ pub struct Segmentation {
     pub phases: Vec<Phase>,
 }
 
+impl Segmentation {
+    /// The segmentation of a region that begins at voxel `start`, on a grid of `size` voxels; zero outside the region.
+    fn on_whole(mut self, start: [usize; 3], size: [usize; 3]) -> Self {
+        fn paste<T: Clone + Default>(part: &Array3<T>, start: [usize; 3], size: [usize; 3]) -> Array3<T> {
+            let mut whole = Array3::default([size[2], size[1], size[0]]);
+            let [i, j, k] = start;
+            let (slices, rows, columns) = part.dim();
+            whole.slice_mut(s![k..k + slices, j..j + rows, i..i + columns]).assign(part);
+            whole
+        }
+        self.mask = paste(&self.mask, start, size);
+        self.probability = paste(&self.probability, start, size);
+        self.views.values_mut().chain(&mut self.uncertainty).for_each(|array| *array = paste(array, start, size));
+        for corner in self.measurements.bounding_box.iter_mut().flatten() {
+            corner.iter_mut().zip(start).for_each(|(index, start)| *index += start);
+        }
+        self
+    }
+}
+
 /// Segments the pancreas in a volume.
 ///
 /// The network runs on a thread of its own; libtorch's settings in the calling thread stay as they are.
@@ -87,6 +118,11 @@ pub struct Segmentation {
 /// [`Error::Argument`] for options that do not fit the model, [`Error::Device`] for a device that is not there,
 /// [`Error::Memory`] where memory runs out, [`Error::Cancelled`] when the monitor's cancel was used.
 pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
+    if let Some(region) = options.region {
+        let part = volume.crop(region.start, region.size)?;
+        let options = SegmentOptions { region: None, ..options.clone() };
+        return Ok(segment(model, &part, &options, monitor)?.on_whole(region.start, volume.geometry().size));
+    }
     let view_weights = settle_weights(model, options)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold);
     if !(0.0..=1.0).contains(&threshold) {
@@ -251,7 +287,7 @@ fn disagreement(views: &BTreeMap<View, Array3<f32>>) -> Array3<f32> {
     result
 }
 
-fn settle_weights(model: &Model, options: &SegmentOptions) -> Result<BTreeMap<View, f64>> {
+pub(super) fn settle_weights(model: &Model, options: &SegmentOptions) -> Result<BTreeMap<View, f64>> {
     let config = model.config();
     let views = if options.views.is_empty() { &config.views } else { &options.views };
     if let Some(missing) = views.iter().find(|view| !config.views.contains(view)) {

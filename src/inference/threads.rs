@@ -36,7 +36,7 @@ pub(crate) fn on_own_thread<T: Send>(threads: usize, work: impl FnOnce() -> Resu
     })
 }
 
-fn text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn text(panic: &(dyn std::any::Any + Send)) -> String {
     let literal = panic.downcast_ref::<&str>().map(|s| s.to_string());
     literal.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }

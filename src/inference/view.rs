@@ -138,16 +138,16 @@ impl Plan<'_> {
     fn place(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_to_device(self.compute.device)?.f_to_kind(self.compute.kind)?)
     }
+}
 
-    /// How many slices enter the network at a time. Large blocks spread the cost of preparing a layer over more slices; the
-    /// feature maps of small ones stay in the processor's cache.
-    fn block(&self, rows: usize, columns: usize) -> usize {
-        const PROCESSOR_BYTES: usize = 24 << 20;
-        const GPU_BYTES: usize = 512 << 20;
-        let slice = self.config.widths[0] * rows * columns * self.compute.bytes_per_number();
-        let room = if self.compute.device.is_cuda() { GPU_BYTES } else { PROCESSOR_BYTES };
-        self.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).max(1)
-    }
+/// How many slices enter the network at a time. Large blocks spread the cost of preparing a layer over more slices; the
+/// feature maps of small ones stay in the processor's cache.
+pub(super) fn block_slices(plan: &Plan, rows: usize, columns: usize) -> usize {
+    const PROCESSOR_BYTES: usize = 24 << 20;
+    const GPU_BYTES: usize = 512 << 20;
+    let slice = plan.config.widths[0] * rows * columns * plan.compute.bytes_per_number();
+    let room = if plan.compute.is_gpu() { GPU_BYTES } else { PROCESSOR_BYTES };
+    plan.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).max(1)
 }
 
 /// One patch of all slices of a view.
@@ -168,7 +168,7 @@ impl Patch<'_> {
         let t = (plan.config.fusion == Fusion::Progressive).then_some(plan.config.t);
         let mut encoder = StreamingEncoder::new(self.network, t, slices);
         let (first, last) = encoder.stem_range();
-        let block = plan.block(self.rows.length, self.columns.length) as isize;
+        let block = block_slices(plan, self.rows.length, self.columns.length) as isize;
         let positions = (last - first + 1) as f64;
         let mut start = first;
         while start <= last {

@@ -192,7 +192,11 @@ impl Model {
         files::write(path, &bytes)
     }
 
-    fn to_bytes(&self, stored_as: WeightType) -> Result<Vec<u8>> {
+    /// The bytes of the model file.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn to_bytes(&self, stored_as: WeightType) -> Result<Vec<u8>> {
         let internal = |e: String| Error::argument("model", format!("cannot be written: {e}"));
         let json = serde_json::to_string(&self.config).map_err(|e| internal(e.to_string()))?;
         let stored: Vec<(&String, &Array, Vec<u8>)> =

@@ -69,6 +69,38 @@ impl Plan {
     }
 }
 
+/// The batches of a stage one by one, drawn when they are asked for: for engines that step a [`Trainer`](super::Trainer) themselves. Of several
+/// processes each takes its own share.
+#[derive(Debug)]
+pub struct Batches {
+    plan: Plan,
+    next: u64,
+    stride: u64,
+}
+
+impl Batches {
+    /// Those of process number `rank` of `ranks`: every `ranks`-th, beginning with its own number.
+    pub(super) fn new(plan: Plan, [rank, ranks]: [usize; 2]) -> Self {
+        Batches { plan, next: rank as u64, stride: ranks as u64 }
+    }
+
+    /// The next batch's number, counted through all epochs from 0.
+    pub fn number(&self) -> u64 {
+        self.next
+    }
+
+    /// The next batch.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] and [`Error::Memory`].
+    pub fn draw(&mut self) -> Result<Batch> {
+        let per_epoch = self.plan.batches() as u64;
+        let batch = self.plan.batch(self.next / per_epoch, (self.next % per_epoch) as usize)?;
+        self.next += self.stride;
+        Ok(batch)
+    }
+}
+
 /// Hands out the batches of a stage in their order.
 #[derive(Debug)]
 pub(super) struct Loader {

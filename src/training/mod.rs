@@ -16,6 +16,7 @@ mod log;
 pub mod loss;
 mod options;
 mod parameters;
+mod prepare;
 mod run;
 pub mod sample;
 mod session;
@@ -24,6 +25,8 @@ mod trainer;
 mod validation;
 
 pub use case::TrainingCase;
+pub use loader::Batches;
 pub use options::{Augmentation, Preset, StageOptions, TrainOptions};
+pub use prepare::prepare;
 pub use run::{Cases, Event, Outcome, Run, RunEnd};
 pub use trainer::{Losses, Stage, Trainer};

@@ -11,7 +11,7 @@ use super::checkpoint::{self, Progress, Snapshot};
 use super::loader::Loader;
 use super::log::Log;
 use super::run::{Event, Outcome, Run, RunEnd};
-use super::start::{check_init, key, plan, stage_options, stages, start_at_prior};
+use super::start::{first_weights, key, plan, stage_options, stages};
 use super::trainer::{Losses, Stage, Trainer};
 use super::{validation, StageOptions, TrainingCase};
 use crate::files;
@@ -48,13 +48,8 @@ impl Session {
     pub fn new(mut run: Run, compute: Compute, threads: usize) -> Result<Self> {
         let deadline = run.time.map(|time| Instant::now() + time);
         let config = run.options.model_config();
-        let model = match run.init.take() {
-            Some(model) => {
-                check_init(&model, &config)?;
-                model
-            }
-            None => start_at_prior(Model::new_untrained(config.clone(), run.options.seed)?, &run)?,
-        };
+        let init = run.init.take();
+        let model = first_weights(&run, init.as_ref())?;
         let key = key(&run, &model)?;
         let stages = stages(&run.options);
         let Some(first) = stages.first().copied() else {

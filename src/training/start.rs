@@ -2,12 +2,14 @@
 
 use sha2::{Digest, Sha256};
 
-use super::loader::Plan;
-use super::run::Run;
+use super::loader::{Batches, Plan};
+use super::run::{Cases, Run};
 use super::sample::Shape;
-use super::trainer::Stage;
+use super::trainer::{Stage, Trainer};
 use super::{StageOptions, TrainOptions};
 use crate::files;
+use crate::inference::threads::on_own_thread;
+use crate::inference::{DeviceChoice, PrecisionChoice};
 use crate::network::{Model, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
@@ -115,4 +117,45 @@ pub(super) fn key(run: &Run, model: &Model) -> Result<String> {
     }
     hash.update(model.sha256());
     Ok(files::hex(&hash.finalize()))
+}
+
+impl Trainer {
+    /// One view's trainer in a stage, with the batches that it is to be stepped with: what a [`Run`] with these options, cases and first
+    /// weights would do in that stage. `share` is the number of this process and of all processes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for options, cases or weights that do not fit, [`Error::Device`].
+    pub fn start(
+        options: TrainOptions,
+        cases: Cases,
+        init: Option<&Model>,
+        view: View,
+        stage: Stage,
+        device: DeviceChoice,
+        share: [usize; 2],
+    ) -> Result<(Self, Batches)> {
+        if !options.views.contains(&view) {
+            return Err(Error::argument("view", format!("{view}, which the options do not train")));
+        }
+        let run = Run::new(options, cases)?;
+        let options = &run.options;
+        let precision = if options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
+        let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let model = on_own_thread(threads, || first_weights(&run, init))?;
+        let mut trainer = Trainer::new(&model, view, stage, device, precision, threads)?;
+        trainer.start_stage(stage)?;
+        Ok((trainer, Batches::new(plan(&run, view, stage), share)))
+    }
+}
+
+/// The weights that a run starts from.
+pub(super) fn first_weights(run: &Run, init: Option<&Model>) -> Result<Model> {
+    let config = run.options.model_config();
+    match init {
+        Some(model) => {
+            check_init(model, &config)?;
+            Ok(model.clone())
+        }
+        None => start_at_prior(Model::new_untrained(config, run.options.seed)?, run),
+    }
 }

@@ -331,6 +331,22 @@ impl Trainer {
         on_own_thread(self.threads, move || self.parameters.set_buffer(Buffer::Gradients, values))
     }
 
+    /// Batch normalisation's running means and variances as one array.
+    ///
+    /// # Errors
+    /// [`Error::Torch`] and [`Error::Memory`].
+    pub fn flat_statistics(&mut self) -> Result<Vec<f32>> {
+        on_own_thread(self.threads, move || self.parameters.statistics())
+    }
+
+    /// Writes the running means and variances.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for another length.
+    pub fn set_flat_statistics(&mut self, values: &[f32]) -> Result<()> {
+        on_own_thread(self.threads, move || self.parameters.set_statistics(values))
+    }
+
     /// The model of this view as it is now.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod measure;
 mod resample;
 mod view;
 
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
+use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
 
 pub use geometry::{Geometry, NearestAxis};
 pub use measure::{keep_largest_component, measure, same_grid, Measurements, GEOMETRY_TOLERANCE_MM};
@@ -57,6 +57,25 @@ impl Volume {
     /// The grid.
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
+    }
+
+    /// The box of `size` voxels that begins at voxel `start`, (i, j, k) both, as a volume of its own.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the box is empty or reaches beyond the volume.
+    pub fn crop(&self, start: [usize; 3], size: [usize; 3]) -> Result<Volume> {
+        let whole = self.geometry.size;
+        let fits =
+            |axis: usize| size[axis] > 0 && start[axis].checked_add(size[axis]).is_some_and(|end| end <= whole[axis]);
+        if !(0..3).all(fits) {
+            let fault =
+                format!("{size:?} voxels from {start:?}; a box within the volume's {whole:?} voxels was expected");
+            return Err(Error::argument("region", fault));
+        }
+        let [i, j, k] = start;
+        let voxels = self.voxels.slice(s![k..k + size[2], j..j + size[1], i..i + size[0]]).to_owned();
+        let origin = self.geometry.point([i as f64, j as f64, k as f64]);
+        Ok(Volume { voxels, geometry: Geometry { size, origin, ..self.geometry.clone() } })
     }
 
     /// The voxels alone.

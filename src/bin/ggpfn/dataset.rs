@@ -93,7 +93,7 @@ fn check(arguments: &CheckArguments) -> Result<()> {
         let display = Display::new("");
         let progress = |done: usize, all: usize, name: &str| {
             let phase = if terminal::is_interactive() { name.to_string() } else { "check".to_string() };
-            display.show(&Progress { phase, fraction: done as f64 / all as f64 });
+            display.show(&Progress { phase, fraction: done as f64 / all as f64, seconds_left: None });
         };
         let cancelled = || terminal::cancel().is_cancelled();
         dataset::check(&arguments.folder, arguments.layout, &ReadOptions::default(), &progress, &cancelled)?

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, SegmentOptions, Segmentation};
+use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::Model;
 use ggpfn::volume::{View, Volume};
@@ -72,6 +72,9 @@ pub struct Arguments {
     /// By how many pixels patches overlap
     #[arg(long, value_name = "N", default_value_t = 64, requires = "patch")]
     overlap: usize,
+    /// Look at this box of voxels alone: its first voxel and its size, as in 100,120,0:200,180,80
+    #[arg(long, value_name = "I,J,K:NI,NJ,NK", value_parser = parse_region)]
+    region: Option<Region>,
     /// Slices that enter the network at a time; chosen for the machine if left out. Never changes the result
     #[arg(long, value_name = "N")]
     block: Option<usize>,
@@ -86,6 +89,16 @@ fn parse_patch(text: &str) -> std::result::Result<[usize; 2], String> {
         [Ok(h), Ok(w)] => Ok([h, w]),
         _ => Err("expected two numbers like 256x256".into()),
     }
+}
+
+fn parse_region(text: &str) -> std::result::Result<Region, String> {
+    let three = |part: &str| -> Option<[usize; 3]> {
+        let numbers: Vec<usize> = part.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+        numbers.try_into().ok()
+    };
+    let region =
+        text.split_once(':').and_then(|(start, size)| Some(Region { start: three(start)?, size: three(size)? }));
+    region.ok_or_else(|| "expected a first voxel and a size like 100,120,0:200,180,80".into())
 }
 
 /// Where the results for one input go.
@@ -158,6 +171,7 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
         threads: arguments.threads,
         block: arguments.block,
         patches: arguments.patch.map(|size| PatchGrid { size, overlap: arguments.overlap }),
+        region: arguments.region,
         largest_component: arguments.largest_component,
         keep_views: arguments.view_probabilities.is_some(),
         uncertainty: arguments.uncertainty.is_some(),

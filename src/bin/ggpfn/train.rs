@@ -5,16 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
-use ggpfn::files::{create_folder, hex};
+use ggpfn::files::create_folder;
 use ggpfn::inference::DeviceChoice;
-use ggpfn::io::ReadOptions;
 use ggpfn::network::{Fusion, Model, ModelConfig};
-use ggpfn::training::{Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
+use ggpfn::training::{self, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
 use ggpfn::{Error, Result};
-use rayon::prelude::*;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::terminal::{self, Display};
 
@@ -93,7 +90,6 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     create_folder(&arguments.out)?;
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
-    create_folder(&cache)?;
     let [train, validation] = choose(&arguments, options.seed)?;
     let train = prepare(&train, &config, &cache)?;
     let validation = prepare(&validation, &config, &cache)?;
@@ -207,47 +203,9 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<[Vec<Case>; 2]> {
 /// Volumes ready to train on, from the cache where they were prepared before.
 fn prepare(cases: &[Case], config: &ModelConfig, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
     let display = Display::new("preparing");
-    let done = std::sync::atomic::AtomicUsize::new(0);
-    // Two at a time: a large volume takes much memory while it is prepared.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
-    let pool = pool.map_err(|e| Error::Memory(format!("the system gave no thread to prepare on ({e})")))?;
-    pool.install(|| {
-        cases
-            .par_iter()
-            .map(|case| {
-                if terminal::cancel().is_cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                let key = cache_key(case, config)?;
-                let path = cache.join(format!("{}-{}.case", case.name, &key[..16]));
-                let ready = match TrainingCase::open(&path, &key)? {
-                    Some(ready) => ready,
-                    None => {
-                        let loaded = dataset::load(case, &ReadOptions::default())?;
-                        loaded.notes.iter().for_each(|note| log::info!("{}: {note}", case.name));
-                        TrainingCase::new(&case.name, &loaded.volume, loaded.mask.view(), config)?
-                            .into_cache(&path, &key)?
-                    }
-                };
-                let count = done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-                display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));
-                Ok(Arc::new(ready))
-            })
-            .collect()
+    training::prepare(cases, config, Some(cache), terminal::cancel(), &|count| {
+        display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));
     })
-}
-
-/// What a prepared volume depends on: its files as they are now, window and working spacing.
-fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
-    let mut hash = Sha256::new();
-    for path in [&case.image, &case.label] {
-        let fault = |e| Error::file("read", path, e);
-        let metadata = std::fs::metadata(path).map_err(fault)?;
-        let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-        hash.update(format!("{}|{}|{changed:?}|", path.display(), metadata.len()));
-    }
-    hash.update(format!("{:?}{:?}", config.window, config.spacing));
-    Ok(hex(&hash.finalize()))
 }
 
 /// Shows how a training goes: a bar, or now and then a line where there is no terminal.

@@ -1,0 +1,85 @@
+//! The way into and out of the library: what every exported function runs inside.
+
+use std::cell::RefCell;
+use std::ffi::c_char;
+use std::panic::AssertUnwindSafe;
+use std::sync::Once;
+
+use super::status::{ggpfn_status, Fault, Outcome, GGPFN_OK};
+use super::text;
+use crate::runtime::Runtime;
+
+thread_local! {
+    /// The text of this thread's last error.
+    static LAST_ERROR: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs a function's work. The last error's text is cleared first and set if the work fails; a panic becomes an internal fault.
+pub(super) fn enter(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
+    quiet_panics();
+    set_last_error(String::new());
+    let result = std::panic::catch_unwind(AssertUnwindSafe(work));
+    let fault = match result {
+        Ok(Ok(())) => return GGPFN_OK,
+        Ok(Err(fault)) => fault,
+        Err(panic) => Fault::Internal(crate::inference::threads::text(&*panic)),
+    };
+    set_last_error(fault.to_string());
+    fault.status()
+}
+
+/// As [`enter`], for work that needs libtorch: refused where the process has another one than the library was built for.
+pub(super) fn enter_torch(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
+    enter(|| {
+        let runtime = Runtime::current();
+        if runtime.wrong_version() {
+            return Err(Fault::Runtime(runtime.problems().join("; ")));
+        }
+        work()
+    })
+}
+
+fn set_last_error(text: String) {
+    // During a thread's end the text may be gone already; then nobody can ask for it either.
+    let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = text);
+}
+
+/// The library prints nothing, and so panics on its own threads, which become errors, do not speak up on stderr.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Named, so that their panics are known as the library's own; the pool may exist already in a program that is Rust itself.
+        let _ = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("ggpfn-pool-{number}")).build_global();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let own = std::thread::current().name().is_some_and(|name| name.starts_with("ggpfn"));
+            if own {
+                log::error!("{info}");
+            } else {
+                before(info);
+            }
+        }));
+    });
+}
+
+/// Copies the text of the last error on the calling thread, as UTF-8 with a NUL at the end: empty after a call that succeeded.
+///
+/// `capacity` is the buffer's length in bytes. `needed`, if not NULL, gets the length that the whole text takes, with its NUL. A text
+/// that is too long is cut, still with a NUL, and GGPFN_ERROR_BUFFER returned; `buffer` NULL with `capacity` 0 asks for the
+/// length alone. Asking does not change the text.
+///
+/// # Safety
+/// `buffer` is NULL or has `capacity` bytes; `needed` is NULL or writable.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_last_error(buffer: *mut c_char, capacity: usize, needed: *mut usize) -> ggpfn_status {
+    let copied = std::panic::catch_unwind(|| {
+        let last = LAST_ERROR.try_with(|last| last.borrow().clone()).unwrap_or_default();
+        // SAFETY: the caller's promise.
+        unsafe { text::give(&last, buffer, capacity, needed) }
+    });
+    match copied {
+        Ok(Ok(())) => GGPFN_OK,
+        Ok(Err(fault)) => fault.status(),
+        Err(_) => super::status::GGPFN_ERROR_INTERNAL,
+    }
+}

@@ -1,0 +1,322 @@
+//! Images and result buffers in the caller's memory.
+
+use std::ffi::c_void;
+
+use ndarray::{Array3, ArrayView3};
+use rayon::prelude::*;
+
+use super::status::{ggpfn_status, Fault, Outcome};
+use super::structs::{growing, initialise};
+use crate::volume::{Geometry, Volume};
+use crate::Error;
+
+/// Voxels of 8 bits, signed.
+pub const GGPFN_INT8: i32 = 1;
+/// Voxels of 8 bits, unsigned.
+pub const GGPFN_UINT8: i32 = 2;
+/// Voxels of 16 bits, signed: what CT scanners give.
+pub const GGPFN_INT16: i32 = 3;
+/// Voxels of 16 bits, unsigned.
+pub const GGPFN_UINT16: i32 = 4;
+/// Voxels of 32 bits, signed.
+pub const GGPFN_INT32: i32 = 5;
+/// Voxels of 32 bits, unsigned.
+pub const GGPFN_UINT32: i32 = 6;
+/// Voxels of 64 bits, signed.
+pub const GGPFN_INT64: i32 = 7;
+/// Voxels of 64 bits, unsigned.
+pub const GGPFN_UINT64: i32 = 8;
+/// Voxels of 32 bits, floating point.
+pub const GGPFN_FLOAT32: i32 = 9;
+/// Voxels of 64 bits, floating point.
+pub const GGPFN_FLOAT64: i32 = 10;
+
+/// Coordinates grow to the patient's Left, Posterior, Superior: ITK, DICOM. The default.
+pub const GGPFN_LPS: i32 = 0;
+/// Coordinates grow to the patient's Right, Anterior, Superior: 3D Slicer, NIfTI.
+pub const GGPFN_RAS: i32 = 1;
+
+/// A 3D image in the caller's memory. Voxels are Hounsfield units; in masks, what is not 0 is inside.
+///
+/// Voxel (i, j, k) lies at `data + i * strides[0] + j * strides[1] + k * strides[2]`, and its centre in the patient at
+/// `origin + direction * (spacing * (i, j, k))`, in mm. The library reads the voxels during the call alone and never writes them. They
+/// need not be aligned.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_image {
+    /// sizeof(ggpfn_image).
+    pub struct_size: usize,
+    /// The voxel (0, 0, 0).
+    pub data: *const c_void,
+    /// Bytes of the buffer, from its lowest to its highest voxel; strides that reach further are refused.
+    pub data_bytes: usize,
+    /// GGPFN_INT8 to GGPFN_FLOAT64.
+    pub dtype: i32,
+    /// The frame of origin and direction: GGPFN_LPS or GGPFN_RAS.
+    pub frame: i32,
+    /// Number of voxels along i, j and k.
+    pub size: [usize; 3],
+    /// Bytes from a voxel to the next one along i, j and k; negative ones are allowed. All 0: dense, i fastest.
+    pub strides: [i64; 3],
+    /// Distance between neighbouring voxels along i, j and k, in mm.
+    pub spacing: [f64; 3],
+    /// Centre of voxel (0, 0, 0), in mm.
+    pub origin: [f64; 3],
+    /// 3 x 3, row after row; its columns are the unit vectors of i, j and k.
+    pub direction: [f64; 9],
+}
+
+growing!(ggpfn_image);
+
+/// A result in the caller's memory, on the grid of the image. `data` NULL: not wanted.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_output {
+    /// The voxel (0, 0, 0).
+    pub data: *mut c_void,
+    /// Bytes of the buffer, from its lowest to its highest voxel.
+    pub data_bytes: usize,
+    /// Bytes from a voxel to the next one along i, j and k. All 0: dense, i fastest.
+    pub strides: [i64; 3],
+}
+
+/// Makes an image without voxels: LPS, dense, with i, j and k along the patient's axes. `data`, `data_bytes`, `dtype`, `size` and
+/// `spacing` have to be set.
+///
+/// # Safety
+/// `image` is NULL or has `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_image_init(image: *mut ggpfn_image, struct_size: usize) -> ggpfn_status {
+    super::boundary::enter(|| {
+        let value = ggpfn_image {
+            struct_size,
+            data: std::ptr::null(),
+            data_bytes: 0,
+            dtype: 0,
+            frame: GGPFN_LPS,
+            size: [0; 3],
+            strides: [0; 3],
+            spacing: [0.0; 3],
+            origin: [0.0; 3],
+            direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        };
+        // SAFETY: the caller's promise.
+        unsafe { initialise(image, struct_size, value) }
+    })
+}
+
+/// The largest side of an image; what is beyond is no CT, and arithmetic on sizes stays far from overflow.
+const LONGEST: usize = 1 << 16;
+
+impl ggpfn_image {
+    /// The grid, in LPS.
+    pub(super) fn geometry(&self) -> Outcome<Geometry> {
+        if let Some(size) = self.size.iter().find(|n| !(1..=LONGEST).contains(*n)) {
+            let fault = format!("a size is {size}; numbers from 1 to {LONGEST} were expected");
+            return Err(Fault::argument("ggpfn_image", fault));
+        }
+        // RAS and LPS differ in the signs of the first two coordinates.
+        let sign = match self.frame {
+            GGPFN_LPS => 1.0,
+            GGPFN_RAS => -1.0,
+            other => {
+                let fault = format!("frame is {other}; GGPFN_LPS (0) or GGPFN_RAS (1) was expected");
+                return Err(Fault::argument("ggpfn_image", fault));
+            }
+        };
+        let signs = [sign, sign, 1.0];
+        // Adding 0 turns -0 into 0.
+        let direction =
+            std::array::from_fn(|row| [0, 1, 2].map(|column| signs[row] * self.direction[3 * row + column] + 0.0));
+        let origin = std::array::from_fn(|row| signs[row] * self.origin[row] + 0.0);
+        let geometry = Geometry { size: self.size, spacing: self.spacing, origin, direction };
+        geometry.check()?;
+        Ok(geometry)
+    }
+
+    /// Copies the voxels as Hounsfield units, `[k, j, i]`, onto their grid.
+    ///
+    /// # Safety
+    /// `data` points to the voxels that the struct describes.
+    pub(super) unsafe fn volume(&self) -> Outcome<Volume> {
+        let geometry = self.geometry()?;
+        macro_rules! convert {
+            // SAFETY: the caller's promise.
+            ($type:ty) => {
+                unsafe { self.convert::<$type, f32>(|v| v as f32) }
+            };
+        }
+        let voxels = self.by_type(
+            || convert!(i8),
+            || convert!(u8),
+            || convert!(i16),
+            || convert!(u16),
+            || convert!(i32),
+            || convert!(u32),
+            || convert!(i64),
+            || convert!(u64),
+            || convert!(f32),
+            || convert!(f64),
+        )?;
+        Ok(Volume::new(voxels, geometry)?)
+    }
+
+    /// Copies a mask, `[k, j, i]`: 1 where a voxel is not 0.
+    ///
+    /// # Safety
+    /// As [`volume`](Self::volume).
+    pub(super) unsafe fn mask(&self) -> Outcome<(Array3<u8>, Geometry)> {
+        let geometry = self.geometry()?;
+        macro_rules! convert {
+            // SAFETY: the caller's promise.
+            ($type:ty) => {
+                unsafe { self.convert::<$type, u8>(|v| u8::from(v != 0 as $type)) }
+            };
+        }
+        let mask = self.by_type(
+            || convert!(i8),
+            || convert!(u8),
+            || convert!(i16),
+            || convert!(u16),
+            || convert!(i32),
+            || convert!(u32),
+            || convert!(i64),
+            || convert!(u64),
+            || convert!(f32),
+            || convert!(f64),
+        )?;
+        Ok((mask, geometry))
+    }
+
+    /// Does what is right for the voxels' type.
+    #[allow(clippy::too_many_arguments)]
+    fn by_type<R>(
+        &self,
+        int8: impl Fn() -> Outcome<R>,
+        uint8: impl Fn() -> Outcome<R>,
+        int16: impl Fn() -> Outcome<R>,
+        uint16: impl Fn() -> Outcome<R>,
+        int32: impl Fn() -> Outcome<R>,
+        uint32: impl Fn() -> Outcome<R>,
+        int64: impl Fn() -> Outcome<R>,
+        uint64: impl Fn() -> Outcome<R>,
+        float32: impl Fn() -> Outcome<R>,
+        float64: impl Fn() -> Outcome<R>,
+    ) -> Outcome<R> {
+        match self.dtype {
+            GGPFN_INT8 => int8(),
+            GGPFN_UINT8 => uint8(),
+            GGPFN_INT16 => int16(),
+            GGPFN_UINT16 => uint16(),
+            GGPFN_INT32 => int32(),
+            GGPFN_UINT32 => uint32(),
+            GGPFN_INT64 => int64(),
+            GGPFN_UINT64 => uint64(),
+            GGPFN_FLOAT32 => float32(),
+            GGPFN_FLOAT64 => float64(),
+            other => {
+                let fault = format!("dtype is {other}; GGPFN_INT8 (1) to GGPFN_FLOAT64 (10) was expected");
+                Err(Fault::argument("ggpfn_image", fault))
+            }
+        }
+    }
+
+    /// # Safety
+    /// `data` points to voxels of type `T` as the struct describes them.
+    unsafe fn convert<T: Copy, R: Copy + Send>(&self, value: impl Fn(T) -> R + Sync) -> Outcome<Array3<R>> {
+        if self.data.is_null() {
+            return Err(Fault::argument("ggpfn_image", "data is NULL; the voxels were expected"));
+        }
+        let strides = layout::<T>("ggpfn_image", self.size, self.strides, self.data_bytes)?;
+        let [columns, rows, slices] = self.size;
+        let mut voxels: Vec<R> = Vec::new();
+        let count = columns * rows * slices;
+        voxels.try_reserve_exact(count).map_err(|_| no_room(count * std::mem::size_of::<R>()))?;
+        let source = Address(self.data as usize);
+        voxels.spare_capacity_mut()[..count].par_chunks_mut(columns).enumerate().for_each(|(row, target)| {
+            let (k, j) = (row / rows, row % rows);
+            let start = source.at(k as isize * strides[2] + j as isize * strides[1]);
+            for (i, target) in target.iter_mut().enumerate() {
+                // SAFETY: `layout` has checked that all voxels are within the buffer.
+                let voxel = unsafe { start.at(i as isize * strides[0]).pointer::<T>().read_unaligned() };
+                target.write(value(voxel));
+            }
+        });
+        // SAFETY: each of the `count` elements was written above.
+        unsafe { voxels.set_len(count) };
+        Array3::from_shape_vec((slices, rows, columns), voxels).map_err(|e| Fault::Internal(e.to_string()))
+    }
+}
+
+impl ggpfn_output {
+    /// Whether the caller wants this result.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.data.is_null()
+    }
+
+    /// Refuses a buffer that is too small, before the work.
+    pub(super) fn check<T>(&self, name: &'static str, size: [usize; 3]) -> Outcome<()> {
+        match self.is_wanted() {
+            true => layout::<T>(name, size, self.strides, self.data_bytes).map(|_| ()),
+            false => Ok(()),
+        }
+    }
+
+    /// Copies a result, `[k, j, i]`, to where it is wanted, if it is.
+    ///
+    /// # Safety
+    /// `data` is NULL or points to a writable buffer as the struct describes it.
+    pub(super) unsafe fn write<T: Copy + Sync>(&self, name: &'static str, values: ArrayView3<T>) -> Outcome<()> {
+        if !self.is_wanted() {
+            return Ok(());
+        }
+        let (slices, rows, columns) = values.dim();
+        let strides = layout::<T>(name, [columns, rows, slices], self.strides, self.data_bytes)?;
+        let target = Address(self.data as usize);
+        values.outer_iter().enumerate().for_each(|(k, slice)| {
+            for (j, row) in slice.outer_iter().enumerate() {
+                let start = target.at(k as isize * strides[2] + j as isize * strides[1]);
+                for (i, value) in row.iter().enumerate() {
+                    // SAFETY: `layout` has checked that all voxels are within the buffer, which is the caller's to write.
+                    unsafe { start.at(i as isize * strides[0]).pointer::<T>().cast_mut().write_unaligned(*value) };
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+/// An address that may go to another thread.
+#[derive(Clone, Copy)]
+struct Address(usize);
+
+impl Address {
+    fn at(self, bytes: isize) -> Self {
+        Address(self.0.wrapping_add_signed(bytes))
+    }
+
+    fn pointer<T>(self) -> *const T {
+        self.0 as *const T
+    }
+}
+
+/// The strides in bytes, after checking that all voxels lie within `bytes`.
+fn layout<T>(name: &'static str, size: [usize; 3], strides: [i64; 3], bytes: usize) -> Outcome<[isize; 3]> {
+    let voxel = std::mem::size_of::<T>() as i128;
+    let dense = [voxel, voxel * size[0] as i128, voxel * (size[0] * size[1]) as i128];
+    let strides = if strides == [0; 3] { dense } else { strides.map(i128::from) };
+    let reach: i128 = size.iter().zip(strides).map(|(n, stride)| (*n as i128 - 1) * stride.abs()).sum();
+    let needed = reach + voxel;
+    if needed > bytes.min(isize::MAX as usize) as i128 {
+        let [i, j, k] = size;
+        let fault = format!("{i} x {j} x {k} voxels with these strides take {needed} bytes, and data_bytes is {bytes}");
+        return Err(Fault::argument(name, fault));
+    }
+    Ok(strides.map(|stride| stride as isize))
+}
+
+/// There is no memory for so many bytes.
+pub(super) fn no_room(bytes: usize) -> Fault {
+    let text = format!("{:.1} GB were needed to hold the image; segment a region of it", bytes as f64 / 1e9);
+    Fault::Library(Error::Memory(text))
+}

@@ -1,0 +1,460 @@
+//! An image to a mask, and views to their fusion.
+
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+
+use ndarray::{ArrayView3, ArrayViewMut3, Zip};
+
+use super::boundary::{enter, enter_torch};
+use super::handle;
+use super::image::{ggpfn_image, ggpfn_output, GGPFN_RAS};
+use super::model::{ggpfn_model, number_of};
+use super::monitor::{follow, ggpfn_monitor, ggpfn_progress, Report};
+use super::status::{ggpfn_status, Fault, Outcome};
+use super::structs::{self, growing};
+use crate::inference::{
+    self, Cancel, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
+};
+use crate::network::Model;
+use crate::volume::{Measurements, View};
+
+/// The first GPU if there is a usable one, otherwise the processor.
+pub const GGPFN_DEVICE_AUTO: i32 = 0;
+/// The processor.
+pub const GGPFN_DEVICE_CPU: i32 = 1;
+/// The CUDA GPU of the number `device_index`.
+pub const GGPFN_DEVICE_CUDA: i32 = 2;
+
+/// bfloat16 where the device is fast at it, otherwise float32.
+pub const GGPFN_PRECISION_AUTO: i32 = 0;
+/// float32.
+pub const GGPFN_PRECISION_FLOAT32: i32 = 1;
+/// bfloat16 with float32 sums; probabilities differ by up to about 0.01.
+pub const GGPFN_PRECISION_BFLOAT16: i32 = 2;
+
+/// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {sizeof(options)};` is a good start.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_segment_options {
+    /// sizeof(ggpfn_segment_options).
+    pub struct_size: usize,
+    /// Bits 1 << GGPFN_AXIAL and so on: the views to compute. 0: all that the model has.
+    pub views: i32,
+    /// GGPFN_DEVICE_AUTO, GGPFN_DEVICE_CPU or GGPFN_DEVICE_CUDA.
+    pub device: i32,
+    /// The GPU's number, with GGPFN_DEVICE_CUDA.
+    pub device_index: i32,
+    /// GGPFN_PRECISION_AUTO, GGPFN_PRECISION_FLOAT32 or GGPFN_PRECISION_BFLOAT16.
+    pub precision: i32,
+    /// Processor threads. 0: as many as there are processors. The last bits of a result may depend on it.
+    pub threads: i32,
+    /// Slices that enter the network at a time. 0: chosen by their size. The result does not depend on it.
+    pub block: i32,
+    /// Rows and columns of the patches that slices are cut into, multiples of 8, for GPUs with little memory. 0: whole slices.
+    pub patch: [i32; 2],
+    /// Pixels by which patches overlap. 0: 64.
+    pub overlap: i32,
+    /// Whether to keep the largest connected part of the mask alone.
+    pub largest_component: i32,
+    /// Weights of the axial, sagittal and coronal view, scaled to add up to 1 over the views computed. All 0: the model's.
+    pub view_weights: [f64; 3],
+    /// Probabilities from here on are pancreas, up to 1. 0: the model's threshold.
+    pub threshold: f64,
+    /// The first voxel (i, j, k) of the region to look at; nothing outside of it is read or found.
+    pub region_start: [usize; 3],
+    /// Voxels of the region along i, j and k. All 0: the whole image.
+    pub region_size: [usize; 3],
+}
+
+growing!(ggpfn_segment_options);
+
+/// What a mask says about the organ. What has no value, in an empty mask, is NaN.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_measurements {
+    /// sizeof(ggpfn_measurements).
+    pub struct_size: usize,
+    /// Voxels in the mask.
+    pub voxels: u64,
+    /// Connected parts of the mask; voxels that touch by a corner are connected.
+    pub components: u64,
+    /// Their volume in mL.
+    pub volume_ml: f64,
+    /// The smallest index (i, j, k) in the mask.
+    pub box_start: [u64; 3],
+    /// The bounding box's voxels along i, j and k; 0 for an empty mask.
+    pub box_size: [u64; 3],
+    /// The bounding box's edges in mm along i, j and k.
+    pub box_mm: [f64; 3],
+    /// The centroid in mm, in the frame of the image.
+    pub centroid: [f64; 3],
+    /// Mean of the Hounsfield units in the mask.
+    pub mean_hu: f64,
+    /// Their standard deviation.
+    pub std_hu: f64,
+    /// The threshold that made the mask.
+    pub threshold: f64,
+    /// The weights that the axial, sagittal and coronal view had; 0 for a view that was not computed.
+    pub view_weights: [f64; 3],
+    /// Where the network ran: GGPFN_DEVICE_CPU or GGPFN_DEVICE_CUDA.
+    pub device: i32,
+    /// GGPFN_PRECISION_FLOAT32 or GGPFN_PRECISION_BFLOAT16.
+    pub precision: i32,
+    /// Wall-clock seconds of the whole work.
+    pub seconds: f64,
+}
+
+growing!(ggpfn_measurements);
+
+/// Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all is done, and not at
+/// all if the work fails.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_result {
+    /// sizeof(ggpfn_result).
+    pub struct_size: usize,
+    /// uint8: 1 in the pancreas, 0 outside.
+    pub mask: ggpfn_output,
+    /// float32: the fused probability, 0 to 1.
+    pub probability: ggpfn_output,
+    /// float32: each view's probability, axial, sagittal, coronal.
+    pub view_probability: [ggpfn_output; 3],
+    /// float32: the standard deviation of the views' probabilities, 0 to 0.5, which says how much they disagree.
+    pub uncertainty: ggpfn_output,
+    /// NULL, or the measurements, with struct_size set.
+    pub measurements: *mut ggpfn_measurements,
+}
+
+growing!(ggpfn_result);
+
+/// How much memory a segmentation takes at its peak, beyond what the process has already, the image included.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_memory {
+    /// sizeof(ggpfn_memory).
+    pub struct_size: usize,
+    /// Bytes in the machine's memory.
+    pub host_bytes: u64,
+    /// Bytes in the GPU's memory; 0 if none is used.
+    pub device_bytes: u64,
+    /// Bytes that the machine has free now; 0 if that is not known.
+    pub host_free: u64,
+}
+
+growing!(ggpfn_memory);
+
+/// Sets all options to their defaults.
+///
+/// # Safety
+/// `options` is NULL or has `struct_size` writable bytes.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_segment_options_init(
+    options: *mut ggpfn_segment_options,
+    struct_size: usize,
+) -> ggpfn_status {
+    // SAFETY: the caller's promise; reading NULL gives the defaults.
+    enter(|| unsafe { structs::initialise(options, struct_size, structs::read_or_default(std::ptr::null())?) })
+}
+
+/// Segments the pancreas in an image. `options` NULL: all defaults; `monitor` NULL: no progress, no cancel.
+///
+/// The model, and one monitor, may be in use by other threads at the same time. The network runs on threads of the library; the
+/// calling thread's libtorch settings stay as they are. For many images call this for each, with one model.
+///
+/// # Safety
+/// Pointers are NULL or point to what their types say; buffers are as large as they are said to be, and no other thread writes the
+/// image or touches the results during the call.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_segment(
+    model: *const ggpfn_model,
+    image: *const ggpfn_image,
+    options: *const ggpfn_segment_options,
+    result: *const ggpfn_result,
+    monitor: *const ggpfn_monitor,
+) -> ggpfn_status {
+    enter_torch(|| {
+        let start = std::time::Instant::now();
+        let model = handle::get(model)?;
+        let monitor = handle::get_optional(monitor)?;
+        // SAFETY: the caller's promises.
+        let (image, options, result) =
+            unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read(result)?) };
+        // SAFETY: the caller's promise.
+        unsafe { result.check(image.geometry()?.size) }?;
+        let options = settle(&options, &result, &model)?;
+        crate::inference::refuse_impossible(&model, &image.geometry()?, &options)?;
+        let image = Sharable(image);
+        let segmentation = follow(monitor, |cancel, report| {
+            let image = &image;
+            // SAFETY: the caller's promise.
+            let volume = unsafe { image.0.volume() }?;
+            run(&model, &volume, &options, cancel, report)
+        })?;
+        // SAFETY: the caller's promise.
+        unsafe { result.write(&segmentation, image.0.frame, start.elapsed().as_secs_f64()) }
+    })
+}
+
+/// A struct of the caller's whose pointers another thread may follow while the caller waits.
+struct Sharable(ggpfn_image);
+
+// SAFETY: the voxels behind it are read alone, and the caller has promised that nobody writes them during the call.
+unsafe impl Sync for Sharable {}
+
+fn run(
+    model: &Model,
+    volume: &crate::volume::Volume,
+    options: &SegmentOptions,
+    cancel: &Cancel,
+    report: Report,
+) -> Outcome<Segmentation> {
+    let monitor = Monitor::new(cancel.clone(), |progress: &inference::Progress| {
+        let view = View::ALL.into_iter().find(|view| progress.phase.starts_with(view.name()));
+        let mut own = ggpfn_progress::new(&progress.phase, progress.fraction);
+        own.view = view.map_or(-1, number_of);
+        own.seconds_left = progress.seconds_left.unwrap_or(f64::NAN);
+        report(own);
+    });
+    Ok(inference::segment(model, volume, options, &monitor)?)
+}
+
+/// The library's options.
+fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model) -> Outcome<SegmentOptions> {
+    if !(0..8).contains(&options.views) {
+        let fault = format!(
+            "{}; a sum of 1 << GGPFN_AXIAL, 1 << GGPFN_SAGITTAL, 1 << GGPFN_CORONAL was expected",
+            options.views
+        );
+        return Err(Fault::argument("views", fault));
+    }
+    let views: Vec<View> =
+        View::ALL.into_iter().enumerate().filter(|(bit, _)| options.views >> bit & 1 == 1).map(|(_, v)| v).collect();
+    let wanted = |view: &View| result.view_probability[number_of(*view) as usize].is_wanted();
+    let computed = if views.is_empty() { &model.config().views } else { &views };
+    if let Some(missing) = View::ALL.iter().find(|view| wanted(view) && !computed.contains(view)) {
+        let fault = format!("the {missing} view's probability is wanted, but that view is not computed");
+        return Err(Fault::argument("view_probability", fault));
+    }
+    let view_weights = match options.view_weights == [0.0; 3] {
+        true => None,
+        false => Some(BTreeMap::from_iter(View::ALL.into_iter().zip(options.view_weights))),
+    };
+    let patches = match options.patch {
+        [0, 0] => None,
+        [h, w] => {
+            let overlap = if options.overlap == 0 { 64 } else { count("overlap", options.overlap)? };
+            Some(PatchGrid { size: [count("patch", h)?, count("patch", w)?], overlap })
+        }
+    };
+    let region = match options.region_size {
+        [0, 0, 0] => None,
+        size => Some(Region { start: options.region_start, size }),
+    };
+    let optional = |name, number: i32| if number == 0 { Ok(None) } else { count(name, number).map(Some) };
+    Ok(SegmentOptions {
+        views,
+        view_weights,
+        threshold: (options.threshold != 0.0).then_some(options.threshold),
+        device: device_of(options.device, options.device_index)?,
+        precision: precision_of(options.precision)?,
+        threads: optional("threads", options.threads)?,
+        block: optional("block", options.block)?,
+        patches,
+        region,
+        largest_component: options.largest_component != 0,
+        keep_views: View::ALL.iter().any(wanted),
+        uncertainty: result.uncertainty.is_wanted(),
+    })
+}
+
+/// A number that must not be negative.
+fn count(name: &'static str, number: i32) -> Outcome<usize> {
+    usize::try_from(number).map_err(|_| Fault::argument(name, format!("{number}; a number from 0 was expected")))
+}
+
+/// The device of a number.
+pub(super) fn device_of(device: i32, index: i32) -> Outcome<DeviceChoice> {
+    match device {
+        GGPFN_DEVICE_AUTO => Ok(DeviceChoice::Auto),
+        GGPFN_DEVICE_CPU => Ok(DeviceChoice::Cpu),
+        GGPFN_DEVICE_CUDA => Ok(DeviceChoice::Cuda(count("device_index", index)?)),
+        other => Err(Fault::argument(
+            "device",
+            format!("{other}; GGPFN_DEVICE_AUTO (0) to GGPFN_DEVICE_CUDA (2) was expected"),
+        )),
+    }
+}
+
+fn precision_of(precision: i32) -> Outcome<PrecisionChoice> {
+    match precision {
+        GGPFN_PRECISION_AUTO => Ok(PrecisionChoice::Auto),
+        GGPFN_PRECISION_FLOAT32 => Ok(PrecisionChoice::F32),
+        GGPFN_PRECISION_BFLOAT16 => Ok(PrecisionChoice::Bf16),
+        other => Err(Fault::argument(
+            "precision",
+            format!("{other}; GGPFN_PRECISION_AUTO (0) to GGPFN_PRECISION_BFLOAT16 (2) was expected"),
+        )),
+    }
+}
+
+impl ggpfn_result {
+    /// Refuses results that could not be written, before the work.
+    ///
+    /// # Safety
+    /// `measurements` is NULL or points to a struct of its struct_size.
+    unsafe fn check(&self, size: [usize; 3]) -> Outcome<()> {
+        self.mask.check::<u8>("mask", size)?;
+        self.probability.check::<f32>("probability", size)?;
+        self.view_probability.iter().try_for_each(|output| output.check::<f32>("view_probability", size))?;
+        self.uncertainty.check::<f32>("uncertainty", size)?;
+        match self.measurements.is_null() {
+            true => Ok(()),
+            // SAFETY: the caller's promise.
+            false => unsafe { structs::check(self.measurements) },
+        }
+    }
+
+    /// # Safety
+    /// The buffers are writable and as large as they are said to be.
+    unsafe fn write(&self, from: &Segmentation, frame: i32, seconds: f64) -> Outcome<()> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.mask.write("mask", from.mask.view())?;
+            self.probability.write("probability", from.probability.view())?;
+            for (view, probability) in &from.views {
+                self.view_probability[number_of(*view) as usize].write("view_probability", probability.view())?;
+            }
+            if let Some(uncertainty) = &from.uncertainty {
+                self.uncertainty.write("uncertainty", uncertainty.view())?;
+            }
+            if !self.measurements.is_null() {
+                structs::write(self.measurements, &measurements(from, frame, seconds))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn measurements(from: &Segmentation, frame: i32, seconds: f64) -> ggpfn_measurements {
+    let Measurements { voxels, volume_ml, bounding_box, bounding_box_mm, centroid_lps, mean_hu, std_hu, components } =
+        from.measurements;
+    let sign = if frame == GGPFN_RAS { -1.0 } else { 1.0 };
+    let signs = [sign, sign, 1.0];
+    let [low, high] = bounding_box.unwrap_or([[0; 3], [0; 3]]);
+    ggpfn_measurements {
+        struct_size: 0,
+        voxels: voxels as u64,
+        components: components as u64,
+        volume_ml,
+        box_start: low.map(|n| n as u64),
+        box_size: std::array::from_fn(|axis| match bounding_box {
+            Some(_) => (high[axis] - low[axis] + 1) as u64,
+            None => 0,
+        }),
+        box_mm: bounding_box_mm.unwrap_or([f64::NAN; 3]),
+        centroid: centroid_lps.map_or([f64::NAN; 3], |centre| std::array::from_fn(|axis| signs[axis] * centre[axis])),
+        mean_hu: mean_hu.unwrap_or(f64::NAN),
+        std_hu: std_hu.unwrap_or(f64::NAN),
+        threshold: from.threshold,
+        view_weights: View::ALL.map(|view| from.view_weights.get(&view).copied().unwrap_or(0.0)),
+        device: if from.compute.device_name() == "cpu" { GGPFN_DEVICE_CPU } else { GGPFN_DEVICE_CUDA },
+        precision: match from.compute.precision_name() {
+            "bf16" => GGPFN_PRECISION_BFLOAT16,
+            _ => GGPFN_PRECISION_FLOAT32,
+        },
+        seconds,
+    }
+}
+
+/// Estimates the memory that ggpfn_segment with the same arguments would take. The image's data, and the result's, are not looked at: `data` of
+/// the image may be NULL, and an output counts as wanted if its data is not NULL. `result` NULL: the mask alone.
+///
+/// # Safety
+/// Pointers are NULL or point to what their types say.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_estimate_memory(
+    model: *const ggpfn_model,
+    image: *const ggpfn_image,
+    options: *const ggpfn_segment_options,
+    result: *const ggpfn_result,
+    memory: *mut ggpfn_memory,
+) -> ggpfn_status {
+    enter_torch(|| {
+        let model = handle::get(model)?;
+        // SAFETY: the caller's promises.
+        let (image, options, result) =
+            unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read_or_default(result)?) };
+        let options = settle(&options, &result, &model)?;
+        let estimate = inference::estimate_memory(&model, &image.geometry()?, &options)?;
+        let value = ggpfn_memory {
+            struct_size: 0,
+            host_bytes: estimate.host,
+            device_bytes: estimate.device,
+            host_free: crate::runtime::free_memory().unwrap_or(0),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { structs::write(memory, &value) }
+    })
+}
+
+/// Fuses probabilities of views, without a model: the weighted sum, weights scaled to add up to 1, and the mask of what reaches the
+/// threshold. All buffers are dense, of `voxels` elements, and aligned.
+///
+/// `axial`, `sagittal` or `coronal` NULL: that view is left out, and its weight with it. `weights` are the three views'; NULL: equal.
+/// `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5.
+///
+/// # Safety
+/// Pointers are NULL or have `voxels` elements (`weights`: 3); the results do not overlap the views.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_fuse(
+    axial: *const f32,
+    sagittal: *const f32,
+    coronal: *const f32,
+    weights: *const f64,
+    voxels: usize,
+    threshold: f64,
+    probability: *mut f32,
+    mask: *mut u8,
+) -> ggpfn_status {
+    enter(|| {
+        let threshold = if threshold == 0.0 { 0.5 } else { threshold };
+        if !(0.0..=1.0).contains(&threshold) {
+            return Err(Fault::argument("threshold", format!("{threshold}; a number from 0 to 1 was expected")));
+        }
+        if voxels == 0 || voxels > isize::MAX as usize / 8 {
+            return Err(Fault::argument("voxels", format!("{voxels}; the buffers' length was expected")));
+        }
+        if probability.is_null() && mask.is_null() {
+            return Err(Fault::argument("probability", "NULL, and mask too; one of them at least was expected"));
+        }
+        let pointers =
+            [axial.cast::<c_void>(), sagittal.cast(), coronal.cast(), probability.cast_const().cast(), weights.cast()];
+        if pointers.iter().zip([4, 4, 4, 4, 8]).any(|(pointer, alignment)| pointer.align_offset(alignment) != 0) {
+            return Err(Fault::argument("axial", "a buffer is not aligned to its elements' size"));
+        }
+        // SAFETY: three numbers, or NULL.
+        let given = if weights.is_null() { [1.0; 3] } else { unsafe { weights.cast::<[f64; 3]>().read() } };
+        let (mut views, mut kept) = (Vec::new(), Vec::new());
+        for (view, weight) in [axial, sagittal, coronal].into_iter().zip(given) {
+            if !view.is_null() {
+                // SAFETY: `voxels` elements, aligned.
+                views.push(unsafe { ArrayView3::from_shape_ptr((1, 1, voxels), view) });
+                kept.push(weight);
+            }
+        }
+        if views.is_empty() {
+            return Err(Fault::argument("axial", "all three views are NULL; one at least was expected"));
+        }
+        let fused = inference::fuse(&views, &kept)?;
+        if !probability.is_null() {
+            // SAFETY: `voxels` elements, aligned, not overlapping the views.
+            unsafe { ArrayViewMut3::from_shape_ptr((1, 1, voxels), probability) }.assign(&fused);
+        }
+        if !mask.is_null() {
+            // SAFETY: `voxels` elements, not overlapping the views.
+            let mask = unsafe { ArrayViewMut3::from_shape_ptr((1, 1, voxels), mask) };
+            Zip::from(mask).and(&fused).for_each(|inside, p| *inside = u8::from(f64::from(*p) >= threshold));
+        }
+        Ok(())
+    })
+}

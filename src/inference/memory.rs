@@ -1,0 +1,125 @@
+//! How much memory a segmentation takes, before it starts.
+//!
+//! Counted are the arrays that the work holds at its peak, and the network's feature maps: what the streaming encoder keeps of each layer, what
+//! waits for the decoder, and a block's way through the widest layers. The processor's convolutions take scratch memory of their own; how
+//! much was measured (docs/figures.md).
+
+use super::compute::Compute;
+use super::segment::{settle_weights, SegmentOptions};
+use super::view::{block_slices, Plan};
+use crate::network::layout::{self, ENCODER};
+use crate::network::{Fusion, Model, ModelConfig};
+use crate::runtime;
+use crate::volume::{lps_spacing, resampled_size, Geometry, View};
+use crate::{Error, Result};
+
+/// An estimate, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// In the machine's memory, the volume in float32 and the results included.
+    pub host: u64,
+    /// In the GPU's memory; 0 if none is used.
+    pub device: u64,
+}
+
+/// Estimates what [`segment`](super::segment) would take at its peak for a volume on this grid, beyond what the process holds before.
+///
+/// # Errors
+/// As [`segment`](super::segment) for options that do not fit the model and devices that are not there.
+pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<MemoryEstimate> {
+    geometry.check()?;
+    let views = settle_weights(model, options)?;
+    let compute = Compute::choose(options.device, options.precision)?;
+    let config = model.config();
+    let size = options.region.map_or(geometry.size, |region| region.size);
+    let whole: u64 = geometry.size.iter().map(|n| *n as u64).product();
+    let region: u64 = size.iter().map(|n| *n as u64).product();
+
+    // [z, y, x] of the grid that the network works on.
+    let mut working = [0; 3];
+    for (axis, nearest) in geometry.nearest_axes().into_iter().enumerate() {
+        working[2 - nearest.patient] = size[axis];
+    }
+    let mut resampled = 0;
+    if let Some(spacing) = config.spacing {
+        let other = resampled_size(working, lps_spacing(geometry), spacing);
+        if other != working {
+            working = other;
+            resampled = working.iter().map(|n| *n as u64).product();
+        }
+    }
+    let of_network: u64 = working.iter().map(|n| *n as u64).product();
+    let views_kept = if options.keep_views || options.uncertainty { views.len() as u64 } else { 0 };
+    let results = 1 + if options.keep_views { views.len() as u64 } else { 0 } + u64::from(options.uncertainty);
+    let cropped = if options.region.is_some() { region } else { 0 };
+    // Float32 throughout: the volume, the region cut out, both resampled grids, the views, the results. The mask, and its connected
+    // parts, of which each voxel has a number.
+    let during = 4 * (whole + cropped + region + 2 * resampled + views_kept * of_network);
+    let after = 4 * (whole + cropped + resampled + views_kept * of_network + results * region) + 6 * region;
+    let pasted = if options.region.is_some() { (4 * results + 1) * whole } else { 0 };
+
+    let weights = 4 * (layout::parameters(config) * 2) as u64;
+    let network = views
+        .keys()
+        .map(|view| {
+            let [_, rows, columns] = view.axes().map(|axis| working[axis]);
+            let [rows, columns] = match options.patches {
+                Some(patches) => [rows.min(patches.size[0]), columns.min(patches.size[1])],
+                None => [rows, columns],
+            };
+            let plan = Plan { config, view: *view, compute, block: options.block, patches: options.patches };
+            feature_maps(config, *view, &plan, rows.next_multiple_of(8), columns.next_multiple_of(8))
+        })
+        .max()
+        .unwrap_or(0)
+        + weights;
+    let on_host = if compute.is_gpu() { 0 } else { network };
+    Ok(MemoryEstimate {
+        host: (during + on_host).max(after) + pasted,
+        device: if compute.is_gpu() { network } else { 0 },
+    })
+}
+
+/// The network's feature maps, for slices of rows x columns.
+fn feature_maps(config: &ModelConfig, view: View, plan: &Plan, rows: usize, columns: usize) -> u64 {
+    let block = block_slices(plan, rows, columns) as u64;
+    let number = plan.compute.bytes_per_number() as u64;
+    let deep_layers = if config.fusion == Fusion::Progressive { config.t } else { 1 };
+    let (mut layer, mut kept) = (0, 0);
+    for (scale, group) in ENCODER.iter().enumerate() {
+        let area = (rows * columns) as u64 >> (2 * scale);
+        let width = config.widths[scale] as u64;
+        let deep = group.convolutions().min(deep_layers - layer);
+        layer += deep;
+        // Each convolution along z keeps two slices; finished ones wait until the layers behind have seen as many.
+        kept += 2 * deep as u64 * width * area;
+        kept += (block + (deep_layers - layer) as u64) * width * area;
+    }
+    let area = (rows * columns) as u64;
+    let finest = block * config.widths[0] as u64 * area;
+    // In the decoder's finest scale: the upsampled features, their concatenation with the encoder's, two convolutions; in the encoder as
+    // much. Scratch memory of the processor's convolutions goes with them.
+    let moving = 6 * finest;
+    let global = config.global_widths.map_or(0, |widths| {
+        let [h, w] = config.global_size.get(&view).copied().unwrap_or([0, 0]);
+        block * (3 * widths[0] * h * w) as u64 + 2 * block * area
+    });
+    number * (kept + moving + global)
+}
+
+/// Refuses work that could never succeed on this machine, before it brings it to its knees.
+///
+/// # Errors
+/// [`Error::Memory`] with what would be needed and what there is.
+pub(crate) fn refuse_impossible(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<()> {
+    let Some(total) = runtime::total_memory() else { return Ok(()) };
+    let needed = estimate_memory(model, geometry, options)?.host;
+    if needed > total {
+        return Err(Error::Memory(format!(
+            "about {:.1} GB would be needed, and this machine has {:.1} GB; segment a region of the image, or use patches",
+            needed as f64 / 1e9,
+            total as f64 / 1e9
+        )));
+    }
+    Ok(())
+}

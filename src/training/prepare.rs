@@ -1,0 +1,77 @@
+//! Cases of a data set made ready to train on, from a cache where they were prepared before.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::TrainingCase;
+use crate::dataset::{self, Case};
+use crate::files::{create_folder, hex};
+use crate::inference::Cancel;
+use crate::io::ReadOptions;
+use crate::network::ModelConfig;
+use crate::{Error, Result};
+
+/// Loads and prepares cases for a network. With a `cache` folder, which is created, prepared cases are kept there and mapped, so that memory
+/// stays bounded whatever the data set's size. `report` hears how many are done.
+///
+/// # Errors
+/// Those of [`dataset::load`], [`Error::File`] where the cache cannot be written, [`Error::Cancelled`].
+pub fn prepare(
+    cases: &[Case],
+    config: &ModelConfig,
+    cache: Option<&Path>,
+    cancel: &Cancel,
+    report: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Arc<TrainingCase>>> {
+    if let Some(folder) = cache {
+        create_folder(folder)?;
+    }
+    let done = AtomicUsize::new(0);
+    // Two at a time: a large volume takes much memory while it is prepared.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).thread_name(|n| format!("ggpfn-prepare-{n}")).build();
+    let pool = pool.map_err(|e| Error::Memory(format!("the system gave no thread to prepare on ({e})")))?;
+    let one = |case: &Case| -> Result<TrainingCase> {
+        let load = || -> Result<TrainingCase> {
+            let loaded = dataset::load(case, &ReadOptions::default())?;
+            loaded.notes.iter().for_each(|note| log::info!("{}: {note}", case.name));
+            TrainingCase::new(&case.name, &loaded.volume, loaded.mask.view(), config)
+        };
+        let Some(folder) = cache else { return load() };
+        let key = cache_key(case, config)?;
+        let path = folder.join(format!("{}-{}.case", case.name, &key[..16]));
+        match TrainingCase::open(&path, &key)? {
+            Some(ready) => Ok(ready),
+            None => load()?.into_cache(&path, &key),
+        }
+    };
+    pool.install(|| {
+        cases
+            .par_iter()
+            .map(|case| {
+                if cancel.is_cancelled() {
+                    return Err(Error::Cancelled);
+                }
+                let ready = one(case)?;
+                report(done.fetch_add(1, Ordering::Relaxed) + 1);
+                Ok(Arc::new(ready))
+            })
+            .collect()
+    })
+}
+
+/// What a prepared case depends on: its files as they are now, window and working spacing.
+fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
+    let mut hash = Sha256::new();
+    for path in [&case.image, &case.label] {
+        let fault = |e| Error::file("read", path, e);
+        let metadata = std::fs::metadata(path).map_err(fault)?;
+        let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        hash.update(format!("{}|{}|{changed:?}|", path.display(), metadata.len()));
+    }
+    hash.update(format!("{:?}{:?}", config.window, config.spacing));
+    Ok(hex(&hash.finalize()))
+}
