@@ -5,8 +5,11 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     header();
     let target = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    // torch-sys says where it found libtorch. It is set for direct dependants only, which is why Cargo.toml names torch-sys.
-    let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB").ok();
+    // torch-sys says where it found libtorch. It is set for direct dependants only, which is why Cargo.toml names torch-sys. A bundle
+    // (`cargo xtask bundle`) has libtorch beside it, and names no folder of the machine that it was built on.
+    println!("cargo:rerun-if-env-changed=GGPFN_BUNDLE");
+    let bundle = std::env::var_os("GGPFN_BUNDLE").is_some();
+    let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB").ok().filter(|_| !bundle);
     match target.as_str() {
         "linux" => {
             // RPATH, not RUNPATH: the wheel's libtorch has RPATHs of its own, and a stray LD_LIBRARY_PATH with another

@@ -28,6 +28,11 @@ pub struct Found {
 }
 
 impl Found {
+    /// The folder with libtorch's `include` and `lib`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Lets a command build against it.
     pub fn apply(&self, command: &mut Command) {
         for (name, value) in self.settings() {

@@ -5,9 +5,13 @@
 //! libtorch is there.
 
 mod ablation;
+mod bundle;
+mod install;
 mod libtorch;
+mod licences;
 mod python;
 mod shell;
+mod tools;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -22,6 +26,10 @@ cargo xtask COMMAND
   setup         find or install libtorch, nothing else; --full also for GPUs and for `import torch`
   build         build the release program, target/release/ggpfn
   run -- ARGS   build and run it
+  install       `install --prefix FOLDER`: library, headers, program, and packages for CMake and pkg-config; --destdir FOLDER for
+                packagers
+  bundle        the same with libtorch for processors, as one archive for any folder: out/ggpfn-VERSION-SYSTEM.tar.gz
+  header        write include/ggpfn.h anew, from src/capi
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
@@ -43,6 +51,9 @@ fn main() -> ExitCode {
         "test" => test(),
         "setup" => libtorch::settle(rest.iter().any(|a| a == "--full")).map(|_| ()),
         "build" => libtorch::settle(false).and_then(|found| build(&found)),
+        "install" => install::install(rest, build),
+        "bundle" => bundle::bundle(),
+        "header" => libtorch::settle(false).and_then(|found| header(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
         "bench" => libtorch::settle(false).and_then(|found| {
             let which = rest.first().map_or("streaming", String::as_str);
@@ -81,22 +92,36 @@ fn root() -> PathBuf {
     here.parent().map(PathBuf::from).unwrap_or(here)
 }
 
-fn cargo(found: &libtorch::Found, arguments: &[&str]) -> Result<(), Fault> {
+/// cargo, with all that building against libtorch needs.
+fn cargo_command(found: &libtorch::Found) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    command.args(arguments).current_dir(root());
+    command.current_dir(root());
     found.apply(&mut command);
-    run(&mut command)
+    command
 }
 
-/// The program that cargo built with a profile: beside this one, which CARGO_TARGET_DIR may have put anywhere.
-fn program(profile: &str) -> Command {
+fn cargo(found: &libtorch::Found, arguments: &[&str]) -> Result<(), Fault> {
+    run(cargo_command(found).args(arguments))
+}
+
+/// cargo's target folder: above this program's own, since CARGO_TARGET_DIR may have put it anywhere.
+fn target_folder() -> PathBuf {
     let own = std::env::current_exe().ok();
-    let target = own.and_then(|exe| Some(exe.parent()?.parent()?.to_path_buf())).unwrap_or(root().join("target"));
-    Command::new(target.join(profile).join(format!("ggpfn{}", std::env::consts::EXE_SUFFIX)))
+    own.and_then(|exe| Some(exe.parent()?.parent()?.to_path_buf())).unwrap_or(root().join("target"))
+}
+
+/// The program that cargo built with a profile.
+fn program(profile: &str) -> Command {
+    Command::new(target_folder().join(profile).join(format!("ggpfn{}", std::env::consts::EXE_SUFFIX)))
 }
 
 fn build(found: &libtorch::Found) -> Result<(), Fault> {
     cargo(found, &["build", "--release"])
+}
+
+/// Writes the committed header. Checking is enough: the build script, which makes it, runs for that too.
+fn header(found: &libtorch::Found) -> Result<(), Fault> {
+    run(cargo_command(found).args(["check", "--quiet", "--lib"]).env("GGPFN_WRITE_HEADER", "1"))
 }
 
 fn demo() -> Result<(), Fault> {
@@ -118,25 +143,18 @@ fn lint(found: &libtorch::Found) -> Result<(), Fault> {
     headline("lints");
     cargo(found, &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     headline("documentation");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    command
-        .args(["doc", "--quiet", "--no-deps", "--lib", "-p", "ggpfn"])
-        .current_dir(root())
-        .env("RUSTDOCFLAGS", "-D warnings");
-    found.apply(&mut command);
-    run(&mut command)
+    let mut command = cargo_command(found);
+    run(command.args(["doc", "--quiet", "--no-deps", "--lib", "-p", "ggpfn"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn test() -> Result<(), Fault> {
     let start = std::time::Instant::now();
     let found = libtorch::settle(false)?;
     let python = python::for_tests()?;
+    tools::settle();
     lint(&found)?;
     headline("tests");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    command.args(["test", "--workspace"]).current_dir(root()).env("GGPFN_TEST_PYTHON", python);
-    found.apply(&mut command);
-    run(&mut command)?;
+    run(cargo_command(&found).args(["test", "--workspace"]).env("GGPFN_TEST_PYTHON", python))?;
     headline("demo");
     // The program that the tests were run with, so that nothing is built twice.
     run(program("debug").args(["demo", "--out", "out/test-demo"]).current_dir(root()))?;
