@@ -32,7 +32,8 @@ pub const GGPFN_PRECISION_FLOAT32: i32 = 1;
 /// bfloat16 with float32 sums; probabilities differ by up to about 0.01.
 pub const GGPFN_PRECISION_BFLOAT16: i32 = 2;
 
-/// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {sizeof(options)};` is a good start.
+/// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {.struct_size = sizeof options};` is a
+/// good start.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ggpfn_segment_options {

@@ -177,8 +177,10 @@ impl Patch<'_> {
             let encoded = encoder.push(start, &windows, end > last, monitor)?;
             // The encoder is about three quarters of the work; reporting between it and the decoder halves the wait for news.
             progress(((end - first) as f64 - 0.25 * (end - start) as f64) / positions);
-            if let Some(encoded) = encoded {
-                self.write(&encoded, &self.decode(&encoded, monitor)?, &mut sum)?;
+            // With the stack's last block many slices are completed at once; decoded together they would take many times the memory.
+            for part in encoded.iter().flat_map(|encoded| encoded.parts(block as i64)) {
+                let part = part?;
+                self.write(&part, &self.decode(&part, monitor)?, &mut sum)?;
             }
             progress((end - first) as f64 / positions);
             start = end;
