@@ -138,10 +138,12 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
             "it is the disagreement between views, and one view alone was asked for; two or three were expected",
         ));
     }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match options.threads {
         Some(0) => return Err(Error::argument("threads", "0; a number from 1 was expected")),
-        Some(threads) => threads.min(1024),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
+        // Beyond the processors more threads only wait for each other, and a system that refuses one ends the process within libgomp.
+        Some(threads) => threads.min(processors.max(64)),
+        None => processors,
     };
     let mut clock = Clock::new();
     let compute = Compute::choose(options.device, options.precision)?;
