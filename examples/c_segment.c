@@ -1,6 +1,7 @@
 /* Segments the pancreas in a file of raw voxels.
  *
- *     cc -std=c99 c_segment.c $(pkg-config --cflags --libs ggpfn) -o c_segment
+ *     cc -std=c99 c_segment.c -I ../include -L ../target/release -lggpfn
+ *         -Wl,-rpath,$PWD/../target/release -Wl,--allow-shlib-undefined -o c_segment
  *     ./c_segment ct.raw 512 512 100 0.8 0.8 2.5 mask.raw [model.safetensors]
  *
  * The file holds 16-bit integers, Hounsfield units, x fastest; x grows to the patient's left, y to the back, z to the head. A negative spacing

@@ -1,6 +1,7 @@
 /* Trains a tiny network on two cases in memory, watches loss and Dice, saves it, and segments with it.
  *
- *     cc -std=c99 c_train.c $(pkg-config --cflags --libs ggpfn) -lm -o c_train
+ *     cc -std=c99 c_train.c -I ../include -L ../target/release -lggpfn
+ *         -Wl,-rpath,$PWD/../target/release -Wl,--allow-shlib-undefined -lm -o c_train
  *     ./c_train model.safetensors
  *
  * The cases are made up: a bright ball in noise. Yours are CTs and masks in your program's memory. */

@@ -425,6 +425,9 @@ pub unsafe extern "C" fn ggpfn_fuse(
         if voxels == 0 || voxels > isize::MAX as usize / 8 {
             return Err(Fault::argument("voxels", format!("{voxels}; the buffers' length was expected")));
         }
+        if crate::runtime::total_memory().is_some_and(|total| voxels as u64 > total / 4) {
+            return Err(super::image::no_room(4 * voxels));
+        }
         if probability.is_null() && mask.is_null() {
             return Err(Fault::argument("probability", "NULL, and mask too; one of them at least was expected"));
         }

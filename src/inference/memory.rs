@@ -33,6 +33,9 @@ const LIBTORCH: u64 = 170_000_000;
 /// As [`segment`](super::segment) for options that do not fit the model and devices that are not there.
 pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<MemoryEstimate> {
     geometry.check()?;
+    if let Some(region) = options.region {
+        geometry.check_box(region.start, region.size)?;
+    }
     let views = settle_weights(model, options)?;
     let compute = Compute::choose(options.device, options.precision)?;
     let config = model.config();

@@ -147,7 +147,7 @@ pub(super) fn block_slices(plan: &Plan, rows: usize, columns: usize) -> usize {
     const GPU_BYTES: usize = 512 << 20;
     let slice = plan.config.widths[0] * rows * columns * plan.compute.bytes_per_number();
     let room = if plan.compute.is_gpu() { GPU_BYTES } else { PROCESSOR_BYTES };
-    plan.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).max(1)
+    plan.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).clamp(1, 1024)
 }
 
 /// One patch of all slices of a view.

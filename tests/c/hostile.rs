@@ -167,7 +167,7 @@ pub fn program(header: &str) -> (String, usize) {
                     cases.push((format!("(void *){value}"), String::new(), true, value.replace('"', "")));
                 }
             } else if parameter.kind == "constchar*" {
-                for value in ["\"\"", "\"\\xff\\xfe\"", "\"\\n{]\""] {
+                for value in ["\"\"", "\"\\xff\\xfe\""] {
                     cases.push((
                         value.into(),
                         String::new(),

@@ -27,6 +27,7 @@ cargo xtask COMMAND
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   lint          format, lints and documentation alone
+  header        write include/ggpfn.h anew from src/capi
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
 
 libtorch is taken from the folder in LIBTORCH, else from the active Python if it has the right torch, else it is
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
             cargo(&found, &["bench", "--bench", "gpu"])?;
             cargo(&found, &["bench", "--bench", "training"])
         }),
+        "header" => libtorch::settle(false).and_then(|found| header(&found)),
         "lint" => libtorch::settle(false).and_then(|found| lint(&found)),
         "env" => libtorch::settle(false).map(|found| found.print_exports()),
         "help" | "--help" | "-h" => {
@@ -97,6 +99,14 @@ fn program(profile: &str) -> Command {
 
 fn build(found: &libtorch::Found) -> Result<(), Fault> {
     cargo(found, &["build", "--release"])
+}
+
+/// The build script writes the header when it is asked to.
+fn header(found: &libtorch::Found) -> Result<(), Fault> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.args(["build", "--lib"]).current_dir(root()).env("GGPFN_WRITE_HEADER", "1");
+    found.apply(&mut command);
+    run(&mut command)
 }
 
 fn demo() -> Result<(), Fault> {
