@@ -5,11 +5,12 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     header();
     let target = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
-    // torch-sys says where it found libtorch. It is set for direct dependants only, which is why Cargo.toml names torch-sys. A bundle
-    // (`cargo xtask bundle`) has libtorch beside it, and names no folder of the machine that it was built on.
+    // torch-sys says where it found libtorch. It is set for direct dependants only, which is why Cargo.toml names torch-sys.
+    let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB").ok();
+    gpu_memory(libtorch.as_deref());
+    // A bundle (`cargo xtask bundle`) has libtorch beside it, and names no folder of the machine that it was built on.
     println!("cargo:rerun-if-env-changed=GGPFN_BUNDLE");
-    let bundle = std::env::var_os("GGPFN_BUNDLE").is_some();
-    let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB").ok().filter(|_| !bundle);
+    let libtorch = libtorch.filter(|_| std::env::var_os("GGPFN_BUNDLE").is_none());
     match target.as_str() {
         "linux" => {
             // RPATH, not RUNPATH: the wheel's libtorch has RPATHs of its own, and a stray LD_LIBRARY_PATH with another
@@ -58,12 +59,47 @@ fn header() {
         builder = builder.with_src(format!("src/capi/{file}"));
     }
     let bindings = builder.generate().unwrap_or_else(|fault| panic!("the C header cannot be made: {fault}"));
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    let text = for_c(&String::from_utf8_lossy(&text));
     let path = std::path::PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("ggpfn.h");
-    bindings.write_to_file(&path);
+    let write = |path: &std::path::Path| {
+        std::fs::write(path, &text).unwrap_or_else(|fault| panic!("cannot write {}: {fault}", path.display()))
+    };
+    write(&path);
     println!("cargo:rustc-env=GGPFN_GENERATED_HEADER={}", path.display());
     if std::env::var_os("GGPFN_WRITE_HEADER").is_some() {
-        bindings.write_to_file("include/ggpfn.h");
+        write("include/ggpfn.h".as_ref());
     }
+}
+
+/// Compiles the few lines of C++ that reach libtorch's allocator of GPU memory.
+fn gpu_memory(libtorch: Option<&str>) {
+    const FILE: &str = "src/inference/gpu_memory.cpp";
+    println!("cargo:rerun-if-changed={FILE}");
+    let lib = std::path::Path::new(libtorch.unwrap_or_else(|| panic!("torch-sys did not say where libtorch is")));
+    let include = lib.parent().unwrap_or(lib).join("include");
+    cc::Build::new().cpp(true).std("c++17").warnings(false).include(include).file(FILE).compile("ggpfn_gpu_memory");
+}
+
+/// Leaves out what the comments say to Rust's readers alone: their sections on safety, which repeat what C takes for granted.
+fn for_c(text: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut skipping = false;
+    for line in text.lines() {
+        if line == "// # Safety" {
+            skipping = true;
+            // With the empty line before it.
+            if kept.last() == Some(&"//") {
+                kept.pop();
+            }
+        }
+        skipping &= line.starts_with("//");
+        if !skipping {
+            kept.push(line);
+        }
+    }
+    kept.join("\n") + "\n"
 }
 
 /// Has libtorch's folder searched at run time. The folder goes to the linker as an argument of its own: `-Wl` would split it

@@ -329,7 +329,8 @@ typedef struct ggpfn_image {
   double direction[9];
 } ggpfn_image;
 
-// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {sizeof(options)};` is a good start.
+// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {.struct_size = sizeof options};` is a
+// good start.
 typedef struct ggpfn_segment_options {
   // sizeof(ggpfn_segment_options).
   size_t struct_size;
@@ -500,9 +501,6 @@ const char *ggpfn_status_text(ggpfn_status status);
 // `capacity` is the buffer's length in bytes. `needed`, if not NULL, gets the length that the whole text takes, with its NUL. A text
 // that is too long is cut, still with a NUL, and GGPFN_ERROR_BUFFER returned; `buffer` NULL with `capacity` 0 asks for the
 // length alone. Asking does not change the text.
-//
-// # Safety
-// `buffer` is NULL or has `capacity` bytes; `needed` is NULL or writable.
 ggpfn_status ggpfn_last_error(char *buffer,
                               size_t capacity,
                               size_t *needed);
@@ -515,29 +513,17 @@ const char *ggpfn_version(void);
 
 // Describes libtorch and the machine. With `load_cuda` not 0, GPUs are looked for, which loads CUDA into the process (seconds and
 // hundreds of MB) if a driver is present; otherwise CUDA is not touched.
-//
-// # Safety
-// `runtime` is NULL or points to a struct of its struct_size.
 ggpfn_status ggpfn_runtime_query(int32_t load_cuda,
                                  struct ggpfn_runtime *runtime);
 
 // The file that libtorch was loaded from, as text (see ggpfn_last_error for the buffer).
-//
-// # Safety
-// As ggpfn_last_error.
 ggpfn_status ggpfn_runtime_library(char *buffer, size_t capacity, size_t *needed);
 
 // A GPU in words, "cuda:0, NVIDIA H100, fast at bfloat16" (see ggpfn_last_error for the buffer). Loads CUDA.
-//
-// # Safety
-// As ggpfn_last_error.
 ggpfn_status ggpfn_runtime_gpu(int32_t number, char *buffer, size_t capacity, size_t *needed);
 
 // What is wrong with libtorch, or why a GPU that is there cannot be used: sentences for people, empty if nothing is wrong (see
 // ggpfn_last_error for the buffer). `load_cuda` as for ggpfn_runtime_query.
-//
-// # Safety
-// As ggpfn_last_error.
 ggpfn_status ggpfn_runtime_problems(int32_t load_cuda,
                                     char *buffer,
                                     size_t capacity,
@@ -550,9 +536,6 @@ ggpfn_status ggpfn_log_set(ggpfn_log_callback callback,
                            void *user_data);
 
 // A monitor to give to long work, to be freed with ggpfn_monitor_free.
-//
-// # Safety
-// `monitor` is NULL or writable.
 ggpfn_status ggpfn_monitor_new(struct ggpfn_monitor **monitor);
 
 // Has work that is started from now on report to `callback`; NULL: to nobody.
@@ -565,15 +548,9 @@ ggpfn_status ggpfn_monitor_set_callback(const struct ggpfn_monitor *monitor,
 ggpfn_status ggpfn_monitor_cancel(const struct ggpfn_monitor *monitor);
 
 // Whether the work was asked to stop: `*cancelled` becomes 1 or 0.
-//
-// # Safety
-// `cancelled` is NULL or writable.
 ggpfn_status ggpfn_monitor_is_cancelled(const struct ggpfn_monitor *monitor, int32_t *cancelled);
 
 // The latest report, for programs that would rather ask than be called. Before the first one: fraction 0.
-//
-// # Safety
-// `progress` is NULL or points to a struct of its struct_size.
 ggpfn_status ggpfn_monitor_progress(const struct ggpfn_monitor *monitor, struct ggpfn_progress *progress);
 
 // Takes a request to stop back, for work that is started from now on, and forgets the latest report.
@@ -583,45 +560,27 @@ ggpfn_status ggpfn_monitor_reset(const struct ggpfn_monitor *monitor);
 void ggpfn_monitor_free(struct ggpfn_monitor *monitor);
 
 // Reads a model file (.safetensors). `path` is UTF-8. The model is to be freed with ggpfn_model_free.
-//
-// # Safety
-// `path` is NULL or a C string; `model` is NULL or writable.
 ggpfn_status ggpfn_model_load(const char *path, struct ggpfn_model **model);
 
 // Reads a model from the bytes of a model file, which are not needed afterwards.
-//
-// # Safety
-// `bytes` is NULL or has `length` bytes; `model` is NULL or writable.
 ggpfn_status ggpfn_model_load_memory(const void *bytes, size_t length, struct ggpfn_model **model);
 
 // The model that is part of the library: three views on a 2.5 mm grid, trained on synthetic CTs, for research.
-//
-// # Safety
-// `model` is NULL or writable.
 ggpfn_status ggpfn_model_shipped(struct ggpfn_model **model);
 
 // An untrained model, its weights drawn from `seed`. `configuration` is a JSON object with the entries of a model file's header; those
 // that are left out are the paper's. NULL: the paper's network.
-//
-// # Safety
-// `configuration` is NULL or a C string; `model` is NULL or writable.
 ggpfn_status ggpfn_model_new(const char *configuration,
                              uint64_t seed,
                              struct ggpfn_model **model);
 
 // Writes a model file; it appears whole or not at all. `weights`: GGPFN_WEIGHTS_FLOAT32, _FLOAT16 or _BFLOAT16.
-//
-// # Safety
-// `path` is NULL or a C string.
 ggpfn_status ggpfn_model_save(const struct ggpfn_model *model,
                               const char *path,
                               int32_t weights);
 
 // Writes a model file's bytes to a buffer. `needed`, if not NULL, gets their number; a buffer that is too small is left as it is and
 // GGPFN_ERROR_BUFFER returned; `buffer` NULL with `capacity` 0 asks for the number alone.
-//
-// # Safety
-// `buffer` is NULL or has `capacity` bytes; `needed` is NULL or writable.
 ggpfn_status ggpfn_model_save_memory(const struct ggpfn_model *model,
                                      int32_t weights,
                                      void *buffer,
@@ -629,15 +588,9 @@ ggpfn_status ggpfn_model_save_memory(const struct ggpfn_model *model,
                                      size_t *needed);
 
 // Describes a model.
-//
-// # Safety
-// `info` is NULL or points to a struct of its struct_size.
 ggpfn_status ggpfn_model_describe(const struct ggpfn_model *model, struct ggpfn_model_info *info);
 
 // A model's whole configuration with its provenance, as JSON (see ggpfn_last_error for the buffer).
-//
-// # Safety
-// As ggpfn_last_error.
 ggpfn_status ggpfn_model_configuration(const struct ggpfn_model *model,
                                        char *buffer,
                                        size_t capacity,
@@ -648,26 +601,16 @@ void ggpfn_model_free(struct ggpfn_model *model);
 
 // Makes an image without voxels: LPS, dense, with i, j and k along the patient's axes. `data`, `data_bytes`, `dtype`, `size` and
 // `spacing` have to be set.
-//
-// # Safety
-// `image` is NULL or has `struct_size` writable bytes.
 ggpfn_status ggpfn_image_init(struct ggpfn_image *image,
                               size_t struct_size);
 
 // Sets all options to their defaults.
-//
-// # Safety
-// `options` is NULL or has `struct_size` writable bytes.
 ggpfn_status ggpfn_segment_options_init(struct ggpfn_segment_options *options, size_t struct_size);
 
 // Segments the pancreas in an image. `options` NULL: all defaults; `monitor` NULL: no progress, no cancel.
 //
 // The model, and one monitor, may be in use by other threads at the same time. The network runs on threads of the library; the
 // calling thread's libtorch settings stay as they are. For many images call this for each, with one model.
-//
-// # Safety
-// Pointers are NULL or point to what their types say; buffers are as large as they are said to be, and no other thread writes the
-// image or touches the results during the call.
 ggpfn_status ggpfn_segment(const struct ggpfn_model *model,
                            const struct ggpfn_image *image,
                            const struct ggpfn_segment_options *options,
@@ -676,9 +619,6 @@ ggpfn_status ggpfn_segment(const struct ggpfn_model *model,
 
 // Estimates the memory that ggpfn_segment with the same arguments would take. The image's data, and the result's, are not looked at: `data` of
 // the image may be NULL, and an output counts as wanted if its data is not NULL. `result` NULL: the mask alone.
-//
-// # Safety
-// Pointers are NULL or point to what their types say.
 ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
                                    const struct ggpfn_image *image,
                                    const struct ggpfn_segment_options *options,
@@ -690,9 +630,6 @@ ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
 //
 // `axial`, `sagittal` or `coronal` NULL: that view is left out, and its weight with it. `weights` are the three views'; NULL: equal.
 // `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5.
-//
-// # Safety
-// Pointers are NULL or have `voxels` elements (`weights`: 3); the results do not overlap the views.
 ggpfn_status ggpfn_fuse(const float *axial,
                         const float *sagittal,
                         const float *coronal,
@@ -703,9 +640,6 @@ ggpfn_status ggpfn_fuse(const float *axial,
                         uint8_t *mask);
 
 // Compares a mask with its truth, both on one grid (corners within 0.01 mm). What is not 0 is inside.
-//
-// # Safety
-// Pointers are NULL or point to what their types say.
 ggpfn_status ggpfn_evaluate(const struct ggpfn_image *prediction,
                             const struct ggpfn_image *truth,
                             struct ggpfn_comparison *comparison);
@@ -714,9 +648,6 @@ ggpfn_status ggpfn_evaluate(const struct ggpfn_image *prediction,
 //
 // `options` is text in TOML, as `ggpfn train --config` reads it; `preset = "msd"`, "nihc" or "small" chooses what it leaves out. NULL:
 // the preset "small".
-//
-// # Safety
-// `options` is NULL or a C string; `training` is NULL or writable.
 ggpfn_status ggpfn_training_new(const char *options,
                                 struct ggpfn_training **training);
 
@@ -728,9 +659,6 @@ ggpfn_status ggpfn_training_set_model(struct ggpfn_training *training,
 
 // Keeps log, curves, checkpoints and the best model in a folder, which is created. With `resume` not 0 the training goes on from what is
 // there.
-//
-// # Safety
-// `folder` is NULL or a C string.
 ggpfn_status ggpfn_training_set_folder(struct ggpfn_training *training,
                                        const char *folder,
                                        int32_t resume);
@@ -745,9 +673,6 @@ ggpfn_status ggpfn_training_set_minutes(struct ggpfn_training *training, double 
 
 // Adds a case in memory: an image and the mask of its pancreas on the same grid, of any dtype. Both are converted and not needed
 // afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE.
-//
-// # Safety
-// Pointers are NULL or point to what their types say.
 ggpfn_status ggpfn_training_add_case(struct ggpfn_training *training,
                                      const char *name,
                                      const struct ggpfn_image *image,
@@ -757,9 +682,6 @@ ggpfn_status ggpfn_training_add_case(struct ggpfn_training *training,
 // Adds a data set's cases: `layout` is "msd", "nihc" or "pairs" (NULL: pairs). `split` is a file of `ggpfn dataset split`, whose test cases are left
 // out; NULL: all cases get `role`. `cache` is a folder where prepared volumes are kept, so that memory stays bounded; NULL:
 // they are kept in memory.
-//
-// # Safety
-// Pointers are NULL or C strings.
 ggpfn_status ggpfn_training_add_folder(struct ggpfn_training *training,
                                        const char *folder,
                                        const char *layout,
@@ -769,9 +691,6 @@ ggpfn_status ggpfn_training_add_folder(struct ggpfn_training *training,
                                        const struct ggpfn_monitor *monitor);
 
 // The options as they are now, as TOML (see ggpfn_last_error for the buffer).
-//
-// # Safety
-// As ggpfn_last_error.
 ggpfn_status ggpfn_training_options(const struct ggpfn_training *training,
                                     char *buffer,
                                     size_t capacity,
@@ -779,9 +698,6 @@ ggpfn_status ggpfn_training_options(const struct ggpfn_training *training,
 
 // Trains, and gives the best model of all views so far, to be freed. A training that was cancelled, or whose time was up, has
 // succeeded: `result` says so. `result` NULL: not wanted. The training may be run again.
-//
-// # Safety
-// `model` is NULL or writable; `result` is NULL or points to a struct of its struct_size.
 ggpfn_status ggpfn_training_run(const struct ggpfn_training *training,
                                 const struct ggpfn_monitor *monitor,
                                 struct ggpfn_model **model,
@@ -795,9 +711,6 @@ void ggpfn_training_free(struct ggpfn_training *training);
 //
 // Of the training's batches, process number `rank` of `ranks` takes every `ranks`-th, beginning with its own number; 0 and 1 for one
 // process. All processes have to be given the same options and cases in the same order; then they start from the same weights.
-//
-// # Safety
-// `trainer` is NULL or writable.
 ggpfn_status ggpfn_trainer_new(const struct ggpfn_training *training,
                                int32_t view,
                                int32_t stage,
@@ -806,9 +719,6 @@ ggpfn_status ggpfn_trainer_new(const struct ggpfn_training *training,
                                struct ggpfn_trainer **trainer);
 
 // The first half of a step: draws the next batch, computes its loss, and leaves its gradients. `losses` NULL: not wanted.
-//
-// # Safety
-// `losses` is NULL or points to a struct of its struct_size.
 ggpfn_status ggpfn_trainer_gradients(struct ggpfn_trainer *trainer,
                                      struct ggpfn_losses *losses);
 
@@ -816,35 +726,23 @@ ggpfn_status ggpfn_trainer_gradients(struct ggpfn_trainer *trainer,
 ggpfn_status ggpfn_trainer_update(struct ggpfn_trainer *trainer, double learning_rate);
 
 // The length of a buffer: `which` is GGPFN_PARAMETERS, GGPFN_GRADIENTS (as long as the parameters) or GGPFN_STATISTICS.
-//
-// # Safety
-// `length` is NULL or writable.
 ggpfn_status ggpfn_trainer_length(const struct ggpfn_trainer *trainer,
                                   int32_t which,
                                   size_t *length);
 
 // Copies a buffer out. `length` is that of ggpfn_trainer_length.
-//
-// # Safety
-// `values` is NULL or has `length` elements.
 ggpfn_status ggpfn_trainer_read(const struct ggpfn_trainer *trainer,
                                 int32_t which,
                                 float *values,
                                 size_t length);
 
 // Copies a buffer in. `length` is that of ggpfn_trainer_length.
-//
-// # Safety
-// `values` is NULL or has `length` elements.
 ggpfn_status ggpfn_trainer_write(struct ggpfn_trainer *trainer,
                                  int32_t which,
                                  const float *values,
                                  size_t length);
 
 // The model of this view as it is now, to be freed.
-//
-// # Safety
-// `model` is NULL or writable.
 ggpfn_status ggpfn_trainer_model(const struct ggpfn_trainer *trainer, struct ggpfn_model **model);
 
 // Frees a trainer. NULL is let pass.

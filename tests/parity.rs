@@ -4,9 +4,10 @@ mod common;
 
 use common::literal::Literal;
 use common::{max_difference, scrambled, small_config, textured_volume};
-use ggpfn::inference::{segment, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, SegmentOptions};
+use ggpfn::inference::{segment, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions};
 use ggpfn::network::{Fusion, ModelConfig};
 use ggpfn::volume::View;
+use ndarray::s;
 
 fn options(views: &[View]) -> SegmentOptions {
     SegmentOptions {
@@ -140,4 +141,24 @@ fn the_calling_threads_settings_are_left_alone() {
     segment(&model, &textured_volume([3, 16, 16], 1), &options, &Monitor::default()).unwrap();
     assert_eq!(tch::get_num_threads(), before);
     assert!(tch::Tensor::ones([1], (tch::Kind::Float, tch::Device::Cpu)).set_requires_grad(true).exp().requires_grad());
+}
+
+/// A region is segmented as if it were the whole volume, and its result lies where the region lies.
+#[test]
+fn a_region_is_the_volume_that_the_network_sees() {
+    let model = scrambled(ModelConfig { t: 2, ..small_config() }, 11);
+    let volume = textured_volume([19, 26, 32], 5);
+    let (start, size) = ([5, 3, 2], [24, 20, 9]);
+    let alone = segment(&model, &volume.crop(start, size).unwrap(), &options(&[]), &Default::default()).unwrap();
+    let region = Some(Region { start, size });
+    let result = segment(&model, &volume, &SegmentOptions { region, ..options(&[]) }, &Default::default()).unwrap();
+    let [i, j, k] = start;
+    let part = s![k..k + size[2], j..j + size[1], i..i + size[0]];
+    assert_eq!(result.probability.slice(part), alone.probability);
+    assert_eq!(result.mask.slice(part), alone.mask);
+    assert_eq!(result.mask.iter().filter(|v| **v != 0).count(), result.measurements.voxels);
+    assert_eq!(result.measurements.centroid_lps, alone.measurements.centroid_lps);
+    let outside = Some(Region { start: [40, 0, 0], size: [400, 8, 8] });
+    let refused = segment(&model, &volume, &SegmentOptions { region: outside, ..options(&[]) }, &Default::default());
+    assert!(matches!(refused, Err(ggpfn::Error::Argument { name: "region", .. })));
 }

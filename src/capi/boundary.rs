@@ -20,7 +20,11 @@ pub(super) fn enter(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
     set_last_error(String::new());
     let result = std::panic::catch_unwind(AssertUnwindSafe(work));
     let fault = match result {
-        Ok(Ok(())) => return GGPFN_OK,
+        Ok(Ok(())) => {
+            // A call from within a callback may have failed meanwhile.
+            set_last_error(String::new());
+            return GGPFN_OK;
+        }
         Ok(Err(fault)) => fault,
         Err(panic) => Fault::Internal(crate::inference::threads::text(&*panic)),
     };

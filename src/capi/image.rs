@@ -108,6 +108,31 @@ pub unsafe extern "C" fn ggpfn_image_init(image: *mut ggpfn_image, struct_size: 
 /// The largest side of an image; what is beyond is no CT, and arithmetic on sizes stays far from overflow.
 const LONGEST: usize = 1 << 16;
 
+/// Does something with the voxels' type under a name.
+macro_rules! by_type {
+    ($dtype:expr, $name:ident => $work:expr) => {
+        by_type!(@ $dtype, $name => $work,
+            GGPFN_INT8 i8, GGPFN_UINT8 u8, GGPFN_INT16 i16, GGPFN_UINT16 u16, GGPFN_INT32 i32, GGPFN_UINT32 u32,
+            GGPFN_INT64 i64, GGPFN_UINT64 u64, GGPFN_FLOAT32 f32, GGPFN_FLOAT64 f64)
+    };
+    (@ $dtype:expr, $name:ident => $work:expr, $($number:ident $type:ty),*) => {
+        match $dtype {
+            $($number => {
+                // One of the ten needs no conversion.
+                #[allow(clippy::unnecessary_cast)]
+                {
+                type $name = $type;
+                $work
+                }
+            })*
+            other => {
+                let fault = format!("dtype is {other}; GGPFN_INT8 (1) to GGPFN_FLOAT64 (10) was expected");
+                Err(Fault::argument("ggpfn_image", fault))
+            }
+        }
+    };
+}
+
 impl ggpfn_image {
     /// The grid, in LPS.
     pub(super) fn geometry(&self) -> Outcome<Geometry> {
@@ -140,25 +165,9 @@ impl ggpfn_image {
     /// `data` points to the voxels that the struct describes.
     pub(super) unsafe fn volume(&self) -> Outcome<Volume> {
         let geometry = self.geometry()?;
-        macro_rules! convert {
-            // SAFETY: the caller's promise.
-            ($type:ty) => {
-                unsafe { self.convert::<$type, f32>(|v| v as f32) }
-            };
-        }
-        let voxels = self.by_type(
-            || convert!(i8),
-            || convert!(u8),
-            || convert!(i16),
-            || convert!(u16),
-            || convert!(i32),
-            || convert!(u32),
-            || convert!(i64),
-            || convert!(u64),
-            || convert!(f32),
-            || convert!(f64),
-        )?;
-        Ok(Volume::new(voxels, geometry)?)
+        // SAFETY: the caller's promise.
+        let voxels = by_type!(self.dtype, T => unsafe { self.convert(|voxel: T| voxel as f32) });
+        Ok(Volume::new(voxels?, geometry)?)
     }
 
     /// Copies a mask, `[k, j, i]`: 1 where a voxel is not 0.
@@ -167,58 +176,9 @@ impl ggpfn_image {
     /// As [`volume`](Self::volume).
     pub(super) unsafe fn mask(&self) -> Outcome<(Array3<u8>, Geometry)> {
         let geometry = self.geometry()?;
-        macro_rules! convert {
-            // SAFETY: the caller's promise.
-            ($type:ty) => {
-                unsafe { self.convert::<$type, u8>(|v| u8::from(v != 0 as $type)) }
-            };
-        }
-        let mask = self.by_type(
-            || convert!(i8),
-            || convert!(u8),
-            || convert!(i16),
-            || convert!(u16),
-            || convert!(i32),
-            || convert!(u32),
-            || convert!(i64),
-            || convert!(u64),
-            || convert!(f32),
-            || convert!(f64),
-        )?;
-        Ok((mask, geometry))
-    }
-
-    /// Does what is right for the voxels' type.
-    #[allow(clippy::too_many_arguments)]
-    fn by_type<R>(
-        &self,
-        int8: impl Fn() -> Outcome<R>,
-        uint8: impl Fn() -> Outcome<R>,
-        int16: impl Fn() -> Outcome<R>,
-        uint16: impl Fn() -> Outcome<R>,
-        int32: impl Fn() -> Outcome<R>,
-        uint32: impl Fn() -> Outcome<R>,
-        int64: impl Fn() -> Outcome<R>,
-        uint64: impl Fn() -> Outcome<R>,
-        float32: impl Fn() -> Outcome<R>,
-        float64: impl Fn() -> Outcome<R>,
-    ) -> Outcome<R> {
-        match self.dtype {
-            GGPFN_INT8 => int8(),
-            GGPFN_UINT8 => uint8(),
-            GGPFN_INT16 => int16(),
-            GGPFN_UINT16 => uint16(),
-            GGPFN_INT32 => int32(),
-            GGPFN_UINT32 => uint32(),
-            GGPFN_INT64 => int64(),
-            GGPFN_UINT64 => uint64(),
-            GGPFN_FLOAT32 => float32(),
-            GGPFN_FLOAT64 => float64(),
-            other => {
-                let fault = format!("dtype is {other}; GGPFN_INT8 (1) to GGPFN_FLOAT64 (10) was expected");
-                Err(Fault::argument("ggpfn_image", fault))
-            }
-        }
+        // SAFETY: the caller's promise.
+        let mask = by_type!(self.dtype, T => unsafe { self.convert(|voxel: T| u8::from(voxel != 0 as T)) });
+        Ok((mask?, geometry))
     }
 
     /// # Safety

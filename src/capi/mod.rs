@@ -5,7 +5,7 @@
 //!
 //! The rules, each kept in one place:
 //!
-//! - every function runs inside [`boundary::enter`]: no panic leaves it, errors become a status and a text ([`status`]);
+//! - every function runs inside `boundary::enter`: no panic leaves it, errors become a status and a text ([`status`]);
 //! - handles are numbers in a table, never addresses ([`handle`]): a stale or foreign one is an error, not a crash;
 //! - structs carry their size, so that they can grow ([`structs`]); 0 in any field of an options struct is that field's default;
 //! - buffers come with their length, which is checked before work starts ([`image`]);

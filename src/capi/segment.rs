@@ -32,7 +32,8 @@ pub const GGPFN_PRECISION_FLOAT32: i32 = 1;
 /// bfloat16 with float32 sums; probabilities differ by up to about 0.01.
 pub const GGPFN_PRECISION_BFLOAT16: i32 = 2;
 
-/// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {sizeof(options)};` is a good start.
+/// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {.struct_size = sizeof options};` is a
+/// good start.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct ggpfn_segment_options {
@@ -423,6 +424,9 @@ pub unsafe extern "C" fn ggpfn_fuse(
         }
         if voxels == 0 || voxels > isize::MAX as usize / 8 {
             return Err(Fault::argument("voxels", format!("{voxels}; the buffers' length was expected")));
+        }
+        if crate::runtime::total_memory().is_some_and(|total| voxels as u64 > total / 4) {
+            return Err(super::image::no_room(4 * voxels));
         }
         if probability.is_null() && mask.is_null() {
             return Err(Fault::argument("probability", "NULL, and mask too; one of them at least was expected"));

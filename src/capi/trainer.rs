@@ -228,11 +228,12 @@ pub unsafe extern "C" fn ggpfn_trainer_write(
             let mut copy = vec![0.0_f32; length];
             // SAFETY: `values` has `length` elements; perhaps it is not aligned.
             unsafe { std::ptr::copy_nonoverlapping(values.cast::<u8>(), copy.as_mut_ptr().cast(), 4 * length) };
-            Ok(match which {
-                GGPFN_PARAMETERS => trainer.set_flat_parameters(&copy)?,
-                GGPFN_GRADIENTS => trainer.set_flat_gradients(&copy)?,
-                _ => trainer.set_flat_statistics(&copy)?,
-            })
+            let written = match which {
+                GGPFN_PARAMETERS => trainer.set_flat_parameters(&copy),
+                GGPFN_GRADIENTS => trainer.set_flat_gradients(&copy),
+                _ => trainer.set_flat_statistics(&copy),
+            };
+            Ok(written?)
         })
     })
 }

@@ -1,8 +1,8 @@
 //! How much memory a segmentation takes, before it starts.
 //!
 //! Counted are the arrays that the work holds at its peak, and the network's feature maps: what the streaming encoder keeps of each layer, what
-//! waits for the decoder, and a block's way through the widest layers. The processor's convolutions take scratch memory of their own; how
-//! much was measured (docs/figures.md).
+//! waits for the decoder, and a block's way through the widest layers. On the processor the C library's allocator holds more than is asked of
+//! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
 use super::compute::Compute;
 use super::segment::{settle_weights, SegmentOptions};
@@ -22,12 +22,20 @@ pub struct MemoryEstimate {
     pub device: u64,
 }
 
+/// What the processor's feature maps take for each byte that they hold: maps of many sizes come and go, and leave gaps.
+const WITH_GAPS: f64 = 1.5;
+/// What libtorch takes at its first use, whatever it computes.
+const LIBTORCH: u64 = 170_000_000;
+
 /// Estimates what [`segment`](super::segment) would take at its peak for a volume on this grid, beyond what the process holds before.
 ///
 /// # Errors
 /// As [`segment`](super::segment) for options that do not fit the model and devices that are not there.
 pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<MemoryEstimate> {
     geometry.check()?;
+    if let Some(region) = options.region {
+        geometry.check_box(region.start, region.size)?;
+    }
     let views = settle_weights(model, options)?;
     let compute = Compute::choose(options.device, options.precision)?;
     let config = model.config();
@@ -73,9 +81,9 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
         .max()
         .unwrap_or(0)
         + weights;
-    let on_host = if compute.is_gpu() { 0 } else { network };
+    let on_host = if compute.is_gpu() { 0 } else { (network as f64 * WITH_GAPS) as u64 };
     Ok(MemoryEstimate {
-        host: (during + on_host).max(after) + pasted,
+        host: LIBTORCH + (during + on_host).max(after) + pasted,
         device: if compute.is_gpu() { network } else { 0 },
     })
 }
@@ -122,4 +130,47 @@ pub(crate) fn refuse_impossible(model: &Model, geometry: &Geometry, options: &Se
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inference::{DeviceChoice, PatchGrid, PrecisionChoice, Region};
+
+    fn estimate(size: [usize; 3], change: impl FnOnce(&mut SegmentOptions)) -> u64 {
+        let config = ModelConfig { views: vec![View::Axial], ..ModelConfig::default() };
+        let model = Model::new_untrained(config, 1).unwrap();
+        let mut options =
+            SegmentOptions { device: DeviceChoice::Cpu, precision: PrecisionChoice::F32, ..SegmentOptions::default() };
+        change(&mut options);
+        estimate_memory(&model, &Geometry::axis_aligned(size, [0.8, 0.8, 2.5]), &options).unwrap().host
+    }
+
+    #[test]
+    fn what_is_said_to_need_less_memory_does() {
+        let whole = estimate([512, 512, 100], |_| {});
+        assert!(estimate([512, 512, 100], |o| o.precision = PrecisionChoice::Bf16) < whole);
+        let patches = Some(PatchGrid { size: [256, 256], overlap: 64 });
+        assert!(estimate([512, 512, 100], |o| o.patches = patches) < whole);
+        let region = Some(Region { start: [100, 100, 10], size: [256, 256, 60] });
+        assert!(estimate([512, 512, 100], |o| o.region = region) < whole);
+        assert!(estimate([512, 512, 100], |o| o.keep_views = true) > whole);
+    }
+
+    #[test]
+    fn a_known_case_is_near_what_was_measured() {
+        // The paper's network on 512 x 512 x 20: 2231 MB measured.
+        let megabytes = estimate([512, 512, 20], |_| {}) as f64 / 1e6;
+        assert!((1800.0..2800.0).contains(&megabytes), "{megabytes}");
+    }
+
+    #[test]
+    fn work_beyond_the_machine_is_refused() {
+        let model = Model::new_untrained(ModelConfig::default(), 1).unwrap();
+        let geometry = Geometry::axis_aligned([60_000, 60_000, 6_000], [0.01; 3]);
+        let options = SegmentOptions { device: DeviceChoice::Cpu, ..SegmentOptions::default() };
+        if runtime::total_memory().is_some() {
+            assert!(matches!(refuse_impossible(&model, &geometry, &options), Err(Error::Memory(_))));
+        }
+    }
 }

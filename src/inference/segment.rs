@@ -7,6 +7,7 @@ use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
 
 use super::compute::{Compute, DeviceChoice, PrecisionChoice};
 use super::folded::FoldedNetwork;
+use super::memory::{estimate_memory, MemoryEstimate};
 use super::monitor::Monitor;
 use super::patches::PatchGrid;
 use super::threads::{give_memory_back, on_own_thread};
@@ -137,10 +138,12 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
             "it is the disagreement between views, and one view alone was asked for; two or three were expected",
         ));
     }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match options.threads {
         Some(0) => return Err(Error::argument("threads", "0; a number from 1 was expected")),
-        Some(threads) => threads.min(1024),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
+        // Beyond the processors more threads only wait for each other, and a system that refuses one ends the process within libgomp.
+        Some(threads) => threads.min(processors.max(64)),
+        None => processors,
     };
     let mut clock = Clock::new();
     let compute = Compute::choose(options.device, options.precision)?;
@@ -189,6 +192,10 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
                 let sum = Sum { array: view.slices(sum), weight: weight as f32 };
                 plan.run(&network, view.slices(input.view()), sum, monitor, &report)
             })
+            .map_err(|error| {
+                give_memory_back(compute.is_gpu());
+                with_need(error, &compute, estimate_memory(model, geometry, options))
+            })
         };
         if keep {
             let mut alone = Array3::<f32>::zeros(input.raw_dim());
@@ -200,7 +207,7 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         }
         clock.lap(&phase);
     }
-    give_memory_back();
+    give_memory_back(compute.is_gpu());
     monitor.check()?;
     monitor.report("result", 1.0);
 
@@ -242,6 +249,20 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         threads,
         phases: clock.phases,
     })
+}
+
+/// Says in an error about memory how much would have been needed.
+fn with_need(error: Error, compute: &Compute, estimate: Result<MemoryEstimate>) -> Error {
+    match (error, estimate) {
+        (Error::Memory(text), Ok(estimate)) => {
+            let (bytes, place) = match compute.is_gpu() {
+                true => (estimate.device, "of the GPU's memory"),
+                false => (estimate.host, "of memory"),
+            };
+            Error::Memory(format!("{text}; about {:.1} GB {place} are needed", bytes as f64 / 1e9))
+        }
+        (error, _) => error,
+    }
 }
 
 /// Fuses probabilities of several views, all of one shape: the weighted sum with the weights scaled to add up to 1 (paper,

@@ -59,6 +59,19 @@ pub(super) struct StreamingEncoder<'a> {
     stem_range: (isize, isize),
 }
 
+impl Encoded {
+    /// The same slices, at most `most` at a time.
+    pub fn parts(&self, most: i64) -> impl Iterator<Item = Result<Encoded>> + '_ {
+        let slices = self.features[0].size()[0];
+        (0..slices).step_by(most as usize).map(move |first| {
+            let count = most.min(slices - first);
+            let part = |x: &Tensor| Ok(x.f_narrow(0, first, count)?);
+            let features = self.features.iter().map(part).collect::<Result<_>>()?;
+            Ok(Encoded { start: self.start + first as usize, features })
+        })
+    }
+}
+
 impl<'a> StreamingEncoder<'a> {
     /// For a stack of `slices` slices and a network with that T.
     pub fn new(network: &'a FoldedNetwork, progressive_t: Option<usize>, slices: usize) -> Self {

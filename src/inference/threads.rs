@@ -43,7 +43,17 @@ pub(crate) fn text(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Gives the memory that the network's feature maps took back to the system. The C library's allocator would keep much of it for
 /// the process, which a host program that segments once in a while has better uses for.
-pub(crate) fn give_memory_back() {
+///
+/// After work on a GPU, the memory there too: the allocator would keep it until the process ends, and another program could not run.
+pub(crate) fn give_memory_back(gpu: bool) {
+    if gpu {
+        extern "C" {
+            /// gpu_memory.cpp
+            fn ggpfn_cpp_empty_gpu_cache();
+        }
+        // Sound: it takes nothing, gives nothing and throws nothing.
+        unsafe { ggpfn_cpp_empty_gpu_cache() };
+    }
     // Sound: it only returns free pages, whoever freed them.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {

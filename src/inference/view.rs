@@ -147,7 +147,7 @@ pub(super) fn block_slices(plan: &Plan, rows: usize, columns: usize) -> usize {
     const GPU_BYTES: usize = 512 << 20;
     let slice = plan.config.widths[0] * rows * columns * plan.compute.bytes_per_number();
     let room = if plan.compute.is_gpu() { GPU_BYTES } else { PROCESSOR_BYTES };
-    plan.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).max(1)
+    plan.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).clamp(1, 1024)
 }
 
 /// One patch of all slices of a view.
@@ -177,8 +177,10 @@ impl Patch<'_> {
             let encoded = encoder.push(start, &windows, end > last, monitor)?;
             // The encoder is about three quarters of the work; reporting between it and the decoder halves the wait for news.
             progress(((end - first) as f64 - 0.25 * (end - start) as f64) / positions);
-            if let Some(encoded) = encoded {
-                self.write(&encoded, &self.decode(&encoded, monitor)?, &mut sum)?;
+            // With the stack's last block many slices are completed at once; decoded together they would take many times the memory.
+            for part in encoded.iter().flat_map(|encoded| encoded.parts(block as i64)) {
+                let part = part?;
+                self.write(&part, &self.decode(&part, monitor)?, &mut sum)?;
             }
             progress((end - first) as f64 / positions);
             start = end;

@@ -89,6 +89,19 @@ impl Geometry {
         Ok(())
     }
 
+    /// Refuses a box of voxels, its first one and its size, (i, j, k) both, that is empty or reaches beyond the grid.
+    pub(crate) fn check_box(&self, start: [usize; 3], size: [usize; 3]) -> Result<()> {
+        let whole = self.size;
+        let fits =
+            |axis: usize| size[axis] > 0 && start[axis].checked_add(size[axis]).is_some_and(|end| end <= whole[axis]);
+        if !(0..3).all(fits) {
+            let fault =
+                format!("{size:?} voxels from {start:?}; a box within the volume's {whole:?} voxels was expected");
+            return Err(Error::argument("region", fault));
+        }
+        Ok(())
+    }
+
     /// The number of voxels.
     pub fn voxels(&self) -> usize {
         self.size.iter().product()

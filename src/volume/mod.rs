@@ -64,14 +64,7 @@ impl Volume {
     /// # Errors
     /// [`Error::Argument`] if the box is empty or reaches beyond the volume.
     pub fn crop(&self, start: [usize; 3], size: [usize; 3]) -> Result<Volume> {
-        let whole = self.geometry.size;
-        let fits =
-            |axis: usize| size[axis] > 0 && start[axis].checked_add(size[axis]).is_some_and(|end| end <= whole[axis]);
-        if !(0..3).all(fits) {
-            let fault =
-                format!("{size:?} voxels from {start:?}; a box within the volume's {whole:?} voxels was expected");
-            return Err(Error::argument("region", fault));
-        }
+        self.geometry.check_box(start, size)?;
         let [i, j, k] = start;
         let voxels = self.voxels.slice(s![k..k + size[2], j..j + size[1], i..i + size[0]]).to_owned();
         let origin = self.geometry.point([i as f64, j as f64, k as f64]);

@@ -1,0 +1,209 @@
+//! The C face seen from C: the header, the contract, hostile calls, many threads, the examples; under valgrind and sanitizers too.
+
+#[path = "c/hostile.rs"]
+mod hostile;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ggpfn::io::{self, ReadOptions};
+
+const STRICT: [&str; 5] = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of the library that was built for these tests: that of the tests themselves.
+fn library() -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
+    assert!(folder.join("libggpfn.so").exists(), "no libggpfn.so in {}", folder.display());
+    // Programs ask for it by the name that it has once installed.
+    let name = folder.join("libggpfn.so.0");
+    if !name.exists() {
+        let _ = std::os::unix::fs::symlink("libggpfn.so", name);
+    }
+    folder
+}
+
+/// Compiles a C program against the library and gives its path.
+fn compile(source: &Path, folder: &Path, more: &[&str]) -> PathBuf {
+    let program = folder.join(source.file_stem().unwrap());
+    let library = library();
+    let mut command = Command::new("cc");
+    command.args(STRICT).args(["-g", "-O1", "-D_POSIX_C_SOURCE=200809L"]).args(more);
+    command.arg("-I").arg(root().join("include")).arg("-I").arg(root().join("tests/c"));
+    command.arg(source).arg("-o").arg(&program).arg("-L").arg(&library).arg("-lggpfn");
+    command.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(&library);
+    command.args(["-Wl,--disable-new-dtags,--allow-shlib-undefined", "-lm", "-lpthread", "-ldl"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+fn test_program(name: &str, folder: &Path, more: &[&str]) -> PathBuf {
+    compile(&root().join("tests/c").join(name), folder, more)
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    output
+}
+
+/// Runs a test program, which may print one line about itself; one more would be the library's.
+fn run_quiet(command: &mut Command) {
+    let output = run(command);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "the library prints nothing");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    println!("{text}");
+}
+
+/// The program of hostile calls, written anew from the header.
+fn hostile_source(folder: &Path) -> PathBuf {
+    let header = std::fs::read_to_string(root().join("include/ggpfn.h")).unwrap();
+    let (text, functions) = hostile::program(&header);
+    let declared = header.matches("\nggpfn_status ggpfn_").count();
+    assert_eq!(functions, declared, "the header declares {declared} functions with a status");
+    let source = folder.join("hostile.c");
+    std::fs::write(&source, text).unwrap();
+    source
+}
+
+#[test]
+fn the_header_stands_alone_in_c_and_in_cpp() {
+    let folder = tempfile::tempdir().unwrap();
+    for (compiler, language, standard) in
+        [("cc", "c", "-std=c99"), ("c++", "c++", "-std=c++11"), ("c++", "c++", "-std=c++20")]
+    {
+        let source = folder.path().join("alone");
+        std::fs::write(&source, "#include <ggpfn.h>\nint main(void) { return GGPFN_OK; }\n").unwrap();
+        let mut command = Command::new(compiler);
+        command.args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", language]);
+        run(command.arg("-I").arg(root().join("include")).arg(&source));
+    }
+}
+
+#[test]
+fn the_header_is_the_one_that_is_generated() {
+    let committed = std::fs::read_to_string(root().join("include/ggpfn.h")).unwrap();
+    let generated = include_str!(env!("GGPFN_GENERATED_HEADER"));
+    assert!(committed == generated, "include/ggpfn.h is not what src/capi gives; run: cargo xtask header");
+}
+
+#[test]
+fn the_contract_holds_and_nothing_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    run_quiet(&mut Command::new(test_program("behaviour.c", folder.path(), &[])));
+}
+
+#[test]
+fn hostile_calls_get_a_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(&hostile_source(folder.path()), folder.path(), &["-Wno-unused"]);
+    run_quiet(Command::new(program).arg(folder.path().join("data")));
+}
+
+#[test]
+fn sixteen_threads_share_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    run_quiet(Command::new(test_program("stress.c", folder.path(), &[])).arg("1000"));
+}
+
+/// Undefined behaviour and bad addresses in the C programs, and in what the library does to their memory. Leaks are valgrind's matter: it
+/// tells libtorch's own apart.
+#[test]
+fn sanitizers_find_nothing() {
+    const SANITIZERS: [&str; 3] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-unused"];
+    let folder = tempfile::tempdir().unwrap();
+    let tried = folder.path().join("empty.c");
+    std::fs::write(&tried, "int main(void) { return 0; }\n").unwrap();
+    let mut probe = Command::new("cc");
+    if !probe
+        .arg(SANITIZERS[0])
+        .arg(&tried)
+        .arg("-o")
+        .arg(folder.path().join("empty"))
+        .output()
+        .unwrap()
+        .status
+        .success()
+    {
+        println!("SKIPPED: this compiler has no sanitizers");
+        return;
+    }
+    let start = |program: PathBuf| {
+        let mut command = Command::new(program);
+        command.env("ASAN_OPTIONS", "detect_leaks=0");
+        command
+    };
+    run_quiet(&mut start(test_program("behaviour.c", folder.path(), &SANITIZERS)));
+    run_quiet(start(test_program("stress.c", folder.path(), &SANITIZERS)).arg("96"));
+    let hostile = compile(&hostile_source(folder.path()), folder.path(), &SANITIZERS);
+    run_quiet(start(hostile).arg(folder.path().join("data")));
+}
+
+#[test]
+fn valgrind_finds_no_error_and_nothing_lost() {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("SKIPPED: valgrind is not there (Debian: apt-get install valgrind)");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = test_program("behaviour.c", folder.path(), &[]);
+    // libtorch keeps much until the process ends, which is not lost.
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
+    command.args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
+    run_quiet(command.arg(program).arg("short"));
+}
+
+#[test]
+fn the_examples_do_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = |name: &str| compile(&root().join("examples").join(name), folder.path(), &[]);
+    let model = folder.path().join("ä model.safetensors");
+    let text = run(Command::new(example("c_train.c")).arg(&model)).stdout;
+    println!("{}", String::from_utf8_lossy(&text));
+    assert!(model.exists());
+    run(Command::new(example("c_dlopen.c")).arg(library().join("libggpfn.so.0")));
+    let missing = Command::new(folder.path().join("c_dlopen")).arg("no-such-library.so").output().unwrap();
+    assert_eq!(missing.status.code(), Some(3));
+}
+
+/// The bytes of the mask are the same whether a program in C or `ggpfn segment` makes them.
+#[test]
+fn a_c_program_gives_the_programs_mask_of_the_real_ct() {
+    let shared = std::env::var_os("GGPFN_SHARED").map_or(root().join("../shared"), PathBuf::from);
+    let ct = shared.join("data/ct/example_ct.nii.gz");
+    if !ct.exists() {
+        println!("SKIPPED: {} is not there", ct.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    run(Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("segment").arg(&ct).arg(file("mask.nii")));
+    let expected = io::read(&file("mask.nii"), &ReadOptions::default()).unwrap();
+
+    let volume = io::read(&ct, &ReadOptions::default()).unwrap();
+    let geometry = volume.geometry();
+    let raw: Vec<u8> = volume.voxels().iter().flat_map(|v| (*v as i16).to_le_bytes()).collect();
+    assert!(volume.voxels().iter().all(|v| f32::from(*v as i16) == *v), "whole numbers of 16 bits");
+    std::fs::write(file("ct.raw"), raw).unwrap();
+    let mut command = Command::new(compile(&root().join("examples/c_segment.c"), folder.path(), &[]));
+    command.arg(file("ct.raw")).args(geometry.size.map(|n| n.to_string()));
+    command.args([0, 1, 2].map(|axis| (geometry.spacing[axis] * geometry.direction[axis][axis]).to_string()));
+    println!("{}", String::from_utf8_lossy(&run(command.arg(file("mask.raw"))).stdout));
+    let found = std::fs::read(file("mask.raw")).unwrap();
+    let expected: Vec<u8> = expected.voxels().iter().map(|v| *v as u8).collect();
+    assert!(found.contains(&1), "the mask is empty");
+    assert!(found == expected, "the masks differ");
+}

@@ -1,0 +1,104 @@
+/* What the generated program of hostile calls starts from: a good value for every parameter, by its type and name, and the judgement of what a call
+ * returned. A struct or parameter that has no good value here keeps the program from compiling: add one. */
+#ifndef HOSTILE_H
+#define HOSTILE_H
+
+#include "check.h"
+#include <limits.h>
+#include <math.h>
+
+static int16_t voxels[VOXELS];
+static uint8_t masks[VOXELS];
+static ggpfn_model *good_model;
+static ggpfn_monitor *good_monitor;
+static ggpfn_training *good_training;
+static ggpfn_trainer *good_trainer;
+static void *freed_handle;
+static char text[4096];
+static float numbers[4] = {0.1f, 0.2f, 0.3f, 0.4f}, fused[4];
+static double three[3] = {1, 1, 1};
+static float *parameters;
+static size_t parameter_count, file_bytes;
+static void *file, *file_room;
+static const char *folder;
+static long calls;
+
+#define GOOD(type) \
+    static type good_##type(void) { \
+        type value; \
+        memset(&value, 0, sizeof value); \
+        value.struct_size = sizeof value; \
+        return value; \
+    }
+
+GOOD(ggpfn_segment_options)
+GOOD(ggpfn_measurements)
+GOOD(ggpfn_memory)
+GOOD(ggpfn_comparison)
+GOOD(ggpfn_losses)
+GOOD(ggpfn_progress)
+GOOD(ggpfn_model_info)
+GOOD(ggpfn_runtime)
+GOOD(ggpfn_training_result)
+
+static ggpfn_image good_ggpfn_image(void) { return image_of(voxels, sizeof voxels, GGPFN_INT16); }
+static ggpfn_result good_ggpfn_result(void) { return mask_only(masks); }
+
+static int32_t go_on(const ggpfn_progress *progress, void *user_data) {
+    (void)progress, (void)user_data;
+    return 1;
+}
+
+static void hear(int32_t level, const char *message, void *user_data) { (void)level, (void)message, (void)user_data; }
+
+static void set_up(const char *own_folder) {
+    folder = own_folder;
+    fill(voxels);
+    OK(ggpfn_model_new(TINY, 1, &good_model));
+    OK(ggpfn_monitor_new(&good_monitor));
+    OK(ggpfn_training_new("views = [\"axial\"]\nt = 2\nwidths = [4, 4, 4, 4]\nglobal_widths = [4, 4, 4, 4, 4]\n"
+                          "global_size = {axial = [32, 32]}\npatch = {axial = [16, 16]}\nview_weights = {axial = 1.0}\n"
+                          "threads = 1\nloader_threads = 1\n[global]\nepochs = 0\n[local]\nepochs = 1\nbatch = 2\n"
+                          "[whole]\nepochs = 0\n",
+                          &good_training));
+    static uint8_t truth[VOXELS];
+    for (int n = 0; n < VOXELS; n++) truth[n] = voxels[n] == 120;
+    ggpfn_image image = good_ggpfn_image(), label = image_of(truth, VOXELS, GGPFN_UINT8);
+    OK(ggpfn_training_add_case(good_training, "case", &image, &label, GGPFN_TRAIN));
+    OK(ggpfn_trainer_new(good_training, GGPFN_AXIAL, GGPFN_STAGE_LOCAL, 0, 1, &good_trainer));
+    OK(ggpfn_trainer_length(good_trainer, GGPFN_PARAMETERS, &parameter_count));
+    parameters = calloc(parameter_count, sizeof *parameters);
+    OK(ggpfn_trainer_read(good_trainer, GGPFN_PARAMETERS, parameters, parameter_count));
+    OK(ggpfn_model_save_memory(good_model, 0, NULL, 0, &file_bytes));
+    file = malloc(file_bytes);
+    file_room = malloc(file_bytes);
+    OK(ggpfn_model_save_memory(good_model, 0, file, file_bytes, NULL));
+    ggpfn_monitor *brief = NULL;
+    OK(ggpfn_monitor_new(&brief));
+    ggpfn_monitor_free(brief);
+    freed_handle = brief;
+}
+
+/* `must_fail`: whether success would be a fault. */
+static void judge(const char *function, const char *how, ggpfn_status status, int must_fail) {
+    calls++;
+    int known = strcmp(ggpfn_status_text(status), "unknown status") != 0;
+    if (!known || status == GGPFN_ERROR_INTERNAL || (must_fail && status == GGPFN_OK)) {
+        char last[400];
+        ggpfn_last_error(last, sizeof last, NULL);
+        fprintf(stderr, "%s with %s gave %d: %s\n", function, how, (int)status, last);
+        exit(1);
+    }
+    /* A monitor that a call has cancelled must not stop the next ones. */
+    ggpfn_monitor_reset(good_monitor);
+}
+
+/* After a failure, what was to be written is as it was. */
+static void untouched(const char *function, const char *how, ggpfn_status status, const void *now, const void *before, size_t bytes) {
+    if (status != GGPFN_OK && memcmp(now, before, bytes) != 0) {
+        fprintf(stderr, "%s with %s failed with %d and changed its result\n", function, how, (int)status);
+        exit(1);
+    }
+}
+
+#endif
