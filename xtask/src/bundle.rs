@@ -155,10 +155,11 @@ fn works(out: &Path, name: &str, archive: &Path) -> Result<(), Fault> {
     quietly(Command::new(&program).env_clear().args(["demo", "--out"]).arg(place.join("demo")))?;
     let compiler = std::env::var_os("CC").unwrap_or("cc".into());
     if quietly(Command::new(&compiler).arg("--version")).is_ok() {
-        let consumer = place.join("consumer");
+        // Beside the program, as the bundle's guest: a run path with this folder's colon in it would be two.
+        let consumer = tree.join("bin/consumer");
         let mut command = Command::new(&compiler);
         command.arg(root().join("tests/package/consumer.c")).arg("-I").arg(tree.join("include"));
-        command.arg(&library).args(["-Xlinker", "-rpath", "-Xlinker"]).arg(tree.join("lib")).arg("-o").arg(&consumer);
+        command.arg(&library).arg("-Wl,-rpath,$ORIGIN/../lib").arg("-o").arg(&consumer);
         quietly(&mut command)?;
         quietly(Command::new(&consumer).env_clear())?;
     } else {

@@ -192,7 +192,9 @@ pub fn needed_of(library: &Path) -> Result<Vec<(String, PathBuf)>, Fault> {
         }
         let path = rest.rsplit_once(" (").map_or(rest, |(path, _)| path);
         if !of_the_system(name, Path::new(path)) {
-            needed.push((name.to_string(), PathBuf::from(path)));
+            // The loader says `lib/../../other/lib` as run paths do. The name has to stay, though it may be a link's.
+            let folder = Path::new(path).parent().and_then(|folder| fs::canonicalize(folder).ok());
+            needed.push((name.to_string(), folder.map_or(PathBuf::from(path), |folder| folder.join(name))));
         }
     }
     needed.sort();

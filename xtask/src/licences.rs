@@ -52,8 +52,8 @@ pub fn crates(found: &libtorch::Found, to: &Path) -> Result<(), Fault> {
         page += &format!("{:<40}{licence:<40}{address}\n", format!("{name} {version}"));
     }
     page += "\nRust's standard library: MIT OR Apache-2.0, https://github.com/rust-lang/rust\n";
-    page += "\nThe sources of these hold no text; LICENSE-MIT and LICENSE-APACHE, beside this file's folder, have the words of the two common\n\
-             licences, and the address above has the holders of the rights:\n\n";
+    page += "\nThe sources of these hold no text. LICENSE-MIT and LICENSE-APACHE, in the folder above, have the words of the two common licences,\n\
+             and the addresses above say who holds the rights:\n\n";
     for Crate { name, version, licence, .. } in silent {
         page += &format!("    {name} {version}: {licence}\n");
     }
