@@ -212,7 +212,7 @@ fn of_the_system(name: &str, path: &Path) -> bool {
 
 /// Copies a file that may be in use: a program that has it open keeps the old one.
 pub fn place(from: &Path, to: &Path) -> Result<(), Fault> {
-    put(to, 0o644, |to| fs::copy(from, to).map(|_| ()))
+    copy(from, to, 0o644)
 }
 
 /// The same for what is run or loaded.
@@ -220,7 +220,19 @@ pub fn place_program(from: &Path, to: &Path) -> Result<(), Fault> {
     if !from.is_file() {
         return Err(Fault::new(format!("{} is not there", from.display())));
     }
-    put(to, 0o755, |to| fs::copy(from, to).map(|_| ()))
+    copy(from, to, 0o755)
+}
+
+/// What is the same already keeps its time, so that nobody who links to it has to link anew.
+fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), Fault> {
+    let cannot = |error| Fault::new(format!("cannot read {}: {error}", from.display()));
+    let length = fs::metadata(from).map_err(cannot)?.len();
+    let same = fs::symlink_metadata(to).is_ok_and(|old| old.is_file() && old.len() == length)
+        && fs::read(to).ok() == Some(fs::read(from).map_err(cannot)?);
+    if same {
+        return Ok(());
+    }
+    put(to, mode, |to| fs::copy(from, to).map(|_| ()))
 }
 
 /// Writes a text file.
