@@ -625,6 +625,17 @@ ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
                                    const struct ggpfn_result *result,
                                    struct ggpfn_memory *memory);
 
+// Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
+//
+// `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5. `largest_component` not 0: the
+// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0.
+ggpfn_status ggpfn_threshold(const struct ggpfn_image *image,
+                             const float *probability,
+                             double threshold,
+                             int32_t largest_component,
+                             uint8_t *mask,
+                             struct ggpfn_measurements *measurements);
+
 // Fuses probabilities of views, without a model: the weighted sum, weights scaled to add up to 1, and the mask of what reaches the
 // threshold. All buffers are dense, of `voxels` elements, and aligned.
 //

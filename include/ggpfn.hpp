@@ -1229,6 +1229,37 @@ inline Fused fuse(const ViewProbabilities &     views,
   return fused;
 }
 
+/// A mask and what it says.
+struct Thresholded
+{
+  std::vector<std::uint8_t> mask; ///< 1 where the probability reaches the threshold; i is fastest.
+  Measurements              measurements;
+};
+
+/// Makes the mask of a probability that was kept, dense and on the image's grid, without a model: for a threshold that is being tried.
+inline Thresholded threshold(const Image &     image,
+                             span<const float> probability,
+                             double            threshold,
+                             bool              largest_component = false)
+{
+  const std::size_t voxels = image.voxels();
+  if (probability.size() != voxels)
+  {
+    detail::refuse("the probability has " + std::to_string(probability.size()) + " voxels and the image " +
+                   std::to_string(voxels) + "; one grid was expected");
+  }
+  if (threshold == 0.0)
+  {
+    detail::refuse("threshold: 0; a number above 0, up to 1, was expected");
+  }
+  Thresholded        found{std::vector<std::uint8_t>(voxels), {}};
+  ggpfn_measurements measured = detail::sized<ggpfn_measurements>();
+  detail::check(ggpfn_threshold(
+    &image.c(), probability.data(), threshold, largest_component ? 1 : 0, found.mask.data(), &measured));
+  found.measurements = detail::measurements(measured);
+  return found;
+}
+
 /// How good a mask is. What has no value, such as a distance to an empty mask, is empty.
 struct Comparison
 {

@@ -1,6 +1,6 @@
 //! The way into and out of the library: what every exported function runs inside.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_char;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
@@ -12,13 +12,17 @@ use crate::runtime::Runtime;
 thread_local! {
     /// The text of this thread's last error.
     static LAST_ERROR: RefCell<String> = const { RefCell::new(String::new()) };
+    /// How many calls of the library this thread is within.
+    static WITHIN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs a function's work. The last error's text is cleared first and set if the work fails; a panic becomes an internal fault.
 pub(super) fn enter(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
     quiet_panics();
     set_last_error(String::new());
+    count_within(1);
     let result = std::panic::catch_unwind(AssertUnwindSafe(work));
+    count_within(-1);
     let fault = match result {
         Ok(Ok(())) => {
             // A call from within a callback may have failed meanwhile.
@@ -48,7 +52,14 @@ fn set_last_error(text: String) {
     let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = text);
 }
 
-/// The library prints nothing, and so panics on its own threads, which become errors, do not speak up on stderr.
+/// Counts a call's beginning or end on this thread.
+fn count_within(step: isize) {
+    // Gone during a thread's end; then a panic may speak.
+    let _ = WITHIN.try_with(|within| within.set(within.get().wrapping_add_signed(step)));
+}
+
+/// The library prints nothing, and so panics on its own threads and within its calls, which become errors, do not speak up on stderr. A
+/// callback of the caller's that is Rust and panics must not unwind, and so ends the process; its text is not kept back.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -56,8 +67,8 @@ fn quiet_panics() {
         let _ = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("ggpfn-pool-{number}")).build_global();
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let own = std::thread::current().name().is_some_and(|name| name.starts_with("ggpfn"));
-            if own {
+            let own_thread = std::thread::current().name().is_some_and(|name| name.starts_with("ggpfn"));
+            if own_thread || WITHIN.try_with(Cell::get).is_ok_and(|calls| calls > 0) {
                 log::error!("{info}");
             } else {
                 before(info);

@@ -33,7 +33,7 @@ pub struct ggpfn_comparison {
     pub mean_surface_mm: f64,
 }
 
-growing!(ggpfn_comparison);
+growing!(ggpfn_comparison, mean_surface_mm);
 
 /// Compares a mask with its truth, both on one grid (corners within 0.01 mm). What is not 0 is inside.
 ///

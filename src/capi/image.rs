@@ -66,7 +66,7 @@ pub struct ggpfn_image {
     pub direction: [f64; 9],
 }
 
-growing!(ggpfn_image);
+growing!(ggpfn_image, direction);
 
 /// A result in the caller's memory, on the grid of the image. `data` NULL: not wanted.
 #[repr(C)]

@@ -63,7 +63,7 @@ pub struct ggpfn_model_info {
     pub sha256: [c_char; 72],
 }
 
-growing!(ggpfn_model_info);
+growing!(ggpfn_model_info, sha256);
 
 /// Reads a model file (.safetensors). `path` is UTF-8. The model is to be freed with ggpfn_model_free.
 ///
@@ -194,12 +194,7 @@ pub unsafe extern "C" fn ggpfn_model_save_memory(
 ) -> ggpfn_status {
     enter(|| {
         let model = handle::get(model)?;
-        if buffer.is_null() && (capacity > 0 || needed.is_null()) {
-            return Err(Fault::argument(
-                "buffer",
-                "NULL; a buffer was expected, or 0 bytes of capacity and a place for the length",
-            ));
-        }
+        text::check_buffer(buffer, capacity, needed)?;
         let bytes = model.to_bytes(weight_type(weights)?)?;
         if !needed.is_null() {
             // SAFETY: writable; perhaps not aligned.

@@ -39,7 +39,7 @@ pub struct ggpfn_progress {
     pub dice: f64,
 }
 
-growing!(ggpfn_progress);
+growing!(ggpfn_progress, dice);
 
 impl ggpfn_progress {
     pub(super) fn new(phase: &str, fraction: f64) -> Self {
@@ -194,10 +194,15 @@ pub(super) fn follow<T: Send>(
     let cancel = monitor.as_ref().map_or_else(Cancel::new, |monitor| locked(&monitor.cancel).clone());
     let callback = monitor.as_ref().and_then(|monitor| *locked(&monitor.callback));
     let (sender, reports) = mpsc::channel::<ggpfn_progress>();
+    // Threads that share the work may report in another order than they finished in.
+    let furthest = Mutex::new(0.0_f64);
     std::thread::scope(|scope| {
-        let (cancel, monitor) = (&cancel, &monitor);
+        let (cancel, monitor, furthest) = (&cancel, &monitor, &furthest);
         let worker = std::thread::Builder::new().name("ggpfn-work".into()).spawn_scoped(scope, move || {
-            let report = |progress: ggpfn_progress| {
+            let report = |mut progress: ggpfn_progress| {
+                let mut furthest = locked(furthest);
+                *furthest = furthest.max(progress.fraction);
+                progress.fraction = *furthest;
                 if let Some(monitor) = monitor {
                     *locked(&monitor.latest) = Some(progress);
                 }

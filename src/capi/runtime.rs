@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::boundary::enter;
 use super::status::{ggpfn_status, Fault};
-use super::structs::{growing, write};
+use super::structs::{check, growing, write};
 use super::text;
 use crate::runtime::Runtime;
 
@@ -50,7 +50,7 @@ pub struct ggpfn_runtime {
     pub gpus: i32,
 }
 
-growing!(ggpfn_runtime);
+growing!(ggpfn_runtime, gpus);
 
 /// Describes libtorch and the machine. With `load_cuda` not 0, GPUs are looked for, which loads CUDA into the process (seconds and
 /// hundreds of MB) if a driver is present; otherwise CUDA is not touched.
@@ -60,6 +60,9 @@ growing!(ggpfn_runtime);
 #[no_mangle]
 pub unsafe extern "C" fn ggpfn_runtime_query(load_cuda: i32, runtime: *mut ggpfn_runtime) -> ggpfn_status {
     enter(|| {
+        // Before CUDA is loaded for nobody.
+        // SAFETY: the caller's promise.
+        unsafe { check(runtime) }?;
         let found = query(load_cuda);
         let value = ggpfn_runtime {
             struct_size: 0,
@@ -111,6 +114,7 @@ pub unsafe extern "C" fn ggpfn_runtime_gpu(
     needed: *mut usize,
 ) -> ggpfn_status {
     enter(|| {
+        text::check_buffer(buffer, capacity, needed)?;
         let gpus = query(1).gpus;
         let gpu = usize::try_from(number).ok().and_then(|number| gpus.get(number));
         let gpu = gpu.ok_or_else(|| {
@@ -133,6 +137,9 @@ pub unsafe extern "C" fn ggpfn_runtime_problems(
     capacity: usize,
     needed: *mut usize,
 ) -> ggpfn_status {
-    // SAFETY: the caller's promise.
-    enter(|| unsafe { text::give(&query(load_cuda).problems().join("\n"), buffer, capacity, needed) })
+    enter(|| {
+        text::check_buffer(buffer, capacity, needed)?;
+        // SAFETY: the caller's promise.
+        unsafe { text::give(&query(load_cuda).problems().join("\n"), buffer, capacity, needed) }
+    })
 }

@@ -67,7 +67,7 @@ pub struct ggpfn_segment_options {
     pub region_size: [usize; 3],
 }
 
-growing!(ggpfn_segment_options);
+growing!(ggpfn_segment_options, region_size);
 
 /// What a mask says about the organ. What has no value, in an empty mask, is NaN.
 #[repr(C)]
@@ -105,7 +105,7 @@ pub struct ggpfn_measurements {
     pub seconds: f64,
 }
 
-growing!(ggpfn_measurements);
+growing!(ggpfn_measurements, seconds);
 
 /// Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all is done, and not at
 /// all if the work fails.
@@ -126,7 +126,7 @@ pub struct ggpfn_result {
     pub measurements: *mut ggpfn_measurements,
 }
 
-growing!(ggpfn_result);
+growing!(ggpfn_result, measurements);
 
 /// How much memory a segmentation takes at its peak, beyond what the process has already, the image included.
 #[repr(C)]
@@ -142,7 +142,7 @@ pub struct ggpfn_memory {
     pub host_free: u64,
 }
 
-growing!(ggpfn_memory);
+growing!(ggpfn_memory, host_free);
 
 /// Sets all options to their defaults.
 ///
@@ -329,16 +329,27 @@ impl ggpfn_result {
                 self.uncertainty.write("uncertainty", uncertainty.view())?;
             }
             if !self.measurements.is_null() {
-                structs::write(self.measurements, &measurements(from, frame, seconds))?;
+                let value = ggpfn_measurements {
+                    view_weights: View::ALL.map(|view| from.view_weights.get(&view).copied().unwrap_or(0.0)),
+                    device: if from.compute.is_gpu() { GGPFN_DEVICE_CUDA } else { GGPFN_DEVICE_CPU },
+                    precision: match from.compute.precision_name() {
+                        "bf16" => GGPFN_PRECISION_BFLOAT16,
+                        _ => GGPFN_PRECISION_FLOAT32,
+                    },
+                    seconds,
+                    ..measurements(&from.measurements, frame, from.threshold)
+                };
+                structs::write(self.measurements, &value)?;
             }
         }
         Ok(())
     }
 }
 
-fn measurements(from: &Segmentation, frame: i32, seconds: f64) -> ggpfn_measurements {
+/// What a mask says, with nothing about how it was made but the threshold.
+fn measurements(from: &Measurements, frame: i32, threshold: f64) -> ggpfn_measurements {
     let Measurements { voxels, volume_ml, bounding_box, bounding_box_mm, centroid_lps, mean_hu, std_hu, components } =
-        from.measurements;
+        *from;
     let sign = if frame == GGPFN_RAS { -1.0 } else { 1.0 };
     let signs = [sign, sign, 1.0];
     let [low, high] = bounding_box.unwrap_or([[0; 3], [0; 3]]);
@@ -356,14 +367,11 @@ fn measurements(from: &Segmentation, frame: i32, seconds: f64) -> ggpfn_measurem
         centroid: centroid_lps.map_or([f64::NAN; 3], |centre| std::array::from_fn(|axis| signs[axis] * centre[axis])),
         mean_hu: mean_hu.unwrap_or(f64::NAN),
         std_hu: std_hu.unwrap_or(f64::NAN),
-        threshold: from.threshold,
-        view_weights: View::ALL.map(|view| from.view_weights.get(&view).copied().unwrap_or(0.0)),
-        device: if from.compute.device_name() == "cpu" { GGPFN_DEVICE_CPU } else { GGPFN_DEVICE_CUDA },
-        precision: match from.compute.precision_name() {
-            "bf16" => GGPFN_PRECISION_BFLOAT16,
-            _ => GGPFN_PRECISION_FLOAT32,
-        },
-        seconds,
+        threshold,
+        view_weights: [0.0; 3],
+        device: 0,
+        precision: 0,
+        seconds: 0.0,
     }
 }
 
@@ -395,6 +403,56 @@ pub unsafe extern "C" fn ggpfn_estimate_memory(
         };
         // SAFETY: the caller's promise.
         unsafe { structs::write(memory, &value) }
+    })
+}
+
+/// Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
+///
+/// `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5. `largest_component` not 0: the
+/// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0.
+///
+/// # Safety
+/// Pointers are NULL or point to what their types say; `probability` and `mask` have as many elements as the image has voxels and do not
+/// overlap.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_threshold(
+    image: *const ggpfn_image,
+    probability: *const f32,
+    threshold: f64,
+    largest_component: i32,
+    mask: *mut u8,
+    measurements: *mut ggpfn_measurements,
+) -> ggpfn_status {
+    enter(|| {
+        // SAFETY: the caller's promise.
+        let image = unsafe { structs::read(image) }?;
+        if mask.is_null() && measurements.is_null() {
+            return Err(Fault::argument("mask", "NULL, and measurements too; one of them at least was expected"));
+        }
+        if !measurements.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { structs::check(measurements) }?;
+        }
+        if probability.is_null() || probability.align_offset(4) != 0 {
+            let fault = format!("{probability:p}; a buffer of float32 was expected, aligned to 4 bytes");
+            return Err(Fault::argument("probability", fault));
+        }
+        let [columns, rows, slices] = image.geometry()?.size;
+        // SAFETY: the caller's promise.
+        let volume = unsafe { image.volume() }?;
+        // SAFETY: as many elements as voxels, aligned; the volume's size was checked.
+        let probability = unsafe { ArrayView3::from_shape_ptr((slices, rows, columns), probability) };
+        let threshold = if threshold == 0.0 { 0.5 } else { threshold };
+        let (found, what) = inference::threshold_probability(probability, &volume, threshold, largest_component != 0)?;
+        if !mask.is_null() {
+            // SAFETY: as many elements as voxels; bytes need no alignment.
+            unsafe { ArrayViewMut3::from_shape_ptr((slices, rows, columns), mask) }.assign(&found);
+        }
+        if !measurements.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { structs::write(measurements, &self::measurements(&what, image.frame, threshold)) }?;
+        }
+        Ok(())
     })
 }
 

@@ -42,18 +42,24 @@ pub(super) unsafe fn take_path(pointer: *const c_char, name: &'static str) -> Ou
     Ok(PathBuf::from(text))
 }
 
-/// Copies a text to a caller's buffer: see [`ggpfn_last_error`](super::boundary::ggpfn_last_error).
-///
-/// # Safety
-/// `buffer` is NULL or has `capacity` bytes; `needed` is NULL or writable.
-pub(super) unsafe fn give(text: &str, buffer: *mut c_char, capacity: usize, needed: *mut usize) -> Outcome<()> {
-    let length = text.len() + 1;
+/// Refuses a call that leaves no place for an answer.
+pub(super) fn check_buffer<T>(buffer: *mut T, capacity: usize, needed: *mut usize) -> Outcome<()> {
     if buffer.is_null() && (capacity > 0 || needed.is_null()) {
         return Err(Fault::argument(
             "buffer",
             "NULL; a buffer was expected, or 0 bytes of capacity and a place for the length",
         ));
     }
+    Ok(())
+}
+
+/// Copies a text to a caller's buffer: see [`ggpfn_last_error`](super::boundary::ggpfn_last_error).
+///
+/// # Safety
+/// `buffer` is NULL or has `capacity` bytes; `needed` is NULL or writable.
+pub(super) unsafe fn give(text: &str, buffer: *mut c_char, capacity: usize, needed: *mut usize) -> Outcome<()> {
+    let length = text.len() + 1;
+    check_buffer(buffer, capacity, needed)?;
     if !needed.is_null() {
         // SAFETY: writable, as the caller promised; perhaps not aligned.
         unsafe { needed.write_unaligned(length) };

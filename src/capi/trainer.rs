@@ -52,7 +52,7 @@ pub struct ggpfn_losses {
     pub batch: u64,
 }
 
-growing!(ggpfn_losses);
+growing!(ggpfn_losses, batch);
 
 /// A trainer of one view in one stage, with the options, the training cases and the first weights of a training as it is now, to be freed
 /// with ggpfn_trainer_free.
@@ -118,8 +118,7 @@ pub unsafe extern "C" fn ggpfn_trainer_gradients(
         }
         let (found, number) = use_it(trainer, |trainer, batches| {
             let number = batches.number();
-            let batch = batches.draw()?;
-            Ok((trainer.gradients(batch)?, number))
+            Ok((trainer.gradients_of_next(batches)?, number))
         })?;
         if losses.is_null() {
             return Ok(());

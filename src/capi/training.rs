@@ -76,7 +76,7 @@ pub struct ggpfn_training_result {
     pub dice: [f64; 3],
 }
 
-growing!(ggpfn_training_result);
+growing!(ggpfn_training_result, dice);
 
 /// A training that is to be described by the functions below and run by ggpfn_training_run, to be freed with ggpfn_training_free.
 ///
@@ -153,8 +153,8 @@ pub unsafe extern "C" fn ggpfn_training_set_folder(
     enter(|| {
         // SAFETY: the caller's promise.
         let folder = unsafe { text::take_path(folder, "folder") }?;
-        crate::files::create_folder(&folder)?;
         with(training, |plan| {
+            crate::files::create_folder(&folder)?;
             plan.folder = Some((folder, resume != 0));
             Ok(())
         })

@@ -21,4 +21,4 @@ pub(crate) use memory::refuse_impossible;
 pub use memory::{estimate_memory, MemoryEstimate};
 pub use monitor::{Cancel, Monitor, Progress};
 pub use patches::PatchGrid;
-pub use segment::{fuse, mask_of, segment, Phase, Region, SegmentOptions, Segmentation};
+pub use segment::{fuse, mask_of, segment, threshold_probability, Phase, Region, SegmentOptions, Segmentation};

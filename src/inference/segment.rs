@@ -126,9 +126,7 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     }
     let view_weights = settle_weights(model, options)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold);
-    if !(0.0..=1.0).contains(&threshold) {
-        return Err(Error::argument("threshold", format!("{threshold}; a number from 0 to 1 was expected")));
-    }
+    check_threshold(threshold)?;
     if let Some(patches) = &options.patches {
         patches.check()?;
     }
@@ -231,11 +229,7 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     } else {
         BTreeMap::new()
     };
-    let mut mask = mask_of(&probability, threshold);
-    if options.largest_component {
-        keep_largest_component(&mut mask);
-    }
-    let measurements = measure(mask.view(), volume);
+    let (mask, measurements) = threshold_probability(probability.view(), volume, threshold, options.largest_component)?;
     clock.lap("result");
     Ok(Segmentation {
         mask,
@@ -292,8 +286,39 @@ pub fn fuse(probabilities: &[ArrayView3<f32>], weights: &[f64]) -> Result<Array3
 }
 
 /// 1 where a probability reaches the threshold.
-pub fn mask_of(probability: &Array3<f32>, threshold: f64) -> Array3<u8> {
-    probability.mapv(|p| u8::from(f64::from(p) >= threshold))
+pub fn mask_of(probability: ArrayView3<f32>, threshold: f64) -> Array3<u8> {
+    Zip::from(probability).par_map_collect(|p| u8::from(f64::from(*p) >= threshold))
+}
+
+/// The mask of a probability that was kept, and its measurements: what a threshold that is being tried needs, without the network.
+/// `probability` is `[k, j, i]` on the volume's grid.
+///
+/// # Errors
+/// [`Error::Argument`] if the shapes differ or the threshold is not within 0 to 1.
+pub fn threshold_probability(
+    probability: ArrayView3<f32>,
+    volume: &Volume,
+    threshold: f64,
+    largest_component: bool,
+) -> Result<(Array3<u8>, Measurements)> {
+    check_threshold(threshold)?;
+    if probability.dim() != volume.voxels().dim() {
+        let text = format!("{:?}; the volume's {:?} was expected", probability.dim(), volume.voxels().dim());
+        return Err(Error::argument("probability", text));
+    }
+    let mut mask = mask_of(probability, threshold);
+    if largest_component {
+        keep_largest_component(&mut mask);
+    }
+    let measurements = measure(mask.view(), volume);
+    Ok((mask, measurements))
+}
+
+fn check_threshold(threshold: f64) -> Result<()> {
+    match (0.0..=1.0).contains(&threshold) {
+        true => Ok(()),
+        false => Err(Error::argument("threshold", format!("{threshold}; a number from 0 to 1 was expected"))),
+    }
 }
 
 /// The standard deviation of the views' probabilities, voxel by voxel.

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::layout::{self, Role};
-use crate::files;
 use crate::volume::View;
+use crate::{files, runtime};
 use crate::{Error, Result};
 
 /// The key of the safetensors header's metadata under which the configuration stands.
@@ -122,9 +122,20 @@ impl Model {
     /// small, so that probabilities start around one half.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the configuration is unusable.
+    /// [`Error::Argument`] if the configuration is unusable, [`Error::Memory`] for layers so wide that the weights would not fit.
     pub fn new_untrained(config: ModelConfig, seed: u64) -> Result<Self> {
         config.check().map_err(|text| Error::argument("model configuration", text))?;
+        let bytes = 4 * layout::parameters(&config) as u64 * config.views.len() as u64;
+        if let Some(total) = runtime::total_memory().filter(|total| bytes > total / 2) {
+            return Err(Error::Memory(format!(
+                "a network of {:?} channels in {} views has {:.0} GB of weights, and this machine has {:.0} GB of memory; choose \
+                 narrower layers",
+                config.widths,
+                config.views.len(),
+                bytes as f64 / 1e9,
+                total as f64 / 1e9
+            )));
+        }
         let mut weights = BTreeMap::new();
         for view in &config.views {
             // A stream of its own for each view: a model of one view has the weights that it has in a model of three.

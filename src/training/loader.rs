@@ -94,10 +94,20 @@ impl Batches {
     /// # Errors
     /// [`Error::Torch`] and [`Error::Memory`].
     pub fn draw(&mut self) -> Result<Batch> {
-        let per_epoch = self.plan.batches() as u64;
-        let batch = self.plan.batch(self.next / per_epoch, (self.next % per_epoch) as usize)?;
-        self.next += self.stride;
+        let batch = self.peek()?;
+        self.skip();
         Ok(batch)
+    }
+
+    /// The next batch, which stays the next one.
+    pub(super) fn peek(&self) -> Result<Batch> {
+        let per_epoch = self.plan.batches() as u64;
+        self.plan.batch(self.next / per_epoch, (self.next % per_epoch) as usize)
+    }
+
+    /// Goes on by a batch.
+    pub(super) fn skip(&mut self) {
+        self.next += self.stride;
     }
 }
 

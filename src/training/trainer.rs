@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
 use super::checkpoint::Snapshot;
+use super::loader::Batches;
 use super::loss;
 use super::parameters::{Buffer, Parameters};
 use super::sample::Batch;
@@ -179,6 +180,18 @@ impl Trainer {
     /// stage needs.
     pub fn gradients(&mut self, batch: Batch) -> Result<Losses> {
         on_own_thread(self.threads, move || self.differentiate(&batch))
+    }
+
+    /// The first half of a step, with the next batch of `batches`, which goes on only if that succeeds.
+    ///
+    /// # Errors
+    /// As [`gradients`](Self::gradients).
+    pub fn gradients_of_next(&mut self, batches: &mut Batches) -> Result<Losses> {
+        on_own_thread(self.threads, move || {
+            let losses = self.differentiate(&batches.peek()?)?;
+            batches.skip();
+            Ok(losses)
+        })
     }
 
     /// The second half of a step: Adam with what is in the gradient buffer.

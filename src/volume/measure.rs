@@ -1,7 +1,8 @@
 //! What a mask says about an organ: volume, place, density, connected parts.
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{s, Array3, ArrayView2, ArrayView3, Ix3, SliceInfo, SliceInfoElem};
 use ndarray_ndimage::{label, Kernel3d};
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Geometry, Volume};
@@ -31,16 +32,18 @@ pub struct Measurements {
 pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
     let geometry = volume.geometry();
     let (mut count, mut sum, mut squares) = (0_usize, 0.0_f64, 0.0_f64);
-    let (mut low, mut high, mut centre) = ([usize::MAX; 3], [0_usize; 3], [0.0_f64; 3]);
-    for (((k, j, i), inside), hu) in mask.indexed_iter().zip(volume.voxels().iter()) {
-        if *inside != 0 {
-            count += 1;
-            sum += *hu as f64;
-            squares += (*hu as f64).powi(2);
-            for (axis, index) in [i, j, k].into_iter().enumerate() {
-                low[axis] = low[axis].min(index);
-                high[axis] = high[axis].max(index);
-                centre[axis] += index as f64;
+    let mut centre = [0.0_f64; 3];
+    let bounds = bounds(mask);
+    if let Some([low, high]) = bounds {
+        let inside = mask.slice(boxed(low, high));
+        for (((k, j, i), inside), hu) in inside.indexed_iter().zip(volume.voxels().slice(boxed(low, high))) {
+            if *inside != 0 {
+                count += 1;
+                sum += *hu as f64;
+                squares += (*hu as f64).powi(2);
+                for (axis, index) in [i, j, k].into_iter().enumerate() {
+                    centre[axis] += (low[axis] + index) as f64;
+                }
             }
         }
     }
@@ -49,18 +52,49 @@ pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
     Measurements {
         voxels: count,
         volume_ml: count as f64 * geometry.voxel_volume() / 1000.0,
-        bounding_box: some.then_some([low, high]),
-        bounding_box_mm: some.then(|| std::array::from_fn(|a| (high[a] - low[a] + 1) as f64 * geometry.spacing[a])),
+        bounding_box: bounds,
+        bounding_box_mm: bounds
+            .map(|[low, high]| std::array::from_fn(|a| (high[a] - low[a] + 1) as f64 * geometry.spacing[a])),
         centroid_lps: some.then(|| geometry.point(centre.map(|c| c / count as f64))),
         mean_hu: some.then_some(mean),
         std_hu: some.then(|| (squares / count as f64 - mean * mean).max(0.0).sqrt()),
-        components: components(mask).1,
+        components: bounds.map_or(0, |[low, high]| components(mask.slice(boxed(low, high))).1),
     }
+}
+
+/// The smallest and largest index (i, j, k) in a mask; none if it is empty.
+fn bounds(mask: ArrayView3<u8>) -> Option<[[usize; 3]; 2]> {
+    let of_slice = |(k, slice): (usize, ArrayView2<u8>)| {
+        let mut found: Option<[[usize; 3]; 2]> = None;
+        for (j, row) in slice.outer_iter().enumerate() {
+            let Some(first) = row.iter().position(|inside| *inside != 0) else { continue };
+            let last = row.len() - 1 - row.iter().rev().position(|inside| *inside != 0).unwrap_or(0);
+            found = joined(found, Some([[first, j, k], [last, j, k]]));
+        }
+        found
+    };
+    mask.outer_iter().into_par_iter().enumerate().map(of_slice).reduce(|| None, joined)
+}
+
+/// The box around two boxes.
+fn joined(one: Option<[[usize; 3]; 2]>, other: Option<[[usize; 3]; 2]>) -> Option<[[usize; 3]; 2]> {
+    let (Some(a), Some(b)) = (one, other) else { return one.or(other) };
+    Some([
+        std::array::from_fn(|axis| a[0][axis].min(b[0][axis])),
+        std::array::from_fn(|axis| a[1][axis].max(b[1][axis])),
+    ])
+}
+
+/// A box of indices (i, j, k), its last one included, for arrays `[k, j, i]`.
+fn boxed(low: [usize; 3], high: [usize; 3]) -> SliceInfo<[SliceInfoElem; 3], Ix3, Ix3> {
+    s![low[2]..=high[2], low[1]..=high[1], low[0]..=high[0]]
 }
 
 /// Keeps the largest connected part of a mask and clears the others; voxels that touch by a corner are connected. Of two
 /// parts of one size the first in memory order stays.
 pub fn keep_largest_component(mask: &mut Array3<u8>) {
+    let Some([low, high]) = bounds(mask.view()) else { return };
+    let mask = mask.slice_mut(boxed(low, high));
     let (labels, count) = components(mask.view());
     if count < 2 {
         return;

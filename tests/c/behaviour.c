@@ -230,6 +230,24 @@ static void options_and_results(const ggpfn_model *model) {
     CHECK(found.centroid[0] >= 0 && found.centroid[0] <= 2.0 * NX && found.centroid[1] >= 0 && found.seconds > 0);
     CHECK(found.device == GGPFN_DEVICE_CPU && found.precision == GGPFN_PRECISION_FLOAT32);
 
+    /* The same mask and measurements from the probability that was kept, and fewer voxels at a higher threshold. */
+    static uint8_t tried[VOXELS];
+    ggpfn_measurements said;
+    memset(&said, 0x5a, sizeof said);
+    said.struct_size = sizeof said;
+    OK(ggpfn_threshold(&image, probability, 0, 0, tried, &said));
+    CHECK(memcmp(tried, mask, VOXELS) == 0 && said.voxels == found.voxels && said.components == found.components);
+    CHECK(said.volume_ml == found.volume_ml && said.mean_hu == found.mean_hu && said.std_hu == found.std_hu);
+    CHECK(memcmp(said.centroid, found.centroid, sizeof said.centroid) == 0);
+    CHECK(memcmp(said.box_start, found.box_start, sizeof said.box_start) == 0 && said.box_size[2] == found.box_size[2]);
+    CHECK(said.threshold == 0.5 && said.seconds == 0 && said.device == 0 && said.view_weights[0] == 0);
+    OK(ggpfn_threshold(&image, probability, 0.55, 1, tried, NULL));
+    for (int n = 0; n < VOXELS; n++) CHECK(!tried[n] || probability[n] >= 0.55f);
+    OK(ggpfn_threshold(&image, probability, 1.0, 0, NULL, &said));
+    CHECK(said.voxels == 0 && said.mean_hu != said.mean_hu && said.box_size[0] == 0);
+    CHECK(ggpfn_threshold(&image, probability, 1.5, 0, tried, NULL) == GGPFN_ERROR_ARGUMENT);
+    CHECK(ggpfn_threshold(&image, probability, 0.5, 0, NULL, NULL) == GGPFN_ERROR_ARGUMENT);
+
     /* Fusion by hand, the same sum. */
     double weights[3] = {1, 1, 1};
     OK(ggpfn_fuse(view[0], view[1], view[2], weights, VOXELS, 0.5, fused, fused_mask));

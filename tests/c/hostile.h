@@ -16,6 +16,7 @@ static ggpfn_trainer *good_trainer;
 static void *freed_handle;
 static char text[4096];
 static float numbers[4] = {0.1f, 0.2f, 0.3f, 0.4f}, fused[4];
+static float chances[VOXELS];
 static double three[3] = {1, 1, 1};
 static float *parameters;
 static size_t parameter_count, file_bytes;
@@ -77,6 +78,18 @@ static void set_up(const char *own_folder) {
     OK(ggpfn_monitor_new(&brief));
     ggpfn_monitor_free(brief);
     freed_handle = brief;
+}
+
+/* A call without anything bad. */
+static void went(const char *function, ggpfn_status status, ggpfn_status expected) {
+    calls++;
+    if (status != expected) {
+        char last[400];
+        ggpfn_last_error(last, sizeof last, NULL);
+        fprintf(stderr, "%s, called as it is meant, gave %d: %s\n", function, (int)status, last);
+        exit(1);
+    }
+    ggpfn_monitor_reset(good_monitor);
 }
 
 /* `must_fail`: whether success would be a fault. */

@@ -21,6 +21,8 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("ggpfn_segment", "monitor"),
     ("ggpfn_estimate_memory", "options"),
     ("ggpfn_estimate_memory", "result"),
+    ("ggpfn_threshold", "mask"),
+    ("ggpfn_threshold", "measurements"),
     ("ggpfn_fuse", "axial"),
     ("ggpfn_fuse", "sagittal"),
     ("ggpfn_fuse", "coronal"),
@@ -35,6 +37,13 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("ggpfn_training_run", "monitor"),
     ("ggpfn_training_run", "result"),
     ("ggpfn_trainer_gradients", "losses"),
+];
+
+/// Functions whose good call, as it is made here, ends in another way than well.
+const REFUSED: &[(&str, &str)] = &[
+    ("ggpfn_model_load", "GGPFN_ERROR_FILE"),
+    ("ggpfn_model_save", "GGPFN_ERROR_FILE"),
+    ("ggpfn_runtime_gpu", "GGPFN_ERROR_ARGUMENT"),
 ];
 
 /// All functions of the header that return a status.
@@ -122,6 +131,7 @@ fn good(function: &str, parameter: &Parameter) -> (String, String) {
         ("char*", _) => plain("text"),
         ("constfloat*", "values") => plain("parameters"),
         ("float*", "values") => plain("parameters"),
+        ("constfloat*", "probability") => plain("chances"),
         ("constfloat*", _) => plain("numbers"),
         ("float*", _) => plain("fused"),
         ("constdouble*", _) => plain("three"),
@@ -150,6 +160,19 @@ pub fn program(header: &str) -> (String, usize) {
     let mut text = String::from("/* Written by the test driver from ggpfn.h. */\n#include \"hostile.h\"\n\n");
     for (function, parameters) in &functions {
         let _ = writeln!(text, "static void test_{function}(void) {{");
+        // Without anything bad it goes well; otherwise the bad value would not be what is refused.
+        let (declared, values): (Vec<_>, Vec<_>) =
+            parameters.iter().map(|p| good(function, p)).map(|(value, declaration)| (declaration, value)).unzip();
+        let expected = REFUSED.iter().find(|(name, _)| name == function).map_or("GGPFN_OK", |(_, status)| status);
+        let freed: String = (parameters.iter().filter(|p| p.kind.ends_with("**")))
+            .map(|p| format!(" if (status == GGPFN_OK) {}_free(own_{});", p.kind.trim_end_matches('*'), p.name))
+            .collect();
+        let _ = writeln!(
+            text,
+            "    {{ {} ggpfn_status status = {function}({}); went(\"{function}\", status, {expected});{freed} }}",
+            declared.concat(),
+            values.join(", "),
+        );
         for (changed, parameter) in parameters.iter().enumerate() {
             let inner = parameter.kind.trim_start_matches("const").trim_end_matches('*').to_string();
             let pointer = parameter.kind.ends_with('*') || parameter.kind.ends_with("callback");
@@ -221,6 +244,9 @@ pub fn program(header: &str) -> (String, usize) {
                             "untouched(\"{function}\", how, status, &own_{name}, &before_{name}, sizeof own_{name});"
                         );
                     }
+                    if matches!(other.kind.as_str(), "size_t*" | "int32_t*") && other.name != "needed" {
+                        let _ = write!(after, "if (status != GGPFN_OK) CHECK(own_{} == 0);", other.name);
+                    }
                     if other.kind.ends_with("**") {
                         let (kind, name) = (other.kind.trim_end_matches('*'), &other.name);
                         let _ = write!(after, "if (status == GGPFN_OK) {kind}_free(own_{name}); else CHECK((void *)own_{name} == (void *)&calls);");
@@ -245,10 +271,24 @@ pub fn program(header: &str) -> (String, usize) {
         }
         text += "}\n\n";
     }
+    // What gives no status has to come back at least, and to leave what is not its own.
+    text += "static void test_the_rest(void) {\n";
+    for kind in ["model", "monitor", "training", "trainer"] {
+        let foreign = if kind == "monitor" { "good_model" } else { "good_monitor" };
+        for value in ["NULL", "freed_handle", foreign, "(void *)8", "(void *)UINTPTR_MAX", "text"] {
+            let _ = writeln!(text, "    ggpfn_{kind}_free((void *){value}); calls++;");
+        }
+    }
+    text +=
+        "    for (int32_t n = -3; n < 99; n++) { CHECK(ggpfn_status_text(n) && ggpfn_status_text(n)[0]); calls++; }\n";
+    text += "    CHECK(ggpfn_abi_version() == GGPFN_ABI_VERSION && ggpfn_version()[0]);\n";
+    text += "    ggpfn_model_info info = good_ggpfn_model_info();\n    OK(ggpfn_model_describe(good_model, &info));\n";
+    text += "    OK(ggpfn_monitor_cancel(good_monitor));\n}\n\n";
     text += "int main(int count, char **arguments) {\n    set_up(count > 1 ? arguments[1] : \".\");\n";
     for (function, _) in &functions {
         let _ = writeln!(text, "    test_{function}();");
     }
+    text += "    test_the_rest();\n";
     let _ = writeln!(
         text,
         "    printf(\"hostile: %ld calls of {} functions, a status each time\\n\", calls);\n    return 0;\n}}",

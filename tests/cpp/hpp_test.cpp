@@ -373,6 +373,24 @@ void cancel()
 #endif
 }
 
+void thresholds()
+{
+  const auto  values = lump<std::int16_t>(size, 13, 11, 6);
+  const Image image = Image::of(values, size, spacing);
+  Options     options = exact();
+  options.largest_component = true;
+  const auto found = small_model().segment(image, options, everything);
+  const auto again = ggpfn::threshold(image, found.probability, found.measurements.threshold, true);
+  CHECK(again.mask == found.mask && again.measurements.volume_ml == found.measurements.volume_ml);
+  CHECK(again.measurements.mean_hu == found.measurements.mean_hu && again.measurements.centroid == found.measurements.centroid);
+  CHECK(again.measurements.components == 1 && again.measurements.seconds == 0.0);
+  const auto fewer = ggpfn::threshold(image, found.probability, 1.0);
+  CHECK(fewer.measurements.voxels < found.measurements.voxels && fewer.measurements.threshold == 1.0);
+  CHECK(fails(StatusCode::argument, "threshold", [&] { ggpfn::threshold(image, found.probability, 0.0); }));
+  CHECK(fails(StatusCode::argument, "threshold", [&] { ggpfn::threshold(image, found.probability, 1.5); }));
+  CHECK(fails(StatusCode::argument, "grid", [&] { ggpfn::threshold(image, {found.probability.data(), 7}, 0.5); }));
+}
+
 void fusion()
 {
   const std::vector<float>   axial{0.0F, 0.5F, 1.0F, 0.8F};
@@ -601,7 +619,7 @@ void folders_and_logging()
     training.set_device(ggpfn::Device::cpu());
     double last = 0.0;
     training.add({folder.name(), "pairs", "", "", role}, {[&](const ggpfn::Progress & now) {
-                                                            last = now.fraction;
+                                                            last = std::max(last, now.fraction);
                                                             return now.phase == "preparing";
                                                           },
                                                           {}});
@@ -642,6 +660,7 @@ int main()
   test("formats", formats);
   test("progress", progress);
   test("cancel", cancel);
+  test("thresholds", thresholds);
   test("fusion", fusion);
   test("evaluation", evaluation);
   test("training", training);

@@ -62,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     let views: Vec<_> = volumes.iter().map(|volume| volume.voxels()).collect();
     let fused = fuse(&views, &arguments.weights)?;
-    let mut mask = mask_of(&fused, arguments.threshold);
+    let mut mask = mask_of(fused.view(), arguments.threshold);
     if arguments.largest_component {
         keep_largest_component(&mut mask);
     }
