@@ -6,7 +6,9 @@ mod hostile;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use ggpfn::io::{self, ReadOptions};
+use ggpfn::io::{self, ReadOptions, Voxels};
+use ggpfn::volume::Geometry;
+use ndarray::Array3;
 
 const STRICT: [&str; 5] = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -67,6 +69,20 @@ fn run_quiet(command: &mut Command) {
     println!("{text}");
 }
 
+/// What the program of hostile calls is given: a folder to write in, and a data set of one case.
+fn places(folder: &Path) -> [PathBuf; 2] {
+    let cases = folder.join("cases");
+    for name in ["images", "labels"] {
+        std::fs::create_dir_all(cases.join(name)).unwrap();
+    }
+    let geometry = Geometry::axis_aligned([24, 20, 12], [2.0, 2.5, 3.0]);
+    let mask = Array3::from_shape_fn((12, 20, 24), |(k, j, i)| u8::from(k > 3 && j > 6 && (8..15).contains(&i)));
+    let image = mask.mapv(|inside| 100.0 * f32::from(inside));
+    io::write(&cases.join("images/a.nii"), Voxels::F32(image.view()), &geometry).unwrap();
+    io::write(&cases.join("labels/a.nii"), Voxels::U8(mask.view()), &geometry).unwrap();
+    [folder.join("data"), cases]
+}
+
 /// The program of hostile calls, written anew from the header.
 fn hostile_source(folder: &Path) -> PathBuf {
     let header = std::fs::read_to_string(root().join("include/ggpfn.h")).unwrap();
@@ -109,7 +125,7 @@ fn the_contract_holds_and_nothing_is_printed() {
 fn hostile_calls_get_a_status() {
     let folder = tempfile::tempdir().unwrap();
     let program = compile(&hostile_source(folder.path()), folder.path(), &["-Wno-unused"]);
-    run_quiet(Command::new(program).arg(folder.path().join("data")));
+    run_quiet(Command::new(program).args(places(folder.path())));
 }
 
 #[test]
@@ -148,7 +164,7 @@ fn sanitizers_find_nothing() {
     run_quiet(&mut start(test_program("behaviour.c", folder.path(), &SANITIZERS)));
     run_quiet(start(test_program("stress.c", folder.path(), &SANITIZERS)).arg("96"));
     let hostile = compile(&hostile_source(folder.path()), folder.path(), &SANITIZERS);
-    run_quiet(start(hostile).arg(folder.path().join("data")));
+    run_quiet(start(hostile).args(places(folder.path())));
 }
 
 #[test]

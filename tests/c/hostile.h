@@ -11,7 +11,7 @@ static int16_t voxels[VOXELS];
 static uint8_t masks[VOXELS];
 static ggpfn_model *good_model;
 static ggpfn_monitor *good_monitor;
-static ggpfn_training *good_training;
+static ggpfn_training *good_training, *empty_training;
 static ggpfn_trainer *good_trainer;
 static void *freed_handle;
 static char text[4096];
@@ -21,7 +21,7 @@ static double three[3] = {1, 1, 1};
 static float *parameters;
 static size_t parameter_count, file_bytes;
 static void *file, *file_room;
-static const char *folder;
+static const char *folder, *cases;
 static long calls;
 
 #define GOOD(type) \
@@ -52,8 +52,9 @@ static int32_t go_on(const ggpfn_progress *progress, void *user_data) {
 
 static void hear(int32_t level, const char *message, void *user_data) { (void)level, (void)message, (void)user_data; }
 
-static void set_up(const char *own_folder) {
+static void set_up(const char *own_folder, const char *data_set) {
     folder = own_folder;
+    cases = data_set;
     fill(voxels);
     OK(ggpfn_model_new(TINY, 1, &good_model));
     OK(ggpfn_monitor_new(&good_monitor));
@@ -74,6 +75,7 @@ static void set_up(const char *own_folder) {
     file = malloc(file_bytes);
     file_room = malloc(file_bytes);
     OK(ggpfn_model_save_memory(good_model, 0, file, file_bytes, NULL));
+    OK(ggpfn_training_new(NULL, &empty_training));
     ggpfn_monitor *brief = NULL;
     OK(ggpfn_monitor_new(&brief));
     ggpfn_monitor_free(brief);

@@ -121,6 +121,7 @@ fn good(function: &str, parameter: &Parameter) -> (String, String) {
         ("double", _) => plain("0.5"),
         ("ggpfn_log_callback", _) => plain("hear"),
         ("ggpfn_progress_callback", _) => plain("go_on"),
+        ("constchar*", "folder") if function == "ggpfn_training_add_folder" => plain("cases"),
         ("constchar*", "folder") => plain("folder"),
         ("constchar*", "path") => plain("\"no/such/file\""),
         ("constchar*", "configuration") => plain("TINY"),
@@ -144,6 +145,7 @@ fn good(function: &str, parameter: &Parameter) -> (String, String) {
             let inner = kind.trim_end_matches('*');
             own(format!("{inner} *own_{name} = (void *)&calls;"), format!("&own_{name}"))
         }
+        ("ggpfn_training*", _) if function == "ggpfn_training_set_model" => plain("empty_training"),
         _ if handle(kind) => plain(&format!("good_{}", inner.trim_start_matches("ggpfn_"))),
         _ => own(format!("{inner} own_{name} = good_{inner}();"), format!("&own_{name}")),
     }
@@ -159,7 +161,6 @@ pub fn program(header: &str) -> (String, usize) {
     let structs = structs(header);
     let mut text = String::from("/* Written by the test driver from ggpfn.h. */\n#include \"hostile.h\"\n\n");
     for (function, parameters) in &functions {
-        let _ = writeln!(text, "static void test_{function}(void) {{");
         // Without anything bad it goes well; otherwise the bad value would not be what is refused.
         let (declared, values): (Vec<_>, Vec<_>) =
             parameters.iter().map(|p| good(function, p)).map(|(value, declaration)| (declaration, value)).unzip();
@@ -169,7 +170,8 @@ pub fn program(header: &str) -> (String, usize) {
             .collect();
         let _ = writeln!(
             text,
-            "    {{ {} ggpfn_status status = {function}({}); went(\"{function}\", status, {expected});{freed} }}",
+            "static void good_{function}(void) {{ {} ggpfn_status status = {function}({}); \
+             went(\"{function}\", status, {expected});{freed} }}\n\nstatic void test_{function}(void) {{",
             declared.concat(),
             values.join(", "),
         );
@@ -284,9 +286,12 @@ pub fn program(header: &str) -> (String, usize) {
     text += "    CHECK(ggpfn_abi_version() == GGPFN_ABI_VERSION && ggpfn_version()[0]);\n";
     text += "    ggpfn_model_info info = good_ggpfn_model_info();\n    OK(ggpfn_model_describe(good_model, &info));\n";
     text += "    OK(ggpfn_monitor_cancel(good_monitor));\n}\n\n";
-    text += "int main(int count, char **arguments) {\n    set_up(count > 1 ? arguments[1] : \".\");\n";
-    for (function, _) in &functions {
-        let _ = writeln!(text, "    test_{function}();");
+    text += "int main(int count, char **arguments) {\n    if (count != 3) return 2;\n    set_up(arguments[1], arguments[2]);\n";
+    // The good calls first: bad ones may leave a training with cases that nothing can be learned from.
+    for kind in ["good", "test"] {
+        for (function, _) in &functions {
+            let _ = writeln!(text, "    {kind}_{function}();");
+        }
     }
     text += "    test_the_rest();\n";
     let _ = writeln!(
