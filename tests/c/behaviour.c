@@ -327,7 +327,7 @@ struct Watch {
 static int32_t watch(const ggpfn_progress *progress, void *user_data) {
     struct Watch *seen = user_data;
     CHECK(pthread_equal(pthread_self(), seen->caller));
-    CHECK(progress->struct_size == sizeof *progress && progress->fraction >= seen->last && progress->fraction <= 1);
+    CHECK(progress->struct_size >= sizeof *progress && progress->fraction >= seen->last && progress->fraction <= 1);
     seen->last = progress->fraction;
     seen->calls++;
     return seen->calls != seen->stop_at;
@@ -404,7 +404,7 @@ static void hear(int32_t level, const char *message, void *user_data) {
 static void struct_sizes(const ggpfn_model *model) {
     struct {
         ggpfn_segment_options known;
-        double more;
+        double more[20];
     } newer;
     static uint8_t mask[VOXELS];
     ggpfn_image image = image_of(voxels, sizeof voxels, GGPFN_INT16);

@@ -6,6 +6,7 @@
 
 mod ablation;
 mod bundle;
+mod growth;
 mod install;
 mod libtorch;
 mod licences;
@@ -30,6 +31,7 @@ cargo xtask COMMAND
                 packagers
   bundle        the same with libtorch for processors, as one archive for any folder: out/ggpfn-VERSION-SYSTEM.tar.gz
   header        write include/ggpfn.h anew, from src/capi
+  growth        a program built against today's header, on a library whose structs have grown
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         "install" => install::install(rest, build),
         "bundle" => bundle::bundle(),
         "header" => libtorch::settle(false).and_then(|found| header(&found)),
+        "growth" => libtorch::settle(false).and_then(|found| growth::growth(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
         "bench" => libtorch::settle(false).and_then(|found| {
             let which = rest.first().map_or("streaming", String::as_str);
