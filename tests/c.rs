@@ -134,6 +134,18 @@ fn sixteen_threads_share_a_model() {
     run_quiet(Command::new(test_program("stress.c", folder.path(), &[])).arg("1000"));
 }
 
+/// A program may end while the library works: in a callback, or in another thread.
+#[test]
+fn a_process_ends_cleanly_in_the_middle_of_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = test_program("leaving.c", folder.path(), &["-Wno-unused-function"]);
+    for way in ["callback", "thread"] {
+        for _ in 0..3 {
+            run_quiet(Command::new(&program).arg(way));
+        }
+    }
+}
+
 /// Undefined behaviour and bad addresses in the C programs, and in what the library does to their memory. Leaks are valgrind's matter: it
 /// tells libtorch's own apart.
 #[test]

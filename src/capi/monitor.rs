@@ -1,7 +1,9 @@
 //! How a caller follows long work and stops it.
 
 use std::ffi::{c_char, c_void};
-use std::sync::{mpsc, Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{mpsc, Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::handle::{self, Handle};
 use super::status::{ggpfn_status, Fault, Outcome};
@@ -186,6 +188,51 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// What long work reports to.
 pub(super) type Report<'a> = &'a (dyn Fn(ggpfn_progress) + Sync);
 
+/// Work under way, which a process that ends has to stop first: libtorch takes itself apart then, and a thread that is in it would crash.
+static UNDER_WAY: Mutex<Vec<(u64, Cancel)>> = Mutex::new(Vec::new());
+static SOME_ENDED: Condvar = Condvar::new();
+
+/// How long a process that ends waits for work to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An entry of [`UNDER_WAY`], which ends with the work.
+struct UnderWay(u64);
+
+impl UnderWay {
+    fn new(cancel: &Cancel) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        Self::stop_before_the_end();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        locked(&UNDER_WAY).push((number, cancel.clone()));
+        UnderWay(number)
+    }
+
+    /// Has work stopped before libtorch takes itself apart. What is registered last is called first, and libtorch makes some of what it
+    /// takes apart at its first use: so this is done again while the first work goes on.
+    fn stop_before_the_end() {
+        const ENOUGH: u64 = 100;
+        static TIMES: AtomicU64 = AtomicU64::new(0);
+        if TIMES.load(Ordering::Relaxed) < ENOUGH && TIMES.fetch_add(1, Ordering::Relaxed) < ENOUGH {
+            // SAFETY: the function is there as long as the library is, and neither unwinds nor exits. Where there is no room for one
+            // more, it is not called.
+            unsafe { libc::atexit(stop_all) };
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        locked(&UNDER_WAY).retain(|(number, _)| *number != self.0);
+        SOME_ENDED.notify_all();
+    }
+}
+
+extern "C" fn stop_all() {
+    let under_way = locked(&UNDER_WAY);
+    under_way.iter().for_each(|(_, cancel)| cancel.cancel());
+    drop(SOME_ENDED.wait_timeout_while(under_way, PATIENCE, |under_way| !under_way.is_empty()));
+}
+
 /// Runs long work on a thread of the library, while this one hears its reports and hands them to the callback.
 pub(super) fn follow<T: Send>(
     monitor: Option<Arc<Monitor>>,
@@ -193,13 +240,16 @@ pub(super) fn follow<T: Send>(
 ) -> Outcome<T> {
     let cancel = monitor.as_ref().map_or_else(Cancel::new, |monitor| locked(&monitor.cancel).clone());
     let callback = monitor.as_ref().and_then(|monitor| *locked(&monitor.callback));
+    let under_way = UnderWay::new(&cancel);
     let (sender, reports) = mpsc::channel::<ggpfn_progress>();
     // Threads that share the work may report in another order than they finished in.
     let furthest = Mutex::new(0.0_f64);
     std::thread::scope(|scope| {
         let (cancel, monitor, furthest) = (&cancel, &monitor, &furthest);
         let worker = std::thread::Builder::new().name("ggpfn-work".into()).spawn_scoped(scope, move || {
+            let _under_way = under_way;
             let report = |mut progress: ggpfn_progress| {
+                UnderWay::stop_before_the_end();
                 let mut furthest = locked(furthest);
                 *furthest = furthest.max(progress.fraction);
                 progress.fraction = *furthest;
