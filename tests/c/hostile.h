@@ -5,10 +5,9 @@
 
 #include "check.h"
 #include <limits.h>
-#include <math.h>
 
-static int16_t voxels[VOXELS];
-static uint8_t masks[VOXELS];
+static int16_t voxels[N];
+static uint8_t masks[N];
 static ggpfn_model *good_model;
 static ggpfn_monitor *good_monitor;
 static ggpfn_training *good_training, *empty_training;
@@ -16,7 +15,7 @@ static ggpfn_trainer *good_trainer;
 static void *freed_handle;
 static char text[4096];
 static float numbers[4] = {0.1f, 0.2f, 0.3f, 0.4f}, fused[4];
-static float chances[VOXELS];
+static float chances[N];
 static double three[3] = {1, 1, 1};
 static float *parameters;
 static size_t parameter_count, file_bytes;
@@ -42,8 +41,15 @@ GOOD(ggpfn_model_info)
 GOOD(ggpfn_runtime)
 GOOD(ggpfn_training_result)
 
-static ggpfn_image good_ggpfn_image(void) { return image_of(voxels, sizeof voxels, GGPFN_INT16); }
-static ggpfn_result good_ggpfn_result(void) { return mask_only(masks); }
+static ggpfn_image good_ggpfn_image(void) { return dense_image(voxels, GGPFN_INT16, sizeof voxels); }
+
+static ggpfn_result good_ggpfn_result(void) {
+    ggpfn_result result;
+    memset(&result, 0, sizeof result);
+    result.struct_size = sizeof result;
+    result.mask = dense_output(masks, sizeof masks);
+    return result;
+}
 
 static int32_t go_on(const ggpfn_progress *progress, void *user_data) {
     (void)progress, (void)user_data;
@@ -55,29 +61,29 @@ static void hear(int32_t level, const char *message, void *user_data) { (void)le
 static void set_up(const char *own_folder, const char *data_set) {
     folder = own_folder;
     cases = data_set;
-    fill(voxels);
-    OK(ggpfn_model_new(TINY, 1, &good_model));
-    OK(ggpfn_monitor_new(&good_monitor));
-    OK(ggpfn_training_new("views = [\"axial\"]\nt = 2\nwidths = [4, 4, 4, 4]\nglobal_widths = [4, 4, 4, 4, 4]\n"
+    make_voxels(voxels, -100, 100);
+    good_model = small_model(1);
+    MUST(ggpfn_monitor_new(&good_monitor));
+    MUST(ggpfn_training_new("views = [\"axial\"]\nt = 2\nwidths = [4, 4, 4, 4]\nglobal_widths = [4, 4, 4, 4, 4]\n"
                           "global_size = {axial = [32, 32]}\npatch = {axial = [16, 16]}\nview_weights = {axial = 1.0}\n"
                           "threads = 1\nloader_threads = 1\n[global]\nepochs = 0\n[local]\nepochs = 1\nbatch = 2\n"
                           "[whole]\nepochs = 0\n",
                           &good_training));
-    static uint8_t truth[VOXELS];
-    for (int n = 0; n < VOXELS; n++) truth[n] = voxels[n] == 120;
-    ggpfn_image image = good_ggpfn_image(), label = image_of(truth, VOXELS, GGPFN_UINT8);
-    OK(ggpfn_training_add_case(good_training, "case", &image, &label, GGPFN_TRAIN));
-    OK(ggpfn_trainer_new(good_training, GGPFN_AXIAL, GGPFN_STAGE_LOCAL, 0, 1, &good_trainer));
-    OK(ggpfn_trainer_length(good_trainer, GGPFN_PARAMETERS, &parameter_count));
+    static uint8_t truth[N];
+    for (int n = 0; n < N; n++) truth[n] = voxels[n] > 60;
+    ggpfn_image image = good_ggpfn_image(), label = dense_image(truth, GGPFN_UINT8, N);
+    MUST(ggpfn_training_add_case(good_training, "case", &image, &label, GGPFN_TRAIN));
+    MUST(ggpfn_trainer_new(good_training, GGPFN_AXIAL, GGPFN_STAGE_LOCAL, 0, 1, &good_trainer));
+    MUST(ggpfn_trainer_length(good_trainer, GGPFN_PARAMETERS, &parameter_count));
     parameters = calloc(parameter_count, sizeof *parameters);
-    OK(ggpfn_trainer_read(good_trainer, GGPFN_PARAMETERS, parameters, parameter_count));
-    OK(ggpfn_model_save_memory(good_model, 0, NULL, 0, &file_bytes));
+    MUST(ggpfn_trainer_read(good_trainer, GGPFN_PARAMETERS, parameters, parameter_count));
+    MUST(ggpfn_model_save_memory(good_model, 0, NULL, 0, &file_bytes));
     file = malloc(file_bytes);
     file_room = malloc(file_bytes);
-    OK(ggpfn_model_save_memory(good_model, 0, file, file_bytes, NULL));
-    OK(ggpfn_training_new(NULL, &empty_training));
+    MUST(ggpfn_model_save_memory(good_model, 0, file, file_bytes, NULL));
+    MUST(ggpfn_training_new(NULL, &empty_training));
     ggpfn_monitor *brief = NULL;
-    OK(ggpfn_monitor_new(&brief));
+    MUST(ggpfn_monitor_new(&brief));
     ggpfn_monitor_free(brief);
     freed_handle = brief;
 }

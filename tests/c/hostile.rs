@@ -124,7 +124,7 @@ fn good(function: &str, parameter: &Parameter) -> (String, String) {
         ("constchar*", "folder") if function == "ggpfn_training_add_folder" => plain("cases"),
         ("constchar*", "folder") => plain("folder"),
         ("constchar*", "path") => plain("\"no/such/file\""),
-        ("constchar*", "configuration") => plain("TINY"),
+        ("constchar*", "configuration") => plain("small_network"),
         ("constchar*", "options") => plain("\"t = 3\""),
         ("constchar*", "layout") => plain("\"pairs\""),
         ("constchar*", "split" | "cache") => plain("NULL"),

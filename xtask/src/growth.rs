@@ -12,8 +12,18 @@ use crate::shell::{headline, run, Fault};
 use crate::{cargo_command, root, target_folder};
 
 /// What the package is built from.
-const SOURCES: [&str; 10] =
-    ["Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "src", "include", "models", "benches", "examples", "xtask"];
+const SOURCES: [&str; 10] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "build.rs",
+    "cbindgen.toml",
+    "src",
+    "include",
+    "models",
+    "benches",
+    "examples",
+    "xtask",
+];
 
 /// Lines with which a struct's value begins.
 const BEGINNINGS: [&str; 3] = ["struct_size: 0,", "struct_size,", "struct_size: std::mem::size_of::<Self>(),"];
@@ -46,7 +56,10 @@ pub fn growth(found: &Found) -> Result<(), Fault> {
     compiler.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(&library);
     run(compiler.args(["-Wl,--disable-new-dtags,--allow-shlib-undefined", "-lm", "-lpthread", "-ldl"]))?;
     headline("the C test program, compiled with the header as it is");
-    run(&mut Command::new(&program))
+    let work = folder.join("work");
+    let _ = fs::remove_dir_all(&work);
+    fs::create_dir_all(&work).map_err(|e| fault(&work, &e))?;
+    run(Command::new(&program).arg(&work))
 }
 
 fn fault(path: &Path, error: &std::io::Error) -> Fault {
