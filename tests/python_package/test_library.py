@@ -10,6 +10,7 @@ import unittest
 from pathlib import Path
 
 from common import ggpfn, python
+from ggpfn.errors import from_status
 
 OPEN = """
 import sys, ggpfn
@@ -174,6 +175,14 @@ print(engine.kind, engine.program, _library.is_loaded(), "|", engine.reason)
         for error in (ggpfn.OutOfMemory("much", 6), ggpfn.LibraryMissing("none", ["/a", "/b"])):
             again = pickle.loads(pickle.dumps(error))
             self.assertEqual((type(again), str(again), again.__dict__), (type(error), str(error), error.__dict__))
+
+    def test_classes_of_statuses(self):
+        classes = {2: "ImageError", 3: "ModelError", 6: "OutOfMemory", 8: "TrainingError", 9: "Cancelled"}
+        classes.update({10: "WrongLibrary", 12: "Busy"})
+        for status in range(1, 20):
+            error = from_status(status, "a sentence")
+            self.assertEqual(type(error).__name__, classes.get(status, "Error"))
+            self.assertEqual((error.status, str(error)), (status, "a sentence"))
 
     def test_runtime(self):
         with ggpfn.open_engine("in process") as engine:

@@ -14,10 +14,11 @@ PROGRAM = os.environ.get("GGPFN_PROGRAM")
 
 
 class RealCt(unittest.TestCase):
-    @unittest.skipUnless(CT.exists(), f"{CT} is not there")
-    @unittest.skipUnless(PROGRAM, "GGPFN_PROGRAM is not set")
-    @unittest.skipUnless(has("nibabel"), "nibabel is not there")
     def test_mask_is_the_programs(self):
+        # Not by a decorator: for Python 3.12.1 a file whose tests are all skipped that way has failed.
+        for there, what in ((CT.exists(), CT), (PROGRAM, "GGPFN_PROGRAM"), (has("nibabel"), "nibabel")):
+            if not there:
+                self.skipTest(f"{what} is not there")
         import nibabel
 
         with tempfile.TemporaryDirectory() as folder:

@@ -148,6 +148,10 @@ class Training(unittest.TestCase):
             left.gradients()
         self.assertIn("closed", str(raised.exception))
 
+    def test_on_the_packages_own_engine(self):
+        with ggpfn.Trainer(self.cases, options=SCHEDULE, stage="global") as trainer:
+            self.assertGreater(trainer.gradients().global_, 0)
+
     def test_the_second_of_two_processes(self):
         with self.trainer(rank=1, ranks=2) as second:
             self.assertEqual([second.gradients().batch for _ in range(2)], [1, 3])

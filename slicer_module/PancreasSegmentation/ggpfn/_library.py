@@ -39,10 +39,7 @@ class Library:
         try:
             library = ctypes.CDLL(path)
         except OSError as error:
-            advice = ""
-            if any(part in str(error) for part in ("torch", "c10")):
-                advice = ". Its libtorch has to lie beside it; take the whole folder that it was delivered in"
-            raise WrongLibrary(f"{path} could not be loaded: {error}{advice}.") from error
+            raise WrongLibrary(f"{path} could not be loaded: {error}.{_advice(str(error))}") from error
         try:
             library.ggpfn_abi_version.restype = ctypes.c_uint32
             abi = library.ggpfn_abi_version()
@@ -156,6 +153,15 @@ def _extension_folders():
     modules = getattr(sys.modules.get("slicer"), "modules", None)
     path = getattr(getattr(modules, "pancreassegmentation", None), "path", None)
     return [os.path.dirname(os.path.abspath(path))] if isinstance(path, str) and path else []
+
+
+def _advice(message):
+    """What to do about a message of the system's loader."""
+    if "undefined symbol" in message or "Symbol not found" in message:
+        return ' The process may hold another libtorch; use a child process, open_engine("child process").'
+    if any(part in message for part in ("libtorch", "libc10", "dependencies")):
+        return " Its libtorch has to lie beside it; take the whole folder that it was delivered in."
+    return ""
 
 
 def _let_windows_look_beside(path):

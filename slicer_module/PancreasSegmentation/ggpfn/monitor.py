@@ -103,8 +103,13 @@ class Watch:
             self._monitor._watches.remove(self)
         with self._lock:
             self._ended = True
-        if self._error is not None:
-            raise self._error from None
+        raised, self._error = self._error, None
+        try:
+            if raised is not None:
+                raise raised from None
+        finally:
+            # Its traceback refers to this frame; without this they would wait for the collector of garbage together.
+            del raised
 
     def stop(self):
         """Stops this piece of work alone."""
