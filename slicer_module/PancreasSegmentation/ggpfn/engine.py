@@ -1,0 +1,283 @@
+"""Where the work is done: in this process or in a child, the choice between them, and the options that both take.
+
+A process has one libtorch. Where the host has brought its own, PyTorch for example, libggpfn must not be loaded beside
+it; then the program `ggpfn` does the same work in a process of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+import math
+import operator
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from . import _abi, _library
+from .errors import Error, LibraryMissing, WrongLibrary
+from .results import VIEWS
+
+KINDS = ("auto", "in process", "child process")
+
+_shared = None
+_shared_lock = threading.Lock()
+
+
+def open_engine(kind="auto", library=None, program=None):
+    """An engine: InProcess or Child, which have the same methods.
+
+    kind: "in process", "child process", or "auto": in process, unless the process already holds another libtorch or the
+        library is refused.
+    library: the file libggpfn or its folder; program: the file of the program ggpfn. None: they are searched.
+
+    The engine's `kind` says what was chosen, its `reason`, a sentence, why. Raises LibraryMissing or WrongLibrary.
+    """
+    kind = str(kind).replace("-", " ").replace("_", " ")
+    if kind not in KINDS:
+        raise Error(f"The kind of engine is {kind!r}; one of {', '.join(KINDS)} was expected.")
+    if kind == "in process":
+        return _in_process(library, "It was asked for.")
+    if kind == "child process":
+        return _child(library, program, "It was asked for.")
+    foreign = _library.foreign_libtorch(library)
+    if foreign is None:
+        try:
+            return _in_process(library, "The process holds no other libtorch.")
+        except (WrongLibrary, LibraryMissing) as error:
+            refused = error
+        reason = f"The library cannot be used in this process: {refused.message}"
+    else:
+        refused = None
+        reason = f"The process already holds a libtorch of its own ({foreign}), with which libggpfn must not get mixed."
+    try:
+        return _child(library, program, reason)
+    except (LibraryMissing, WrongLibrary) as error:
+        if isinstance(refused, WrongLibrary):
+            raise WrongLibrary(f"{refused.message} Beside it: {error.message}", refused.status) from error
+        if refused is not None:
+            searched = [*refused.searched, *getattr(error, "searched", [])]
+            raise LibraryMissing(
+                f"{refused.message} A child process cannot be used either: {error.message}", searched
+            ) from error
+        missing = error
+    # The same libtorch may be shared. Which one it is the library itself finds out, and refuses another one.
+    try:
+        return _in_process(
+            library, f"The program ggpfn was not found, and the libtorch of {foreign} is the one it needs."
+        )
+    except (LibraryMissing, WrongLibrary) as error:
+        raise type(missing)(f"{reason} A child process is needed: {missing.message} ({error.message})") from error
+
+
+def shared():
+    """The in-process engine of the functions of this package."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            _shared = _in_process(None, "The package's own functions work in process.")
+        return _shared
+
+
+def _in_process(library, reason):
+    from .inprocess import InProcess
+
+    return InProcess(library, reason)
+
+
+def _child(library, program, reason):
+    from .child import Child
+
+    engine = Child(program=program, library=library)
+    engine.reason = reason
+    return engine
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an image is to be segmented, checked: what `segment` and `estimate_memory` of both engines take as
+    keywords."""
+
+    views: Optional[tuple] = None  # names; None: all that the model has
+    view_weights: Optional[dict] = None  # by view; None: the model's
+    threshold: Optional[float] = None  # above 0, up to 1; None: the model's
+    largest_component: bool = False
+    region: Optional[tuple] = None  # ((i, j, k), (ni, nj, nk)); None: the whole image
+    device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1"
+    precision: str = "auto"  # "auto", "float32", "bfloat16"
+    threads: int = 0  # 0: as many as there are processors
+    block: int = 0  # slices at a time; 0: chosen
+    patch: Optional[tuple] = None  # rows and columns, multiples of 8; None: whole slices
+    overlap: int = 0  # pixels; 0: 64
+    probability: bool = False
+    view_probabilities: bool = False
+    uncertainty: bool = False
+
+    @classmethod
+    def checked(cls, **given):
+        """Options of keywords. Raises Error, with a sentence, for what cannot be meant."""
+        known = cls.__dataclass_fields__
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}."
+                raise Error(f"There is no option {name}; {hint}")
+        found = {name: value for name, value in given.items()}
+        for name, check in _CHECKS.items():
+            if found.get(name) is not None:
+                found[name] = check(name, found[name])
+        for name in ("largest_component", "probability", "view_probabilities", "uncertainty"):
+            found[name] = bool(found.get(name, False))
+        for name in ("threads", "block", "overlap"):
+            found[name] = found.get(name) or 0
+        for name in ("device", "precision"):
+            found[name] = found.get(name) or "auto"
+        return cls(**found)
+
+    def struct(self):
+        """The library's struct."""
+        device, number = device_numbers(self.device)
+        region = self.region or ((0, 0, 0), (0, 0, 0))
+        return _abi.ggpfn_segment_options(
+            struct_size=ctypes.sizeof(_abi.ggpfn_segment_options),
+            views=sum(1 << VIEWS.index(view) for view in self.views or ()),
+            device=device,
+            device_index=number,
+            precision=PRECISIONS[self.precision],
+            threads=self.threads,
+            block=self.block,
+            patch=self.patch or (0, 0),
+            overlap=self.overlap,
+            largest_component=self.largest_component,
+            view_weights=weight_numbers(self.view_weights),
+            threshold=self.threshold or 0.0,
+            region_start=region[0],
+            region_size=region[1],
+        )
+
+
+PRECISIONS = {
+    "auto": _abi.GGPFN_PRECISION_AUTO,
+    "float32": _abi.GGPFN_PRECISION_FLOAT32,
+    "bfloat16": _abi.GGPFN_PRECISION_BFLOAT16,
+}
+
+
+def device_numbers(device):
+    """The library's two numbers for "auto", "cpu", "cuda" or "cuda:1"."""
+    match = re.fullmatch(r"(auto|cpu|cuda)(?::(\d{1,4}))?", device) if isinstance(device, str) else None
+    if match is None or (match[2] and match[1] != "cuda"):
+        raise Error(f'The device is {device!r}; "auto", "cpu", "cuda" or "cuda:1" was expected.')
+    return getattr(_abi, f"GGPFN_DEVICE_{match[1].upper()}"), int(match[2] or 0)
+
+
+def weight_numbers(weights):
+    """Weights by view as the library's three numbers; all 0 for None."""
+    return tuple((weights or {}).get(view, 0.0) for view in VIEWS)
+
+
+def checked_threshold(name, value):
+    """A number above 0, up to 1. 0 would have everything be pancreas, and means the default to the library."""
+    value = _number(name, value)
+    if not 0 < value <= 1:
+        raise Error(f"The {name} is {value:g}; a number above 0 and up to 1 was expected.")
+    return value
+
+
+def checked_weights(name, weights):
+    """A dict of weights by view; those that are left out are 0."""
+    if not isinstance(weights, Mapping):
+        raise Error(f'{name} is {weights!r}; a dict by view was expected, {{"axial": 1, "coronal": 2}} for example.')
+    found = {_view(view): _number(f"weight of the {view} view", weight) for view, weight in weights.items()}
+    for view, weight in found.items():
+        if weight < 0:
+            raise Error(f"The weight of the {view} view is {weight:g}; a number from 0 was expected.")
+    if not any(found.values()):
+        raise Error("The weights of all views are 0; at least one above 0 was expected.")
+    return found
+
+
+def checked_views(name, views):
+    """The names of views, each once, in the library's order; one name alone may stand for itself."""
+    views = [views] if isinstance(views, str) else list(views)
+    if not views:
+        raise Error("There are no views to compute; at least one of axial, sagittal, coronal was expected.")
+    found = {_view(view) for view in views}
+    return tuple(view for view in VIEWS if view in found)
+
+
+def _view(view):
+    if view not in VIEWS:
+        raise Error(f"There is no view {view!r}; one of {', '.join(VIEWS)} was expected.")
+    return view
+
+
+def _number(name, value):
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise Error(f"The {name} is {value!r}; a number was expected.")
+    return found
+
+
+def _count(name, value, most=2**31 - 1):
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = -1
+    if not 0 <= found <= most:
+        raise Error(f"{name} is {value!r}; a whole number from 0 was expected.")
+    return found
+
+
+def _region(name, region):
+    try:
+        start, size = (tuple(part) for part in region)
+        if len(start) != 3 or len(size) != 3:
+            raise TypeError
+    except (TypeError, ValueError):
+        raise Error(f"The {name} is {region!r}; ((i, j, k), (ni, nj, nk)) was expected.") from None
+    start = tuple(_count("The region's start", n) for n in start)
+    size = tuple(_count("The region's size", n) for n in size)
+    if not all(size):
+        raise Error(f"The region has {' x '.join(map(str, size))} voxels; it must not be empty.")
+    return start, size
+
+
+def _patch(name, patch):
+    try:
+        patch = (patch, patch) if not hasattr(patch, "__len__") else tuple(patch)
+    except TypeError:
+        patch = ()
+    if len(patch) != 2:
+        raise Error(f"The {name} is {patch!r}; (rows, columns) was expected.")
+    return tuple(_count("The patch's side", n) for n in patch)
+
+
+def _precision(name, precision):
+    if precision not in PRECISIONS:
+        raise Error(f"The {name} is {precision!r}; one of {', '.join(PRECISIONS)} was expected.")
+    return precision
+
+
+def _device(name, device):
+    device_numbers(device)
+    return device
+
+
+_CHECKS = {
+    "views": checked_views,
+    "view_weights": checked_weights,
+    "threshold": checked_threshold,
+    "region": _region,
+    "device": _device,
+    "precision": _precision,
+    "threads": _count,
+    "block": _count,
+    "patch": _patch,
+    "overlap": _count,
+}

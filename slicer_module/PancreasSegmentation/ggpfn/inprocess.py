@@ -1,0 +1,573 @@
+"""The engine that works in this process, on libggpfn through ctypes.
+
+Arrays are handed over by address, without a copy. The long calls, `segment` and `train`, run on a thread of their own
+while the calling one waits for their reports: callbacks come on the calling thread, and Ctrl-C reaches a plain script
+at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import queue
+import threading
+
+import numpy as np
+
+from . import _abi, _library
+from . import image as images
+from .engine import (
+    Options,
+    checked_threshold,
+    checked_views,
+    checked_weights,
+    device_numbers,
+    shared,
+    weight_numbers,
+)
+from .errors import Error, WrongLibrary
+from .image import Case
+from .model import Handle, InProcessModel, Model, checked_path, checked_text
+from .monitor import Monitor, Progress
+from .results import (
+    STAGES,
+    VIEWS,
+    Comparison,
+    Losses,
+    Measurements,
+    Memory,
+    Runtime,
+    Segmentation,
+    TrainingResult,
+    name,
+    number,
+)
+
+ROLES = {"train": _abi.GGPFN_TRAIN, "validate": _abi.GGPFN_VALIDATE}
+BUFFERS = {
+    "parameters": _abi.GGPFN_PARAMETERS,
+    "gradients": _abi.GGPFN_GRADIENTS,
+    "statistics": _abi.GGPFN_STATISTICS,
+}
+
+# Seconds between two looks for Ctrl-C; Windows does not wake a waiting thread for it.
+TICK = 0.1
+
+
+class InProcess:
+    """An engine on the library in this process. All methods may be called on any thread, several at the same time."""
+
+    kind = "in process"
+
+    def __init__(self, library=None, reason="It was asked for."):
+        """library: the file libggpfn or its folder; None: it is searched. Raises LibraryMissing or WrongLibrary."""
+        self.reason = reason
+        self.library = _library.load(library)
+        self._shipped = None
+        self._lock = threading.Lock()
+        if self._query(False).wrong_libtorch:
+            raise WrongLibrary(self.library.text("ggpfn_runtime_problems", 0), _abi.GGPFN_ERROR_RUNTIME)
+
+    def close(self):
+        """Lets go of what the engine keeps. Models that it gave live on; the library itself cannot be unloaded."""
+        with self._lock:
+            self._shipped = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def runtime(self, gpus=False):
+        """Runtime. gpus: whether to look for GPUs, which loads CUDA (seconds, hundreds of MB) if there is a driver."""
+        found = self._query(gpus)
+        count = found.gpus if found.gpus >= 0 else None
+        return Runtime(
+            version=self.library.version,
+            library=self.library.path,
+            program=None,
+            built_for=found.built_for.decode(),
+            loaded=found.loaded.decode(),
+            wrong_libtorch=bool(found.wrong_libtorch),
+            cpu_bfloat16=bool(found.cpu_bfloat16),
+            gpu_driver=bool(found.gpu_driver),
+            gpus=count,
+            gpu_names=tuple(self.library.text("ggpfn_runtime_gpu", gpu) for gpu in range(count or 0)),
+            libtorch=self.library.text("ggpfn_runtime_library"),
+            problems=self.library.text("ggpfn_runtime_problems", int(gpus)),
+        )
+
+    def _query(self, gpus):
+        found = _sized(_abi.ggpfn_runtime)
+        self.library.call("ggpfn_runtime_query", int(gpus), ctypes.byref(found))
+        return found
+
+    def load_model(self, path=None):
+        """The Model of a file (a path), or of a model file's bytes; None: the one that is part of the library."""
+        call = self.library.call
+        if path is None:
+            return self._model(lambda place: call("ggpfn_model_shipped", place))
+        if isinstance(path, (bytes, bytearray, memoryview)):
+            data = bytes(path)
+            return self._model(lambda place: call("ggpfn_model_load_memory", data, len(data), place))
+        path = checked_path(path)
+        return self._model(lambda place: call("ggpfn_model_load", path, place))
+
+    def new_model(self, configuration=None, seed=0):
+        """An untrained Model, its weights drawn from seed.
+
+        configuration: dict or JSON text with the entries of a model file's header; what it leaves out is the paper's.
+        """
+        if configuration is None:
+            configuration = {}
+        text = configuration if isinstance(configuration, str) else json.dumps(configuration)
+        text = checked_text(text, "configuration")
+        return self._model(lambda place: self.library.call("ggpfn_model_new", text, seed, place))
+
+    def _model(self, make):
+        return Model(self, InProcessModel(Handle(self.library, "ggpfn_model_free", make)))
+
+    def _handle_of(self, model):
+        """What stands behind a model, which the caller must keep during a call; None: the shipped one."""
+        if model is None:
+            with self._lock:
+                if self._shipped is None:
+                    self._shipped = self.load_model()
+                model = self._shipped
+        backing = model.backing if isinstance(model, Model) else None
+        if not isinstance(backing, InProcessModel) or backing.library is not self.library:
+            raise Error("The model is not one of this engine's; load it with the engine's load_model.")
+        return backing
+
+    def estimate_memory(self, image, model=None, **options):
+        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
+        options = Options.checked(**options)
+        backing = self._handle_of(model)
+        # An output counts as wanted if its address is not NULL, and is not followed.
+        result, struct = _sized(_abi.ggpfn_result), images.check(image).struct(voxels=False)
+        for output, _, _ in _outputs(result, options, _views_of(options, backing)):
+            output.data = 1
+        memory = _sized(_abi.ggpfn_memory)
+        arguments = (ctypes.byref(one) for one in (struct, options.struct(), result, memory))
+        self.library.call("ggpfn_estimate_memory", backing.number, *arguments)
+        return Memory.from_struct(memory)
+
+    def segment(
+        self,
+        image,
+        model=None,
+        *,
+        views=None,
+        view_weights=None,
+        threshold=None,
+        largest_component=False,
+        region=None,
+        device="auto",
+        precision="auto",
+        threads=0,
+        block=0,
+        patch=None,
+        overlap=0,
+        probability=False,
+        view_probabilities=False,
+        uncertainty=False,
+        monitor=None,
+        **unknown,
+    ):
+        """Segments the pancreas in an Image; a Segmentation on its grid.
+
+        model: Model; None: the shipped one. views: names of the views to compute. view_weights: dict by view, scaled to
+        add up to 1; views left out weigh 0. threshold: probabilities from here on are pancreas, above 0 and up to 1.
+        largest_component: keep the largest connected part alone. region: ((i, j, k), (ni, nj, nk)), the voxels to look
+        at. device: "auto", "cpu", "cuda", "cuda:1". precision: "auto", "float32", "bfloat16". threads: of the
+        processor; 0: all. block: slices at a time. patch: (rows, columns), multiples of 8, for GPUs with little memory;
+        overlap: of patches, in pixels. None and 0 are defaults. probability, view_probabilities, uncertainty: whether
+        these arrays are wanted too. monitor: Monitor, to hear of progress and to cancel.
+
+        Raises Error and what is derived from it; Cancelled after Monitor.cancel.
+        """
+        options = Options.checked(
+            views=views,
+            view_weights=view_weights,
+            threshold=threshold,
+            largest_component=largest_component,
+            region=region,
+            device=device,
+            precision=precision,
+            threads=threads,
+            block=block,
+            patch=patch,
+            overlap=overlap,
+            probability=probability,
+            view_probabilities=view_probabilities,
+            uncertainty=uncertainty,
+            **unknown,
+        )
+        backing = self._handle_of(model)
+        computed = _views_of(options, backing)
+        struct, settings = images.check(image).struct(), options.struct()
+        result, found = _sized(_abi.ggpfn_result), _sized(_abi.ggpfn_measurements)
+        result.measurements = ctypes.pointer(found)
+        arrays = {}
+        for output, key, dtype in _outputs(result, options, computed):
+            # Written whole on success, and thrown away otherwise.
+            arrays[key] = np.empty(image.array.shape, dtype)
+            output.data, output.data_bytes = _address(arrays[key]), arrays[key].nbytes
+
+        # After a second Ctrl-C the work may outlive this call; then its arguments keep these alive.
+        kept = (image, arrays, found)
+
+        def work(handle, kept=kept):
+            arguments = (ctypes.byref(one) for one in (struct, settings, result))
+            self.library.call("ggpfn_segment", backing.number, *arguments, handle)
+
+        self._follow(monitor, work)
+        views = {view: arrays[view] for view in computed} if options.view_probabilities else None
+        return Segmentation(
+            mask=arrays["mask"],
+            measurements=Measurements.from_struct(found, computed),
+            probability=arrays.get("probability"),
+            view_probabilities=views,
+            uncertainty=arrays.get("uncertainty"),
+        )
+
+    def threshold(self, image, probability, threshold, largest_component=False):
+        """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.
+
+        For a threshold that is being tried: no network runs.
+        """
+        struct = images.check(image).struct()
+        probability = _floats(probability, "probability")
+        if probability.shape != image.array.shape:
+            raise Error(f"The probability has the shape {probability.shape}, and the image {image.array.shape}.")
+        mask, found = np.empty(probability.shape, np.uint8), _sized(_abi.ggpfn_measurements)
+        self.library.call(
+            "ggpfn_threshold",
+            ctypes.byref(struct),
+            _pointer(probability, ctypes.c_float),
+            checked_threshold("threshold", threshold),
+            int(bool(largest_component)),
+            _pointer(mask, ctypes.c_uint8),
+            ctypes.byref(found),
+        )
+        return mask, Measurements.from_struct(found)
+
+    def fuse(self, views, weights=None, threshold=0.5):
+        """Fuses probabilities of views: (probability float32, mask uint8), of their shape.
+
+        views: dict of arrays by view, all of one shape. weights: dict by view, scaled to add up to 1; None: equal.
+        """
+        computed = checked_views("views", views)
+        arrays = {view: _floats(views[view], f"{view} view") for view in computed}
+        shapes = {array.shape for array in arrays.values()}
+        if len(shapes) > 1:
+            raise Error(f"The views have different shapes: {', '.join(map(str, sorted(shapes)))}.")
+        numbers = None
+        if weights is not None:
+            numbers = (ctypes.c_double * 3)(*weight_numbers(checked_weights("weights", weights)))
+        first = arrays[computed[0]]
+        probability, mask = np.empty(first.shape, np.float32), np.empty(first.shape, np.uint8)
+        self.library.call(
+            "ggpfn_fuse",
+            *(_pointer(arrays[view], ctypes.c_float) if view in arrays else None for view in VIEWS),
+            numbers,
+            first.size,
+            checked_threshold("threshold", threshold),
+            _pointer(probability, ctypes.c_float),
+            _pointer(mask, ctypes.c_uint8),
+        )
+        return probability, mask
+
+    def evaluate(self, prediction, truth):
+        """Comparison of two masks, Images on one grid (corners within 0.01 mm); what is not 0 is inside."""
+        found = _sized(_abi.ggpfn_comparison)
+        masks = (images.check(prediction, "prediction").struct(), images.check(truth, "truth").struct())
+        self.library.call("ggpfn_evaluate", *map(ctypes.byref, masks), ctypes.byref(found))
+        return Comparison.from_struct(found)
+
+    def train(
+        self,
+        cases,
+        *,
+        options="",
+        model=None,
+        all_stages=False,
+        folder=None,
+        resume=False,
+        device="auto",
+        minutes=0,
+        monitor=None,
+    ):
+        """Trains a network, or fine-tunes one; (Model, TrainingResult).
+
+        cases: Case objects, which are converted at once. options: TOML text as `ggpfn train --config` reads it; what it
+        leaves out, its preset has ("msd", "nihc", "small"; without one "small"). model: Model to start from; then the
+        stage of the whole network alone is trained, unless all_stages. folder: where log, curves, checkpoints and the
+        best model are kept; resume: go on from what is there. minutes: to stop after, 0: when all is done.
+
+        A training that is cancelled or out of time gives what it has so far, and the result says so. Raises
+        TrainingError if it cannot go on, and what the monitor's callback raised.
+        """
+        if resume and folder is None:
+            raise Error("To resume a training its folder is needed.")
+        training = self._training(cases, options, model, all_stages, device)
+        if folder is not None:
+            self.library.call("ggpfn_training_set_folder", training.number, checked_path(folder), int(bool(resume)))
+        if minutes:
+            self.library.call("ggpfn_training_set_minutes", training.number, float(minutes))
+        result = _sized(_abi.ggpfn_training_result)
+
+        def run(place):
+            arguments = (place, ctypes.byref(result))
+            self._follow(
+                monitor, lambda handle: self.library.call("ggpfn_training_run", training.number, handle, *arguments)
+            )
+
+        trained = self._model(run)
+        training.close()
+        return trained, TrainingResult.from_struct(result)
+
+    def _training(self, cases, options, model, all_stages, device):
+        """The Handle of a training that is described but for its folder and its time."""
+        if not isinstance(options, str):
+            raise Error(f"The options are a {type(options).__name__}; TOML text was expected.")
+        cases = list(cases)
+        for case in cases:
+            if not isinstance(case, Case):
+                raise Error(f"A case is a {type(case).__name__}; ggpfn.Case(name, image, mask) was expected.")
+            if case.role not in ROLES:
+                raise Error(f"The role of {case.name} is {case.role!r}; one of {', '.join(ROLES)} was expected.")
+        call = self.library.call
+        text = checked_text(options, "options")
+        training = Handle(self.library, "ggpfn_training_free", lambda place: call("ggpfn_training_new", text, place))
+        if model is not None:
+            backing = self._handle_of(model)
+            call("ggpfn_training_set_model", training.number, backing.number, int(bool(all_stages)))
+        call("ggpfn_training_set_device", training.number, *device_numbers(device))
+        for case in cases:
+            image, mask = images.check(case.image, "image").struct(), images.check(case.mask, "mask").struct()
+            text = checked_text(case.name, "name of a case")
+            pair = (ctypes.byref(image), ctypes.byref(mask))
+            call("ggpfn_training_add_case", training.number, text, *pair, ROLES[case.role])
+        return training
+
+    def trainer(self, cases, **options):
+        """A Trainer on this engine; see there."""
+        return Trainer(cases, engine=self, **options)
+
+    def _follow(self, monitor, work):
+        """Runs work(handle of the library's monitor) on a thread of its own, and hands its reports to the Monitor on
+        this one.
+
+        Python takes no signals while the main thread is in C; waiting here it does, and a Ctrl-C cancels the work. The
+        exception is raised when the work has stopped, since until then the library uses the arrays.
+        """
+        if monitor is None:
+            monitor = Monitor()
+        elif not isinstance(monitor, Monitor):
+            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
+        call = self.library.call
+        handle = Handle(self.library, "ggpfn_monitor_free", lambda place: call("ggpfn_monitor_new", place))
+        reports, outcome = queue.SimpleQueue(), []
+
+        def run(watch):
+            def hear(progress, _):
+                report = _progress(progress.contents)
+                watch.note(report)
+                reports.put(report)
+                return 1
+
+            # It has to live as long as the call, even if the caller is gone.
+            callback = _abi.ggpfn_progress_callback(hear)
+            try:
+                call("ggpfn_monitor_set_callback", handle.number, callback, None)
+                work(handle.number)
+            except BaseException as error:
+                outcome.append(error)
+            finally:
+                reports.put(None)
+
+        def listen(tell):
+            while True:
+                try:
+                    report = reports.get(timeout=TICK)
+                except queue.Empty:
+                    continue
+                if report is None:
+                    return
+                tell(report)
+
+        with monitor.watch(lambda: call("ggpfn_monitor_cancel", handle.number)) as watch:
+            thread = threading.Thread(target=run, args=(watch,), name="ggpfn-call", daemon=True)
+            try:
+                thread.start()
+                listen(watch.tell)
+            except BaseException:
+                watch.stop()
+                if thread.ident is not None:
+                    listen(lambda report: None)
+                raise
+            thread.join()
+            try:
+                if outcome:
+                    raise outcome[0]
+            finally:
+                # Its traceback refers to this frame, and would keep the arrays until the next collection of garbage.
+                outcome.clear()
+
+
+class Trainer:
+    """One view's network in one stage, trained step by step: for own schedules, and for several processes.
+
+    cases: Case objects, of which those to train on are used. view: "axial", "sagittal" or "coronal". stage: "global",
+    "local" or "whole". options, model, device: as for `train`. rank, ranks: of the training's batches, process number
+    rank takes every ranks-th; all processes have to be given the same options and cases in the same order. engine:
+    InProcess; None: the package's own.
+
+    A step is gradients(), then update(learning_rate). In between read("gradients") and write("gradients", ...) let
+    processes average theirs; average the "statistics" too before a model is taken. One thread at a time; a second one
+    gets Busy.
+    """
+
+    def __init__(
+        self,
+        cases,
+        *,
+        view="axial",
+        stage="whole",
+        options="",
+        model=None,
+        all_stages=False,
+        device="auto",
+        rank=0,
+        ranks=1,
+        engine=None,
+    ):
+        self._engine = engine = shared() if engine is None else engine
+        self._library = engine.library
+        (view,) = checked_views("view", view)
+        if stage not in STAGES:
+            raise Error(f"The stage is {stage!r}; one of {', '.join(STAGES)} was expected.")
+        training = engine._training(cases, options, model, all_stages, device)
+        arguments = (training.number, VIEWS.index(view), STAGES.index(stage), rank, ranks)
+        self._handle = Handle(
+            self._library,
+            "ggpfn_trainer_free",
+            lambda place: self._library.call("ggpfn_trainer_new", *arguments, place),
+        )
+        training.close()
+
+    def gradients(self):
+        """The first half of a step: draws the next batch, computes its loss, and leaves its gradients. Losses."""
+        losses = _sized(_abi.ggpfn_losses)
+        self._library.call("ggpfn_trainer_gradients", self._number, ctypes.byref(losses))
+        return Losses.from_struct(losses)
+
+    def update(self, learning_rate):
+        """The second half of a step: Adam's step with the gradients as they are now."""
+        self._library.call("ggpfn_trainer_update", self._number, float(learning_rate))
+
+    def length(self, which):
+        """The number of elements of "parameters", "gradients" (as many) or "statistics"."""
+        length = ctypes.c_size_t()
+        self._library.call("ggpfn_trainer_length", self._number, _buffer(which), ctypes.byref(length))
+        return length.value
+
+    def read(self, which):
+        """A copy of "parameters", "gradients" or "statistics": float32, flat, in the order of the model file."""
+        values = np.empty(self.length(which), np.float32)
+        pointer = _pointer(values, ctypes.c_float)
+        self._library.call("ggpfn_trainer_read", self._number, _buffer(which), pointer, values.size)
+        return values
+
+    def write(self, which, values):
+        """Puts values in the place of "parameters", "gradients" or "statistics"; as many as length says."""
+        values = _floats(values, which)
+        pointer = _pointer(values, ctypes.c_float)
+        self._library.call("ggpfn_trainer_write", self._number, _buffer(which), pointer, values.size)
+
+    def model(self):
+        """The Model of this view as it is now."""
+        return self._engine._model(lambda place: self._library.call("ggpfn_trainer_model", self._number, place))
+
+    @property
+    def _number(self):
+        if self._handle is None:
+            raise Error("The trainer was closed.")
+        return self._handle.number
+
+    def close(self):
+        """Lets go of it now; twice is no fault."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _sized(struct):
+    return struct(struct_size=ctypes.sizeof(struct))
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+def _pointer(array, kind):
+    return ctypes.cast(_address(array), ctypes.POINTER(kind))
+
+
+def _floats(array, what):
+    """The array as dense, aligned float32, without a copy where it is that already."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub" or array.size == 0:
+        raise Error(f"The {what} is an array of {array.size} {array.dtype}; float32 numbers were expected.")
+    return np.require(array, np.float32, ["C", "A"])
+
+
+def _buffer(which):
+    if which not in BUFFERS:
+        raise Error(f"There is no buffer {which!r}; one of {', '.join(BUFFERS)} was expected.")
+    return BUFFERS[which]
+
+
+def _views_of(options, backing):
+    """The names of the views that will be computed."""
+    return options.views or backing.info().views
+
+
+def _outputs(result, options, views):
+    """The outputs that are wanted: the struct's part, a name, and the type of the elements."""
+    yield result.mask, "mask", np.uint8
+    if options.probability:
+        yield result.probability, "probability", np.float32
+    for view in views if options.view_probabilities else ():
+        yield result.view_probability[VIEWS.index(view)], view, np.float32
+    if options.uncertainty:
+        yield result.uncertainty, "uncertainty", np.float32
+
+
+def _progress(report):
+    """A Progress of the library's report."""
+    return Progress(
+        fraction=report.fraction,
+        seconds_left=number(report.seconds_left),
+        phase=report.phase.decode("utf-8", "replace"),
+        view=name(VIEWS, report.view),
+        stage=name(STAGES, report.stage),
+        epoch=_known(report.epoch),
+        epochs=_known(report.epochs),
+        batch=_known(report.batch),
+        batches=_known(report.batches),
+        loss=number(report.loss),
+        dice=number(report.dice),
+    )
+
+
+def _known(count):
+    return count if count >= 0 else None

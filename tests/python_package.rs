@@ -1,0 +1,73 @@
+//! The Python package `ggpfn` of `slicer_module`, against the library that was built for these tests.
+//!
+//! Runs the tests of `tests/python_package` with the Python that `GGPFN_TEST_PYTHON` names, which needs numpy; where it is
+//! unset they say that they skip.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The library that was built for these tests: it lies beside them.
+fn library() -> PathBuf {
+    let file = std::env::current_exe().unwrap().parent().unwrap().join("libggpfn.so");
+    assert!(file.exists(), "{} is not there", file.display());
+    file
+}
+
+/// Runs one file of tests, and prints what it says, skipped tests included.
+fn passes(name: &str) {
+    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
+        eprintln!("skipped: GGPFN_TEST_PYTHON is not set");
+        return;
+    };
+    let output = Command::new(python)
+        .args(["-W", "ignore::DeprecationWarning", "-m", "unittest", "-v", name])
+        .current_dir(root().join("tests/python_package"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("GGPFN_LIBRARY", library())
+        .env("GGPFN_PROGRAM", env!("CARGO_BIN_EXE_ggpfn"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    println!("{}{said}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{name}: {said}");
+    assert!(!said.contains("Ran 0 tests"), "{name} has no tests");
+}
+
+#[test]
+fn the_interface_is_the_headers() {
+    passes("test_abi");
+}
+
+#[test]
+fn arrays_of_all_kinds_are_images() {
+    passes("test_images");
+}
+
+#[test]
+fn the_library_is_found_or_refused() {
+    passes("test_library");
+}
+
+#[test]
+fn a_real_ct_gives_the_programs_mask() {
+    passes("test_real_ct");
+}
+
+#[test]
+fn options_results_and_models() {
+    passes("test_segment");
+}
+
+#[test]
+fn networks_are_trained() {
+    passes("test_training");
+}
+
+#[test]
+fn work_is_followed_and_cancelled() {
+    passes("test_work");
+}
