@@ -27,6 +27,8 @@ fn passes(name: &str) {
         .args(["-W", "ignore::DeprecationWarning", "-m", "unittest", "-v", name])
         .current_dir(root().join("tests/python_package"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        // cargo's own, in which the system's loader would find the library.
+        .env_remove("LD_LIBRARY_PATH")
         .env("GGPFN_LIBRARY", library())
         .env("GGPFN_PROGRAM", env!("CARGO_BIN_EXE_ggpfn"))
         .output()
