@@ -154,10 +154,16 @@ fn test() -> Result<(), Fault> {
     let start = std::time::Instant::now();
     let found = libtorch::settle(false)?;
     let python = python::for_tests()?;
+    let slicer = python::for_slicer_tests();
     tools::settle();
     lint(&found)?;
     headline("tests");
-    run(cargo_command(&found).args(["test", "--workspace"]).env("GGPFN_TEST_PYTHON", python))?;
+    let mut tests = cargo_command(&found);
+    tests.args(["test", "--workspace"]).env("GGPFN_TEST_PYTHON", python);
+    if let Some(slicer) = slicer {
+        tests.env("GGPFN_TEST_SLICER_PYTHON", slicer);
+    }
+    run(&mut tests)?;
     headline("demo");
     // The program that the tests were run with, so that nothing is built twice.
     run(program("debug").args(["demo", "--out", "out/test-demo"]).current_dir(root()))?;

@@ -1,4 +1,5 @@
-//! The Python environment inside the checkout: libtorch's home where none is found, and the tests' oracles.
+//! The Python environments inside the checkout: `.python`, libtorch's home where none is found, with the tests' oracles; and
+//! `.python-slicer`, with the core of 3D Slicer, apart because no torch must be in it.
 //!
 //! A stamp file is written after each set of packages is installed whole; an installation that was interrupted has none and
 //! is made anew.
@@ -10,17 +11,32 @@ use std::process::Command;
 use crate::root;
 use crate::shell::{headline, quietly, Fault};
 
-/// Readers and writers of images that the tests compare with.
-const TEST_PACKAGES: [&str; 3] = ["numpy==2.2.6", "nibabel==5.3.2", "SimpleITK==2.5.2"];
+/// Readers and writers of images that the tests compare with, and a reader of the descriptions of command-line modules.
+const TEST_PACKAGES: [&str; 4] = ["numpy==2.2.6", "nibabel==5.3.2", "SimpleITK==2.5.2", "ctk-cli==1.5"];
 
-/// The environment's folder.
-fn folder() -> PathBuf {
-    root().join(".python")
+/// What the tests of the Slicer module run on: Slicer's scene without its application, and Qt for the panel.
+const SLICER_PACKAGES: [&str; 3] = ["numpy==2.2.6", "slicer-core==5.13.31053.0", "PySide6_Essentials==6.12.0"];
+
+/// An environment, by its folder in the checkout.
+#[derive(Clone, Copy)]
+struct Environment(&'static str);
+
+const MAIN: Environment = Environment(".python");
+const SLICER: Environment = Environment(".python-slicer");
+
+impl Environment {
+    fn folder(self) -> PathBuf {
+        root().join(self.0)
+    }
+
+    fn interpreter(self) -> PathBuf {
+        self.folder().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python3" })
+    }
 }
 
-/// Its interpreter.
+/// The interpreter of the environment with libtorch.
 pub fn interpreter() -> PathBuf {
-    folder().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python3" })
+    MAIN.interpreter()
 }
 
 /// The folder of its packages.
@@ -35,17 +51,34 @@ pub fn for_tests() -> Result<PathBuf, Fault> {
     Ok(interpreter())
 }
 
+/// The interpreter for the tests of the Slicer module; none where its packages are not to be had, which is said: they exist for some
+/// systems and Pythons alone.
+pub fn for_slicer_tests() -> Option<PathBuf> {
+    match install_into(SLICER, "test", &[&SLICER_PACKAGES], "the core of 3D Slicer for the tests") {
+        Ok(()) => Some(SLICER.interpreter()),
+        Err(fault) => {
+            headline(&format!("NOT CHECKED: the Slicer module. {fault}"));
+            None
+        }
+    }
+}
+
 /// Installs sets of packages, each by one call of pip, unless the stamp says that just these are there.
 pub fn install(stamp: &str, sets: &[&[&str]], what: &str) -> Result<(), Fault> {
-    let stamp = folder().join(format!("installed-{stamp}"));
+    install_into(MAIN, stamp, sets, what)
+}
+
+fn install_into(environment: Environment, stamp: &str, sets: &[&[&str]], what: &str) -> Result<(), Fault> {
+    let interpreter = environment.interpreter();
+    let stamp = environment.folder().join(format!("installed-{stamp}"));
     let content = sets.iter().map(|set| set.join(" ")).collect::<Vec<_>>().join("\n");
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == content) && interpreter().exists() {
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == content) && interpreter.exists() {
         return Ok(());
     }
-    create()?;
-    headline(&format!("installing {what} into .python"));
+    create(environment)?;
+    headline(&format!("installing {what} into {}", environment.0));
     for set in sets {
-        let mut command = Command::new(interpreter());
+        let mut command = Command::new(&interpreter);
         command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(*set);
         quietly(&mut command).map_err(|fault| {
             Fault::new(format!(
@@ -56,16 +89,17 @@ pub fn install(stamp: &str, sets: &[&[&str]], what: &str) -> Result<(), Fault> {
     fs::write(&stamp, content).map_err(|error| cannot_write(&stamp, &error))
 }
 
-fn create() -> Result<(), Fault> {
-    let ready = folder().join("created");
-    if ready.exists() && interpreter().exists() {
+fn create(environment: Environment) -> Result<(), Fault> {
+    let folder = environment.folder();
+    let ready = folder.join("created");
+    if ready.exists() && environment.interpreter().exists() {
         return Ok(());
     }
     let python = find()?;
-    if folder().exists() {
-        fs::remove_dir_all(folder()).map_err(|error| cannot_write(&folder(), &error))?;
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|error| cannot_write(&folder, &error))?;
     }
-    quietly(Command::new(python).args(["-m", "venv"]).arg(folder())).map_err(|fault| {
+    quietly(Command::new(python).args(["-m", "venv"]).arg(&folder)).map_err(|fault| {
         Fault::new(format!(
             "{fault}\nPython cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv"
         ))
