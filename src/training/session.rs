@@ -118,10 +118,7 @@ impl Session {
         for index in 0..self.views.len() {
             self.save(index)?;
         }
-        let model = self.model()?;
-        if let Some(folder) = &self.run.folder {
-            model.save(&folder.join("model.safetensors"), WeightType::F32)?;
-        }
+        let model = self.save_model()?;
         self.draw();
         let dice = self.views.iter().map(|v| (v.trainer.view(), v.progress.best_dice)).collect();
         Ok(Outcome { model, end, dice })
@@ -188,6 +185,8 @@ impl Session {
                 v.best = Some(Snapshot::of(&v.trainer)?);
                 v.progress.best_dice = dice;
                 v.progress.best_epoch = Some((stage, v.progress.epoch + 1));
+                // There to be tried while the run goes on, and whatever becomes of it.
+                self.save_model()?;
             }
             report(&self.event(index, stage, batches, losses, dice));
         }
@@ -220,9 +219,7 @@ impl Session {
         }
         self.save(index)?;
         self.draw();
-        if let Some(folder) = &self.run.folder {
-            self.model()?.save(&folder.join("model.safetensors"), WeightType::F32)?;
-        }
+        self.save_model()?;
         Ok(())
     }
 
@@ -263,6 +260,15 @@ impl Session {
             "data": self.run.provenance,
         });
         Model::from_weights(config, weights)
+    }
+
+    /// Writes that model into the run's folder, if there is one.
+    fn save_model(&self) -> Result<Model> {
+        let model = self.model()?;
+        if let Some(folder) = &self.run.folder {
+            model.save(&folder.join("model.safetensors"), WeightType::F32)?;
+        }
+        Ok(model)
     }
 
     fn save(&mut self, index: usize) -> Result<()> {
