@@ -14,7 +14,8 @@ use crate::install::{assemble, built, needed_of, place_program, Numbers, Parts};
 use crate::shell::{headline, quietly, run, Fault};
 use crate::{cargo_command, libtorch, licences, root, target_folder};
 
-pub fn bundle() -> Result<(), Fault> {
+/// Makes the archive, and gives the folder that was packed.
+pub fn bundle() -> Result<PathBuf, Fault> {
     if !cfg!(target_os = "linux") {
         return Err(Fault::new("bundles are made on Linux alone so far; `cargo xtask install` is there"));
     }
@@ -53,7 +54,7 @@ pub fn bundle() -> Result<(), Fault> {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let size = fs::metadata(&archive).map_or(0, |data| data.len());
     println!("{}: {:.0} MB, {:.0} MB unpacked", archive.display(), megabytes(size), megabytes(size_of(&tree)));
-    Ok(())
+    Ok(tree)
 }
 
 /// Folders of this machine that must not be in the bundle, and what stands for them in messages.

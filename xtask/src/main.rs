@@ -12,6 +12,7 @@ mod libtorch;
 mod licences;
 mod python;
 mod shell;
+mod slicer;
 mod tools;
 
 use std::path::PathBuf;
@@ -30,6 +31,8 @@ cargo xtask COMMAND
   install       `install --prefix FOLDER`: library, headers, program, and packages for CMake and pkg-config; --destdir FOLDER for
                 packagers
   bundle        the same with libtorch for processors, as one archive for any folder: out/ggpfn-VERSION-SYSTEM.tar.gz
+  slicer        the module for 3D Slicer with library and program inside, out/slicer/PancreasSegmentation; `slicer --bundle`: with
+                libtorch too, to be taken elsewhere
   header        write include/ggpfn.h anew, from src/capi
   growth        a program built against today's header, on a library whose structs have grown
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
@@ -54,7 +57,8 @@ fn main() -> ExitCode {
         "setup" => libtorch::settle(rest.iter().any(|a| a == "--full")).map(|_| ()),
         "build" => libtorch::settle(false).and_then(|found| build(&found)),
         "install" => install::install(rest, build),
-        "bundle" => bundle::bundle(),
+        "bundle" => bundle::bundle().map(|_| ()),
+        "slicer" => slicer::slicer(rest, build),
         "header" => libtorch::settle(false).and_then(|found| header(&found)),
         "growth" => libtorch::settle(false).and_then(|found| growth::growth(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
