@@ -12,8 +12,18 @@ use crate::shell::{headline, run, Fault};
 use crate::{cargo_command, root, target_folder};
 
 /// What the package is built from.
-const SOURCES: [&str; 10] =
-    ["Cargo.toml", "Cargo.lock", "build.rs", "cbindgen.toml", "src", "include", "models", "benches", "examples", "xtask"];
+const SOURCES: [&str; 10] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "build.rs",
+    "cbindgen.toml",
+    "src",
+    "include",
+    "models",
+    "benches",
+    "examples",
+    "xtask",
+];
 
 /// Lines with which a struct's value begins.
 const BEGINNINGS: [&str; 3] = ["struct_size: 0,", "struct_size,", "struct_size: std::mem::size_of::<Self>(),"];
