@@ -56,7 +56,10 @@ pub fn growth(found: &Found) -> Result<(), Fault> {
     compiler.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(&library);
     run(compiler.args(["-Wl,--disable-new-dtags,--allow-shlib-undefined", "-lm", "-lpthread", "-ldl"]))?;
     headline("the C test program, compiled with the header as it is");
-    run(&mut Command::new(&program))
+    let work = folder.join("work");
+    let _ = fs::remove_dir_all(&work);
+    fs::create_dir_all(&work).map_err(|e| fault(&work, &e))?;
+    run(Command::new(&program).arg(&work))
 }
 
 fn fault(path: &Path, error: &std::io::Error) -> Fault {

@@ -3,7 +3,7 @@
 For a process that already holds a libtorch of its own, and must not load another one. Requests and answers are lines of
 JSON (see `ggpfn worker --help`). Arrays go through a file in memory that both processes have open, in /dev/shm where
 that exists; it loses its name as soon as the child has opened it, so that nothing stays behind however this process
-ends. Python writes and reads the file and does not map it: a full disk is an exception then, and not a crash.
+ends.
 
 A child that dies takes nothing along: the call under way raises ChildDied, the next one starts another child, and
 models are loaded into it again when they are used.
@@ -11,52 +11,27 @@ models are loaded into it again when they are used.
 
 from __future__ import annotations
 
-import collections
 import copy
 import dataclasses
-import itertools
 import json
 import os
-import queue
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import weakref
 
 import numpy as np
 
-from . import _library
 from . import image as images
+from ._process import Process, find
+from ._shared import Shared, grid, place_of
 from .engine import Options, checked_threshold, checked_views, checked_weights
-from .errors import ChildDied, Error, LibraryMissing, OutOfMemory, WrongLibrary, from_status
+from .errors import Error, WrongLibrary
 from .image import Case
 from .model import Model, checked_path, checked_text
-from .monitor import Monitor, Progress
 from .results import Comparison, Measurements, Memory, ModelInfo, Runtime, Segmentation, TrainingResult
 
-NAME = "ggpfn.exe" if sys.platform == "win32" else "ggpfn"
-PROTOCOL = 1
 ROLES = ("train", "validate")
-
-# Seconds between two looks for Ctrl-C; Windows does not wake a waiting thread for it.
-TICK = 0.1
-# Seconds that a child gets to say its first word; virus scanners may read hundreds of MB first.
-START = 120
-# Seconds that a child gets to end by itself.
-PATIENCE = 15
-# Arrays begin at multiples of this many bytes.
-ALIGNMENT = 64
-# The most bytes for one call of the system's, which takes no more than 2 GB at a time.
-CHUNK = 1 << 28
-
-# What Slicer's launcher sets for Slicer's own libraries and its own Python, and no other program should see.
-LIBRARY_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE")
-# What a program may set while it runs, and wants a child to see.
-WANTED_VARIABLES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
 
 
 class Child:
@@ -156,7 +131,7 @@ class Child:
         """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
         options = Options.checked(**options)
         backing, process = self._backing(model), self._running()
-        request = {"grid": _grid(images.check(image)), "options": _options(options), "results": {}}
+        request = {"grid": grid(images.check(image)), "options": _options(options), "results": {}}
         place = {"offset": 0}
         if options.view_probabilities:
             request["results"]["views"] = {view: place for view in self._views(options, model)}
@@ -219,8 +194,8 @@ class Child:
             of_views = {}
             if options.view_probabilities:
                 of_views = {view: shared.result(shape, np.float32) for view in self._views(options, model)}
-                request["results"]["views"] = {view: _place(place) for view, place in of_views.items()}
-            request["results"].update({name: _place(place) for name, place in results.items()})
+                request["results"]["views"] = {view: place_of(place) for view, place in of_views.items()}
+            request["results"].update({name: place_of(place) for name, place in results.items()})
             if backing is not None:
                 request["model"] = backing.number(process)
             found = process.ask("segment", {**request, **shared.write()}, monitor)
@@ -250,7 +225,7 @@ class Child:
             request = {
                 "image": shared.image(image),
                 "probability": shared.array(probability),
-                "mask": _place(mask),
+                "mask": place_of(mask),
                 "threshold": threshold,
                 "largest_component": bool(largest_component),
             }
@@ -277,7 +252,7 @@ class Child:
             # How the voxels lie does not matter here.
             request["size"] = [int(np.prod(shape)), 1, 1]
             request["views"] = {view: shared.array(array) for view, array in arrays.items()}
-            request.update(probability=_place(probability), mask=_place(mask))
+            request.update(probability=place_of(probability), mask=place_of(mask))
             process.ask("fuse", {**request, **shared.write()})
             return shared.read(probability), shared.read(mask)
 
@@ -416,413 +391,12 @@ class ChildModel:
             self._process.send_forgotten()
 
 
-class Process:
-    """A child under way: lines go out on any thread, and a thread of its own hands the answers to who waits."""
-
-    def __init__(self, program):
-        """Raises WrongLibrary, which names the program and says why, if it does not start."""
-        hidden = {"creationflags": 0x08000000} if sys.platform == "win32" else {"start_new_session": True}
-        try:
-            self._popen = subprocess.Popen(
-                [program, "worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment(),
-                **hidden,
-            )
-        except OSError as error:
-            raise WrongLibrary(f"{program} could not be started: {error}.") from error
-        self.program = program
-        self.died = None  # a sentence, once it has
-        self._numbers = itertools.count(1)
-        self._lock = threading.RLock()
-        self._waiting = {}
-        self._forgotten = collections.deque()
-        self._complaints = collections.deque(maxlen=20)
-        self._hello = queue.SimpleQueue()
-        self._complaining = _thread(self._hear_complaints)
-        _thread(self._hear)
-        self._greet()
-
-    @property
-    def pid(self):
-        return self._popen.pid
-
-    def _greet(self):
-        try:
-            hello = self._hello.get(timeout=START)
-        except queue.Empty:
-            hello = None
-            self._popen.kill()
-        if hello is None:
-            said = f": {self._complaints[-1]}" if self._complaints else ""
-            raise WrongLibrary(f"{self.program} did not start as a worker{said}. Install ggpfn anew.")
-        if hello.get("protocol") != PROTOCOL:
-            self.close_soon()
-            raise WrongLibrary(
-                f"{self.program} is version {hello.get('version')} and speaks another protocol than this package; install "
-                "the program and the package of the same version."
-            )
-
-    def ask(self, do, fields, monitor=None, sent=None):
-        """Asks for something and waits for the result. Raises what the answer says, or ChildDied.
-
-        monitor: Monitor, or None. sent: called when the child has begun.
-        """
-        if monitor is None:
-            monitor = Monitor()
-        elif not isinstance(monitor, Monitor):
-            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
-        self.send_forgotten()
-        call = _Call(self, next(self._numbers))
-        with monitor.watch(call.cancel) as watch:
-            call.note = watch.note
-            try:
-                call.send({"id": call.number, "do": do, **fields})
-                return call.wait(watch.tell, sent)
-            except BaseException as error:
-                if not isinstance(error, Error):
-                    # Ctrl-C: the work has to stop first, unless there is a second one.
-                    watch.stop()
-                    call.wait_for_end()
-                raise
-
-    def send(self, message, call=None):
-        line = json.dumps(message).encode("utf-8") + b"\n"
-        with self._lock:
-            if call is not None:
-                if self.died is not None:
-                    raise ChildDied(self.died)
-                self._waiting[call.number] = call
-            try:
-                self._popen.stdin.write(line)
-                self._popen.stdin.flush()
-            except (OSError, ValueError):
-                # It is dying; the thread that hears it will tell whoever waits.
-                pass
-
-    def forget(self, model):
-        """Notes that nobody needs a model any more. May be called while garbage is collected, so it does nothing else."""
-        self._forgotten.append(model)
-
-    def send_forgotten(self):
-        while self._forgotten:
-            try:
-                model = self._forgotten.popleft()
-            except IndexError:
-                return
-            self.send({"id": next(self._numbers), "do": "free_model", "model": model})
-
-    def close_soon(self):
-        """Ends the child without waiting for it."""
-        try:
-            self._popen.stdin.close()
-        except (OSError, ValueError):
-            pass
-
-    def close(self):
-        self.close_soon()
-        try:
-            self._popen.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-
-    def _hear(self):
-        """On a thread of its own, as long as the child lives."""
-        for line in self._popen.stdout:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                self._complaints.append(line.decode("utf-8", "replace").strip())
-                continue
-            if "hello" in message:
-                self._hello.put(message["hello"])
-                continue
-            with self._lock:
-                call = self._waiting.get(message.get("id"))
-                if call is not None and "progress" not in message:
-                    del self._waiting[call.number]
-            if call is not None:
-                call.hear(message)
-        status = self._popen.wait()
-        self._popen.stdout.close()
-        self._complaining.join(1)
-        self._hello.put(None)
-        with self._lock:
-            self.died = f"The program ggpfn ended before it had answered: {self._why(status)}. The next call starts it anew."
-            waiting, self._waiting = list(self._waiting.values()), {}
-        for call in waiting:
-            call.hear({})
-
-    def _hear_complaints(self):
-        for line in self._popen.stderr:
-            self._complaints.append(line.decode("utf-8", "replace").strip())
-        self._popen.stderr.close()
-
-    def _why(self, status):
-        if self._complaints:
-            return self._complaints[-1]
-        if status >= 0:
-            return f"its exit code was {status}"
-        try:
-            name = signal.Signals(-status).name
-        except ValueError:
-            name = f"signal {-status}"
-        if name == "SIGKILL":
-            return "it was killed, as the system does when memory runs out"
-        return f"it was stopped by {name}"
-
-
-class _Call:
-    """A request under way."""
-
-    def __init__(self, process, number):
-        self.process = process
-        self.number = number
-        self.note = lambda progress: None
-        self._lock = threading.Lock()
-        self._sent = self._cancelled = False
-        self._answers = queue.SimpleQueue()
-        self._ended = False
-
-    def send(self, message):
-        self.process.send(message, self)
-        with self._lock:
-            self._sent = True
-            cancelled = self._cancelled
-        if cancelled:
-            self._send_cancel()
-
-    def cancel(self):
-        with self._lock:
-            self._cancelled = True
-            sent = self._sent
-        if sent:
-            self._send_cancel()
-
-    def _send_cancel(self):
-        self.process.send({"id": self.number, "do": "cancel"})
-
-    def hear(self, message):
-        """Takes a line; one without anything means that the child has died."""
-        if "progress" in message:
-            message = Progress(**message["progress"])
-            self.note(message)
-        self._answers.put(message)
-
-    def wait(self, tell, sent=None):
-        while True:
-            try:
-                answer = self._answers.get(timeout=TICK)
-            except queue.Empty:
-                continue
-            if isinstance(answer, Progress):
-                if sent is not None:
-                    sent()
-                    sent = None
-                tell(answer)
-                continue
-            self._ended = True
-            if "result" in answer:
-                return answer["result"]
-            if "error" in answer:
-                raise from_status(answer["error"]["status"], answer["error"]["message"])
-            raise ChildDied(self.process.died)
-
-    def wait_for_end(self):
-        if self._sent and not self._ended:
-            try:
-                self.wait(lambda progress: None)
-            except Error:
-                pass
-
-
-class Shared:
-    """A file of arrays that the child opens too.
-
-    First everything gets its place, then `write` makes the file; results are read from it when the child has answered.
-    """
-
-    def __init__(self):
-        self._size = 0
-        self._inputs = []
-        self._file = None
-        self.path = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        """Removes the file; twice is no fault."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-        path, self.path = self.path, None
-        if path is not None:
-            try:
-                os.remove(path)
-            except OSError:
-                pass  # the child has removed it
-
-    def image(self, image):
-        """The request's part for an Image."""
-        return {"grid": _grid(image), "voxels": self.array(image.array)}
-
-    def array(self, array):
-        """The request's part for an array that the child reads."""
-        offset = self._take(array.nbytes)
-        self._inputs.append((offset, array))
-        return {"offset": offset, "dtype": array.dtype.name}
-
-    def result(self, shape, dtype):
-        """A place for an array that the child writes."""
-        dtype = np.dtype(dtype)
-        return self._take(int(np.prod(shape)) * dtype.itemsize), shape, dtype
-
-    def _take(self, count):
-        offset = self._size
-        self._size += -(-count // ALIGNMENT) * ALIGNMENT
-        return offset
-
-    def write(self):
-        """Makes the file with the arrays that the child is to read; the request's part for it."""
-        self._create(max(self._size, 1))
-        try:
-            for offset, array in self._inputs:
-                self._file.seek(offset)
-                # Slice by slice where memory is in another order, so that no second copy of it all is made.
-                parts = [array] if array.flags.c_contiguous or array.ndim < 2 else array
-                for part in parts:
-                    self._write(np.ascontiguousarray(part))
-        except OSError as error:
-            raise OutOfMemory(f"The image could not be handed to the child process: {error}.") from error
-        return {"file": self.path, "remove": True}
-
-    def _create(self, size):
-        refused = None
-        folders = [folder for folder in ("/dev/shm",) if os.path.isdir(folder)]
-        for folder in [*folders, tempfile.gettempdir()]:
-            try:
-                handle, self.path = tempfile.mkstemp(prefix="ggpfn-", dir=folder)
-                self._file = os.fdopen(handle, "r+b", buffering=0)
-                # With its memory: a file that only claims its length would end the child where none is left.
-                if hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(handle, 0, size)
-                else:
-                    self._file.truncate(size)
-                return
-            except OSError as error:
-                refused = error
-                self.close()
-        raise OutOfMemory(
-            f"{size / 1e9:.1f} GB are needed to hand the image to the child process, and there is no room for them: "
-            f"{refused}."
-        ) from refused
-
-    def _write(self, array):
-        rest = memoryview(array.reshape(-1).view(np.uint8))
-        while len(rest):
-            rest = rest[self._file.write(rest[:CHUNK]) :]
-
-    def read(self, place):
-        """The array of a place that the child has written."""
-        offset, shape, dtype = place
-        array = np.empty(shape, dtype)
-        rest = memoryview(array.reshape(-1).view(np.uint8))
-        self._file.seek(offset)
-        while len(rest):
-            count = self._file.readinto(rest[:CHUNK])
-            if not count:
-                raise ChildDied("The child process gave less than it had said.")
-            rest = rest[count:]
-        return array
-
-
-def find(program=None, library=None):
-    """The file of the program ggpfn: as given, else what GGPFN_PROGRAM names, else beside the library, in the
-    extension's and this package's folders bin, and on the system's PATH. Raises LibraryMissing."""
-    chosen = os.fspath(program) if program is not None else os.environ.get("GGPFN_PROGRAM")
-    if chosen:
-        # Who names a program gets that one or an error, not another one from somewhere else.
-        chosen = os.path.abspath(os.path.expanduser(chosen))
-        places = [os.path.join(chosen, NAME)] if os.path.isdir(chosen) else [chosen]
-    else:
-        folders = []
-        for place in _library.places(library):
-            if os.path.isfile(place):
-                folder = os.path.dirname(os.path.abspath(place))
-                folders += [os.path.join(folder, "..", "bin"), folder]
-        for start in _library._extension_folders():
-            folders += [os.path.join(start, up, "bin") for up in ("", "..", "../..", "../../..")]
-        folders.append(os.path.join(_library.PACKAGE, "bin"))
-        folders += [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-        places = [os.path.normpath(os.path.join(folder, NAME)) for folder in folders]
-    places = list(dict.fromkeys(places))
-    for place in places:
-        if os.path.isfile(place) and os.access(place, os.X_OK):
-            return place
-    raise LibraryMissing(
-        f"The program ggpfn was not found. Looked at: {'; '.join(places)}. Set the environment variable GGPFN_PROGRAM to "
-        f"the file {NAME}, or put it in {os.path.join(_library.PACKAGE, 'bin')}.",
-        places,
-    )
-
-
-def environment():
-    """The environment for a child: as it was before Slicer's launcher put Slicer's libraries and Python into it."""
-    found = None
-    util = getattr(sys.modules.get("slicer"), "util", None)
-    try:
-        found = dict(util.startupEnvironment())
-    except Exception:  # not in Slicer, or in one without an application
-        pass
-    if found is None:
-        found = dict(os.environ)
-        if "SLICER_HOME" in found or any(name.startswith("APPLAUNCHER_") for name in found):
-            for name in LIBRARY_VARIABLES:
-                before = found.get(f"APPLAUNCHER_0_{name}")
-                found.pop(name, None)
-                if before:
-                    found[name] = before
-    for name in PYTHON_VARIABLES:
-        found.pop(name, None)
-    for name, value in os.environ.items():
-        if name in WANTED_VARIABLES or name.startswith("GGPFN_"):
-            found[name] = value
-    return found
-
-
-def _thread(work):
-    thread = threading.Thread(target=work, name="ggpfn-child", daemon=True)
-    thread.start()
-    return thread
-
-
-def _grid(image):
-    return {
-        "size": image.size,
-        "spacing": image.spacing.tolist(),
-        "origin": image.origin.tolist(),
-        "direction": image.direction.tolist(),
-        "frame": image.frame,
-    }
-
-
 def _options(options):
     """The request's part for Options; which results are wanted is said elsewhere."""
     given = dataclasses.asdict(options)
     for wanted in ("probability", "view_probabilities", "uncertainty"):
         del given[wanted]
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _place(place):
-    return {"offset": place[0]}
 
 
 def _floats(array, what):

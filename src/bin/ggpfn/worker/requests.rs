@@ -246,7 +246,8 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
     let start = Instant::now();
     let shared = Shared::open(asked.file, asked.remove)?;
     let model = task.worker.models.get(asked.model)?;
-    let (size, results) = (asked.image.grid.size, &asked.results);
+    let geometry = asked.image.grid.geometry()?;
+    let (size, results) = (geometry.size, &asked.results);
     for (name, array, dtype) in [
         ("mask", &results.mask, Dtype::UInt8),
         ("probability", &results.probability, Dtype::Float32),
@@ -261,7 +262,7 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         let fault = format!("the {missing} view's probability is wanted, but that view is not computed");
         return Err(Error::argument("views", fault).into());
     }
-    inference::refuse_impossible(&model, &asked.image.grid.geometry()?, &options)?;
+    inference::refuse_impossible(&model, &geometry, &options)?;
     let volume = shared.volume(&asked.image)?;
     let monitor = Monitor::new(task.cancel.clone(), |progress: &Progress| {
         let view = View::ALL.into_iter().find(|view| progress.phase.starts_with(view.name()));
@@ -306,7 +307,7 @@ struct Threshold {
 
 fn threshold(asked: Threshold) -> Outcome {
     let shared = Shared::open(asked.file, asked.remove)?;
-    let size = asked.image.grid.size;
+    let size = asked.image.grid.geometry()?.size;
     shared.check("mask", &asked.mask, size, Dtype::UInt8)?;
     let volume = shared.volume(&asked.image)?;
     let probability = shared.floats("probability", &asked.probability, size)?;

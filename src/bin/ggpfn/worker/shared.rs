@@ -79,7 +79,9 @@ impl Frame {
 impl Grid {
     /// The grid in LPS.
     pub fn geometry(&self) -> Result<Geometry> {
-        check_size(self.size)?;
+        if let Some(side) = self.size.iter().find(|n| !(1..=LONGEST).contains(*n)) {
+            return Err(Error::argument("size", format!("{side}; numbers from 1 to {LONGEST} were expected")));
+        }
         let columns = [0, 1, 2].map(|axis| self.frame.turned([0, 1, 2].map(|row: usize| self.direction[row][axis])));
         let geometry = Geometry {
             size: self.size,
@@ -100,18 +102,14 @@ pub struct Image {
     pub voxels: Array,
 }
 
-/// Refuses a size that is empty or no CT's, or that memory could never hold.
-pub fn check_size(size: [usize; 3]) -> Result<()> {
-    if let Some(side) = size.iter().find(|n| !(1..=LONGEST).contains(*n)) {
-        return Err(Error::argument("size", format!("{side}; numbers from 1 to {LONGEST} were expected")));
-    }
-    let bytes = 4 * size.iter().map(|n| *n as u64).product::<u64>();
-    match runtime::total_memory() {
-        Some(total) if bytes > total => {
-            let need = format!("{:.1} GB would be needed to hold the image", bytes as f64 / 1e9);
-            Err(Error::Memory(format!("{need}, and this machine has {:.1} GB", total as f64 / 1e9)))
-        }
-        _ => Ok(()),
+/// Refuses a size that is empty, or that memory could never hold.
+fn check_size(size: [usize; 3]) -> Result<()> {
+    let bytes = size.iter().try_fold(4_u64, |bytes, side| bytes.checked_mul(*side as u64));
+    let most = runtime::total_memory().unwrap_or(u64::MAX).min(i64::MAX as u64 / 8);
+    match bytes {
+        Some(0) => Err(Error::argument("size", format!("{size:?}; numbers from 1 were expected"))),
+        Some(bytes) if bytes <= most => Ok(()),
+        _ => Err(Error::Memory(format!("an array of {size:?} is more than this machine could hold"))),
     }
 }
 
