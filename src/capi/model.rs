@@ -136,29 +136,12 @@ pub unsafe extern "C" fn ggpfn_model_new(
         // SAFETY: the caller's promises.
         unsafe {
             let config = match text::take_optional(configuration, "configuration")? {
-                Some(json) => configured(json)?,
+                Some(json) => ModelConfig::from_entries(json).map_err(|text| Fault::argument("configuration", text))?,
                 None => ModelConfig::default(),
             };
             handle::give(Model::new_untrained(config, seed)?, model)
         }
     })
-}
-
-/// The paper's configuration with some entries replaced.
-fn configured(json: &str) -> Outcome<ModelConfig> {
-    let fault = |text: String| Fault::argument("configuration", text);
-    let given: serde_json::Value = serde_json::from_str(json).map_err(|e| fault(format!("not valid JSON: {e}")))?;
-    let serde_json::Value::Object(given) = given else {
-        return Err(fault("a JSON object was expected".into()));
-    };
-    let mut all = serde_json::to_value(ModelConfig::default()).map_err(|e| Fault::Internal(e.to_string()))?;
-    for (name, value) in given {
-        match all.get_mut(&name) {
-            Some(entry) => *entry = value,
-            None => return Err(fault(format!("\"{name}\" is no entry of a model's configuration"))),
-        }
-    }
-    serde_json::from_value(all).map_err(|e| fault(e.to_string()))
 }
 
 /// Writes a model file; it appears whole or not at all. `weights`: GGPFN_WEIGHTS_FLOAT32, _FLOAT16 or _BFLOAT16.

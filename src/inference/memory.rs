@@ -119,7 +119,7 @@ fn feature_maps(config: &ModelConfig, view: View, plan: &Plan, rows: usize, colu
 ///
 /// # Errors
 /// [`Error::Memory`] with what would be needed and what there is.
-pub(crate) fn refuse_impossible(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<()> {
+pub fn refuse_impossible(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<()> {
     let Some(total) = runtime::total_memory() else { return Ok(()) };
     let needed = estimate_memory(model, geometry, options)?.host;
     if needed > total {

@@ -17,8 +17,7 @@ pub(crate) mod threads;
 mod view;
 
 pub use compute::{Compute, DeviceChoice, PrecisionChoice};
-pub(crate) use memory::refuse_impossible;
-pub use memory::{estimate_memory, MemoryEstimate};
+pub use memory::{estimate_memory, refuse_impossible, MemoryEstimate};
 pub use monitor::{Cancel, Monitor, Progress};
 pub use patches::PatchGrid;
 pub use segment::{fuse, mask_of, segment, threshold_probability, Phase, Region, SegmentOptions, Segmentation};

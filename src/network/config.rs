@@ -74,6 +74,25 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
+    /// The paper's configuration with some entries replaced: `json` is an object with entries of a model file's header.
+    ///
+    /// # Errors
+    /// A sentence for text that is no JSON object, unknown entries and wrong types.
+    pub fn from_entries(json: &str) -> Result<Self, String> {
+        let given: serde_json::Value = serde_json::from_str(json).map_err(|e| format!("not valid JSON: {e}"))?;
+        let serde_json::Value::Object(given) = given else {
+            return Err("a JSON object was expected".into());
+        };
+        let mut all = serde_json::to_value(Self::default()).map_err(|e| e.to_string())?;
+        for (name, value) in given {
+            match all.get_mut(&name) {
+                Some(entry) => *entry = value,
+                None => return Err(format!("\"{name}\" is no entry of a model's configuration")),
+            }
+        }
+        serde_json::from_value(all).map_err(|e| e.to_string())
+    }
+
     /// Refuses a configuration that no network can be built from; the text says which entry, what it holds and what was
     /// expected.
     pub fn check(&self) -> Result<(), String> {

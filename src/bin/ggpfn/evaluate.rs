@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         if terminal::cancel().is_cancelled() {
             return Err(Error::Cancelled);
         }
-        match evaluate(case, arguments.label) {
+        match compare_files(&case.prediction, &case.truth, arguments.label) {
             Ok(comparison) => {
                 if done.is_empty() {
                     table.print_head();
@@ -114,21 +114,22 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-fn evaluate(case: &Case, label: Option<u16>) -> Result<Comparison> {
+/// Compares two files; with `label`, that value of the truth alone.
+pub fn compare_files(prediction: &Path, truth: &Path, label: Option<u16>) -> Result<Comparison> {
     // One after the other: a scan's voxels as they are read take four times the memory of the mask that stays.
-    let (prediction, geometry) = read_mask(&case.prediction, None)?;
-    let (truth, truth_geometry) = read_mask(&case.truth, label)?;
+    let (found, geometry) = read_mask(prediction, None)?;
+    let (expected, truth_geometry) = read_mask(truth, label)?;
     if !same_grid(&in_lps(&geometry), &in_lps(&truth_geometry)) {
         let fault = format!(
             "its grid is {}; that of {} is {}; resample one to the other, labels by the nearest voxel",
             describe(&geometry),
-            case.truth.display(),
+            truth.display(),
             describe(&truth_geometry)
         );
-        return Err(Error::image(&case.prediction, fault));
+        return Err(Error::image(prediction, fault));
     }
-    let (prediction, truth) = (lps_view(prediction.view(), &geometry), lps_view(truth.view(), &truth_geometry));
-    compare(prediction, truth, lps_spacing(&truth_geometry))
+    let (found, expected) = (lps_view(found.view(), &geometry), lps_view(expected.view(), &truth_geometry));
+    compare(found, expected, lps_spacing(&truth_geometry))
 }
 
 /// How far a number of a mask may be from a whole one: files that store masks as scaled integers or floats round.

@@ -10,9 +10,11 @@ mod info;
 mod new_model;
 mod picture;
 mod segment;
+mod slicer;
 mod synth;
 mod terminal;
 mod train;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -61,14 +63,27 @@ enum Command {
     Info(info::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
+    // For programs, not for people.
+    #[command(hide = true)]
+    Worker(worker::Arguments),
 }
 
 fn main() -> ExitCode {
     ggpfn::runtime::keep_freed_memory();
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(call) = slicer::asked_for(&words) {
+        // What speaks up on stderr is an error to Slicer.
+        terminal::start(false, true);
+        return code(slicer::run(call));
+    }
+    let arguments = Arguments::parse_from(words);
+    if let Command::Worker(arguments) = arguments.command {
+        terminal::start(false, true);
+        return code(worker::run(arguments));
+    }
     end_quietly_with_the_reader();
-    let arguments = Arguments::parse();
     terminal::start(arguments.verbose, arguments.quiet);
-    let result = match arguments.command {
+    code(match arguments.command {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
@@ -80,7 +95,12 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
-    };
+        Command::Worker(arguments) => worker::run(arguments),
+    })
+}
+
+/// Prints what went wrong; the exit code.
+fn code(result: ggpfn::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

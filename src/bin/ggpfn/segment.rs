@@ -1,6 +1,6 @@
 //! `ggpfn segment`: scans to masks.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -329,23 +329,29 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         }
     }
     for job in &jobs {
-        let mut written: BTreeMap<PathBuf, &str> = BTreeMap::new();
-        for path in job.images().chain(&job.report) {
-            let same_as_input = |input: &PathBuf| match (input.canonicalize(), path.canonicalize()) {
-                (Ok(a), Ok(b)) => a == b,
-                _ => false,
-            };
-            if inputs.iter().any(same_as_input) {
-                let fault = format!("{} is also an input and would be overwritten", path.display());
-                return Err(Error::Argument { name: "OUTPUT", fault });
-            }
-            if written.insert(path.clone(), "").is_some() {
-                let fault = format!("{} is named for two different results", path.display());
-                return Err(Error::Argument { name: "OUTPUT", fault });
-            }
-        }
+        check_outputs(inputs, job.images().chain(&job.report))?;
     }
     Ok(jobs)
+}
+
+/// Refuses results that would overwrite an input or each other.
+pub fn check_outputs<'a>(inputs: &[PathBuf], outputs: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
+    let mut written: BTreeSet<&Path> = BTreeSet::new();
+    for path in outputs {
+        let same_as_input = |input: &PathBuf| match (input.canonicalize(), path.canonicalize()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => false,
+        };
+        if inputs.iter().any(same_as_input) {
+            let fault = format!("{} is also an input and would be overwritten", path.display());
+            return Err(Error::Argument { name: "OUTPUT", fault });
+        }
+        if !written.insert(path) {
+            let fault = format!("{} is named for two different results", path.display());
+            return Err(Error::Argument { name: "OUTPUT", fault });
+        }
+    }
+    Ok(())
 }
 
 /// `folder/NAME_suffix.extension` for an input called NAME.

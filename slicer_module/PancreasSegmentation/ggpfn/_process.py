@@ -1,0 +1,319 @@
+"""The program ggpfn: where it is, and one of it under way as a worker.
+
+Lines go out on any thread; a thread of its own hears the answers and hands them to whoever waits.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+
+from . import _library
+from .errors import ChildDied, Error, LibraryMissing, WrongLibrary, from_status
+from .monitor import Monitor, Progress
+
+NAME = "ggpfn.exe" if sys.platform == "win32" else "ggpfn"
+PROTOCOL = 1
+
+# Seconds between two looks for Ctrl-C; Windows does not wake a waiting thread for it.
+TICK = 0.1
+# Seconds that a child gets to say its first word; virus scanners may read hundreds of MB first.
+START = 120
+# Seconds that a child gets to end by itself.
+PATIENCE = 15
+
+# What Slicer's launcher sets for Slicer's own libraries and its own Python, and no other program should see.
+LIBRARY_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE")
+# What a program may set while it runs, and wants a child to see.
+WANTED_VARIABLES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+
+
+class Process:
+    """A child under way: lines go out on any thread, and a thread of its own hands the answers to who waits."""
+
+    def __init__(self, program):
+        """Raises WrongLibrary, which names the program and says why, if it does not start."""
+        hidden = {"creationflags": 0x08000000} if sys.platform == "win32" else {"start_new_session": True}
+        try:
+            self._popen = subprocess.Popen(
+                [program, "worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment(),
+                **hidden,
+            )
+        except OSError as error:
+            raise WrongLibrary(f"{program} could not be started: {error}.") from error
+        self.program = program
+        self.died = None  # a sentence, once it has
+        self._numbers = itertools.count(1)
+        self._lock = threading.RLock()
+        self._waiting = {}
+        self._forgotten = collections.deque()
+        self._complaints = collections.deque(maxlen=20)
+        self._hello = queue.SimpleQueue()
+        self._complaining = _thread(self._hear_complaints)
+        _thread(self._hear)
+        self._greet()
+
+    @property
+    def pid(self):
+        return self._popen.pid
+
+    def _greet(self):
+        try:
+            hello = self._hello.get(timeout=START)
+        except queue.Empty:
+            hello = None
+            self._popen.kill()
+        if hello is None:
+            said = f": {self._complaints[-1]}" if self._complaints else ""
+            raise WrongLibrary(f"{self.program} did not start as a worker{said}. Install ggpfn anew.")
+        if hello.get("protocol") != PROTOCOL:
+            self.close_soon()
+            raise WrongLibrary(
+                f"{self.program} is version {hello.get('version')} and speaks another protocol than this package; install "
+                "the program and the package of the same version."
+            )
+
+    def ask(self, do, fields, monitor=None, sent=None):
+        """Asks for something and waits for the result. Raises what the answer says, or ChildDied.
+
+        monitor: Monitor, or None. sent: called when the child has begun.
+        """
+        if monitor is None:
+            monitor = Monitor()
+        elif not isinstance(monitor, Monitor):
+            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
+        self.send_forgotten()
+        call = _Call(self, next(self._numbers))
+        with monitor.watch(call.cancel) as watch:
+            call.note = watch.note
+            try:
+                call.send({"id": call.number, "do": do, **fields})
+                return call.wait(watch.tell, sent)
+            except BaseException as error:
+                if not isinstance(error, Error):
+                    # Ctrl-C: the work has to stop first, unless there is a second one.
+                    watch.stop()
+                    call.wait_for_end()
+                raise
+
+    def send(self, message, call=None):
+        line = json.dumps(message).encode("utf-8") + b"\n"
+        with self._lock:
+            if call is not None:
+                if self.died is not None:
+                    raise ChildDied(self.died)
+                self._waiting[call.number] = call
+            try:
+                self._popen.stdin.write(line)
+                self._popen.stdin.flush()
+            except (OSError, ValueError):
+                # It is dying; the thread that hears it will tell whoever waits.
+                pass
+
+    def forget(self, model):
+        """Notes that nobody needs a model any more. May be called while garbage is collected, so it does nothing else."""
+        self._forgotten.append(model)
+
+    def send_forgotten(self):
+        while self._forgotten:
+            try:
+                model = self._forgotten.popleft()
+            except IndexError:
+                return
+            self.send({"id": next(self._numbers), "do": "free_model", "model": model})
+
+    def close_soon(self):
+        """Ends the child without waiting for it."""
+        try:
+            self._popen.stdin.close()
+        except (OSError, ValueError):
+            pass
+
+    def close(self):
+        self.close_soon()
+        try:
+            self._popen.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+    def _hear(self):
+        """On a thread of its own, as long as the child lives."""
+        for line in self._popen.stdout:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                self._complaints.append(line.decode("utf-8", "replace").strip())
+                continue
+            if "hello" in message:
+                self._hello.put(message["hello"])
+                continue
+            with self._lock:
+                call = self._waiting.get(message.get("id"))
+                if call is not None and "progress" not in message:
+                    del self._waiting[call.number]
+            if call is not None:
+                call.hear(message)
+        status = self._popen.wait()
+        self._popen.stdout.close()
+        self._complaining.join(1)
+        self._hello.put(None)
+        with self._lock:
+            self.died = f"The program ggpfn ended before it had answered: {self._why(status)}. The next call starts it anew."
+            waiting, self._waiting = list(self._waiting.values()), {}
+        for call in waiting:
+            call.hear({})
+
+    def _hear_complaints(self):
+        for line in self._popen.stderr:
+            self._complaints.append(line.decode("utf-8", "replace").strip())
+        self._popen.stderr.close()
+
+    def _why(self, status):
+        if self._complaints:
+            return self._complaints[-1]
+        if status >= 0:
+            return f"its exit code was {status}"
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:
+            name = f"signal {-status}"
+        if name == "SIGKILL":
+            return "it was killed, as the system does when memory runs out"
+        return f"it was stopped by {name}"
+
+
+class _Call:
+    """A request under way."""
+
+    def __init__(self, process, number):
+        self.process = process
+        self.number = number
+        self.note = lambda progress: None
+        self._lock = threading.Lock()
+        self._sent = self._cancelled = False
+        self._answers = queue.SimpleQueue()
+        self._ended = False
+
+    def send(self, message):
+        self.process.send(message, self)
+        with self._lock:
+            self._sent = True
+            cancelled = self._cancelled
+        if cancelled:
+            self._send_cancel()
+
+    def cancel(self):
+        with self._lock:
+            self._cancelled = True
+            sent = self._sent
+        if sent:
+            self._send_cancel()
+
+    def _send_cancel(self):
+        self.process.send({"id": self.number, "do": "cancel"})
+
+    def hear(self, message):
+        """Takes a line; one without anything means that the child has died."""
+        if "progress" in message:
+            message = Progress(**message["progress"])
+            self.note(message)
+        self._answers.put(message)
+
+    def wait(self, tell, sent=None):
+        while True:
+            try:
+                answer = self._answers.get(timeout=TICK)
+            except queue.Empty:
+                continue
+            if isinstance(answer, Progress):
+                if sent is not None:
+                    sent()
+                    sent = None
+                tell(answer)
+                continue
+            self._ended = True
+            if "result" in answer:
+                return answer["result"]
+            if "error" in answer:
+                raise from_status(answer["error"]["status"], answer["error"]["message"])
+            raise ChildDied(self.process.died)
+
+    def wait_for_end(self):
+        if self._sent and not self._ended:
+            try:
+                self.wait(lambda progress: None)
+            except Error:
+                pass
+
+
+def find(program=None, library=None):
+    """The file of the program ggpfn: as given, else what GGPFN_PROGRAM names, else beside the library, in the
+    extension's and this package's folders bin, and on the system's PATH. Raises LibraryMissing."""
+    chosen = os.fspath(program) if program is not None else os.environ.get("GGPFN_PROGRAM")
+    if chosen:
+        # Who names a program gets that one or an error, not another one from somewhere else.
+        chosen = os.path.abspath(os.path.expanduser(chosen))
+        places = [os.path.join(chosen, NAME)] if os.path.isdir(chosen) else [chosen]
+    else:
+        folders = []
+        for place in _library.places(library):
+            if os.path.isfile(place):
+                folder = os.path.dirname(os.path.abspath(place))
+                folders += [os.path.join(folder, "..", "bin"), folder]
+        for start in _library._extension_folders():
+            folders += [os.path.join(start, up, "bin") for up in ("", "..", "../..", "../../..")]
+        folders.append(os.path.join(_library.PACKAGE, "bin"))
+        folders += [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+        places = [os.path.normpath(os.path.join(folder, NAME)) for folder in folders]
+    places = list(dict.fromkeys(places))
+    for place in places:
+        if os.path.isfile(place) and os.access(place, os.X_OK):
+            return place
+    raise LibraryMissing(
+        f"The program ggpfn was not found. Looked at: {'; '.join(places)}. Set the environment variable GGPFN_PROGRAM to "
+        f"the file {NAME}, or put it in {os.path.join(_library.PACKAGE, 'bin')}.",
+        places,
+    )
+
+
+def environment():
+    """The environment for a child: as it was before Slicer's launcher put Slicer's libraries and Python into it."""
+    found = None
+    util = getattr(sys.modules.get("slicer"), "util", None)
+    try:
+        found = dict(util.startupEnvironment())
+    except Exception:  # not in Slicer, or in one without an application
+        pass
+    if found is None:
+        found = dict(os.environ)
+        if "SLICER_HOME" in found or any(name.startswith("APPLAUNCHER_") for name in found):
+            for name in LIBRARY_VARIABLES:
+                before = found.get(f"APPLAUNCHER_0_{name}")
+                found.pop(name, None)
+                if before:
+                    found[name] = before
+    for name in PYTHON_VARIABLES:
+        found.pop(name, None)
+    for name, value in os.environ.items():
+        if name in WANTED_VARIABLES or name.startswith("GGPFN_"):
+            found[name] = value
+    return found
+
+
+def _thread(work):
+    thread = threading.Thread(target=work, name="ggpfn-child", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,413 @@
+"""The engine that works in a child process, the program `ggpfn worker`.
+
+For a process that already holds a libtorch of its own, and must not load another one. Requests and answers are lines of
+JSON (see `ggpfn worker --help`). Arrays go through a file in memory that both processes have open, in /dev/shm where
+that exists; it loses its name as soon as the child has opened it, so that nothing stays behind however this process
+ends.
+
+A child that dies takes nothing along: the call under way raises ChildDied, the next one starts another child, and
+models are loaded into it again when they are used.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+
+import numpy as np
+
+from . import image as images
+from ._process import Process, find
+from ._shared import Shared, grid, place_of
+from .engine import Options, checked_threshold, checked_views, checked_weights
+from .errors import Error, WrongLibrary
+from .image import Case
+from .model import Model, checked_path, checked_text
+from .results import Comparison, Measurements, Memory, ModelInfo, Runtime, Segmentation, TrainingResult
+
+ROLES = ("train", "validate")
+
+
+class Child:
+    """An engine on a child process. All methods may be called on any thread, several at the same time."""
+
+    kind = "child process"
+
+    def __init__(self, program=None, library=None, reason="It was asked for."):
+        """program: the file of the program ggpfn; None: it is searched, beside `library` too, the file libggpfn or its
+        folder. Raises LibraryMissing or WrongLibrary."""
+        self.reason = reason
+        self.library = None
+        self.program = find(program, library)
+        self._lock = threading.Lock()
+        self._process = None
+        self._closed = False
+        found = self.runtime()
+        if found.wrong_libtorch:
+            self.close()
+            raise WrongLibrary(f"{self.program} cannot be used: {found.problems}")
+
+    def close(self):
+        """Ends the child; work that is under way is cancelled. Twice is no fault."""
+        with self._lock:
+            self._closed = True
+            process, self._process = self._process, None
+        if process is not None:
+            process.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _running(self):
+        """The child, started if there is none."""
+        with self._lock:
+            if self._closed:
+                raise Error("The engine was closed; open another one with open_engine.")
+            if self._process is None or self._process.died is not None:
+                self._process = process = Process(self.program)
+                weakref.finalize(self, process.close_soon)
+            return self._process
+
+    def runtime(self, gpus=False):
+        """Runtime. gpus: whether to look for GPUs, which loads CUDA (seconds, hundreds of MB) if there is a driver."""
+        found = self._running().ask("runtime", {"gpus": bool(gpus)})
+        found["gpu_names"] = tuple(found["gpu_names"])
+        return Runtime(library=None, program=self.program, **found)
+
+    def load_model(self, path=None):
+        """The Model of a file (a path), or of a model file's bytes; None: the one that is part of the program."""
+        if path is None:
+            source = {}
+        elif isinstance(path, (bytes, bytearray, memoryview)):
+            source = {"bytes": bytes(path)}
+        else:
+            # The child may work in another folder.
+            source = {"path": os.path.abspath(checked_path(path).decode("utf-8"))}
+        return self._model("load_model", source)
+
+    def new_model(self, configuration=None, seed=0):
+        """An untrained Model, its weights drawn from seed.
+
+        configuration: dict or JSON text with the entries of a model file's header; what it leaves out is the paper's.
+        """
+        if configuration is None:
+            configuration = {}
+        text = configuration if isinstance(configuration, str) else json.dumps(configuration)
+        checked_text(text, "configuration")
+        return self._model("new_model", {"configuration": text, "seed": seed})
+
+    def _model(self, do, source):
+        backing = ChildModel(self, do, source)
+        backing.number(self._running())
+        return Model(self, backing)
+
+    def _backing(self, model):
+        """What stands behind a model; None for None, the shipped one."""
+        if model is None:
+            return None
+        backing = model.backing if isinstance(model, Model) else None
+        if not isinstance(backing, ChildModel) or backing.engine is not self:
+            raise Error("The model is not one of this engine's; load it with the engine's load_model.")
+        return backing
+
+    def _views(self, options, model):
+        """The names of the views that will be computed."""
+        if options.views:
+            return options.views
+        if model is None:
+            model = self.load_model()
+        return model.info.views
+
+    def estimate_memory(self, image, model=None, **options):
+        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
+        options = Options.checked(**options)
+        backing, process = self._backing(model), self._running()
+        request = {"grid": grid(images.check(image)), "options": _options(options), "results": {}}
+        place = {"offset": 0}
+        if options.view_probabilities:
+            request["results"]["views"] = {view: place for view in self._views(options, model)}
+        for wanted in ("probability", "uncertainty"):
+            if getattr(options, wanted):
+                request["results"][wanted] = place
+        if backing is not None:
+            request["model"] = backing.number(process)
+        found = process.ask("estimate_memory", request)
+        return Memory(found["host_bytes"], found["device_bytes"], found["host_free"])
+
+    def segment(
+        self,
+        image,
+        model=None,
+        *,
+        views=None,
+        view_weights=None,
+        threshold=None,
+        largest_component=False,
+        region=None,
+        device="auto",
+        precision="auto",
+        threads=0,
+        block=0,
+        patch=None,
+        overlap=0,
+        probability=False,
+        view_probabilities=False,
+        uncertainty=False,
+        monitor=None,
+        **unknown,
+    ):
+        """Segments the pancreas in an Image; a Segmentation on its grid. The options are those of InProcess.segment."""
+        options = Options.checked(
+            views=views,
+            view_weights=view_weights,
+            threshold=threshold,
+            largest_component=largest_component,
+            region=region,
+            device=device,
+            precision=precision,
+            threads=threads,
+            block=block,
+            patch=patch,
+            overlap=overlap,
+            probability=probability,
+            view_probabilities=view_probabilities,
+            uncertainty=uncertainty,
+            **unknown,
+        )
+        backing, process = self._backing(model), self._running()
+        shape = images.check(image).array.shape
+        with Shared() as shared:
+            request = {"image": shared.image(image), "options": _options(options), "results": {}}
+            results = {"mask": shared.result(shape, np.uint8)}
+            for wanted in ("probability", "uncertainty"):
+                if getattr(options, wanted):
+                    results[wanted] = shared.result(shape, np.float32)
+            of_views = {}
+            if options.view_probabilities:
+                of_views = {view: shared.result(shape, np.float32) for view in self._views(options, model)}
+                request["results"]["views"] = {view: place_of(place) for view, place in of_views.items()}
+            request["results"].update({name: place_of(place) for name, place in results.items()})
+            if backing is not None:
+                request["model"] = backing.number(process)
+            found = process.ask("segment", {**request, **shared.write()}, monitor)
+            arrays = {name: shared.read(place) for name, place in results.items()}
+            of_views = {view: shared.read(place) for view, place in of_views.items()}
+        return Segmentation(
+            mask=arrays["mask"],
+            measurements=_measurements(found["measurements"]),
+            probability=arrays.get("probability"),
+            view_probabilities=of_views if options.view_probabilities else None,
+            uncertainty=arrays.get("uncertainty"),
+        )
+
+    def threshold(self, image, probability, threshold, largest_component=False):
+        """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.
+
+        For a threshold that is being tried: no network runs.
+        """
+        shape = images.check(image).array.shape
+        probability = _floats(probability, "probability")
+        if probability.shape != shape:
+            raise Error(f"The probability has the shape {probability.shape}, and the image {shape}.")
+        threshold = checked_threshold("threshold", threshold)
+        process = self._running()
+        with Shared() as shared:
+            mask = shared.result(shape, np.uint8)
+            request = {
+                "image": shared.image(image),
+                "probability": shared.array(probability),
+                "mask": place_of(mask),
+                "threshold": threshold,
+                "largest_component": bool(largest_component),
+            }
+            found = process.ask("threshold", {**request, **shared.write()})
+            return shared.read(mask), _measurements(found["measurements"])
+
+    def fuse(self, views, weights=None, threshold=0.5):
+        """Fuses probabilities of views: (probability float32, mask uint8), of their shape.
+
+        views: dict of arrays by view, all of one shape. weights: dict by view, scaled to add up to 1; None: equal.
+        """
+        computed = checked_views("views", views)
+        arrays = {view: _floats(views[view], f"{view} view") for view in computed}
+        shapes = {array.shape for array in arrays.values()}
+        if len(shapes) > 1:
+            raise Error(f"The views have different shapes: {', '.join(map(str, sorted(shapes)))}.")
+        (shape,) = shapes
+        request = {"threshold": checked_threshold("threshold", threshold)}
+        if weights is not None:
+            request["weights"] = checked_weights("weights", weights)
+        process = self._running()
+        with Shared() as shared:
+            probability, mask = shared.result(shape, np.float32), shared.result(shape, np.uint8)
+            # How the voxels lie does not matter here.
+            request["size"] = [int(np.prod(shape)), 1, 1]
+            request["views"] = {view: shared.array(array) for view, array in arrays.items()}
+            request.update(probability=place_of(probability), mask=place_of(mask))
+            process.ask("fuse", {**request, **shared.write()})
+            return shared.read(probability), shared.read(mask)
+
+    def evaluate(self, prediction, truth):
+        """Comparison of two masks, Images on one grid (corners within 0.01 mm); what is not 0 is inside."""
+        images.check(prediction, "prediction")
+        images.check(truth, "truth")
+        process = self._running()
+        with Shared() as shared:
+            request = {"prediction": shared.image(prediction), "truth": shared.image(truth)}
+            return Comparison(**process.ask("evaluate", {**request, **shared.write()}))
+
+    def train(
+        self,
+        cases,
+        *,
+        options="",
+        model=None,
+        all_stages=False,
+        folder=None,
+        resume=False,
+        device="auto",
+        minutes=0,
+        monitor=None,
+    ):
+        """Trains a network, or fine-tunes one; (Model, TrainingResult). The arguments are those of InProcess.train."""
+        if resume and folder is None:
+            raise Error("To resume a training its folder is needed.")
+        checked_text(options, "options")
+        Options.checked(device=device)
+        request = {
+            "options": options,
+            "all_stages": bool(all_stages),
+            "resume": bool(resume),
+            "device": device,
+            "minutes": float(minutes or 0),
+        }
+        if folder is not None:
+            request["folder"] = os.path.abspath(checked_path(folder).decode("utf-8"))
+        cases = list(cases)
+        for case in cases:
+            if not isinstance(case, Case):
+                raise Error(f"A case is a {type(case).__name__}; ggpfn.Case(name, image, mask) was expected.")
+            if case.role not in ROLES:
+                raise Error(f"The role of {case.name} is {case.role!r}; one of {', '.join(ROLES)} was expected.")
+            checked_text(case.name, "name of a case")
+            images.check(case.image)
+            images.check(case.mask, "mask")
+        backing, process = self._backing(model), self._running()
+        if backing is not None:
+            request["model"] = backing.number(process)
+        with Shared() as shared:
+            request["cases"] = [
+                {
+                    "name": case.name,
+                    "image": shared.image(case.image),
+                    "mask": shared.image(case.mask),
+                    "role": case.role,
+                }
+                for case in cases
+            ]
+            place = shared.write()
+            found = process.ask("train", {**request, **place}, monitor, sent=shared.close)
+        backing = ChildModel(self, "load_model", None)
+        backing.take(process, found)
+        # What a training has made is worth keeping, whatever becomes of the child.
+        backing.source = {"bytes": backing.to_bytes("float32")}
+        return Model(self, backing), TrainingResult(found["end"], found["cases"], found["dice"])
+
+
+class ChildModel:
+    """What stands behind a model in a child: where it comes from, and its number in the child that has it."""
+
+    def __init__(self, engine, do, source):
+        self.engine = engine
+        self.do = do
+        self.source = source
+        self._lock = threading.Lock()
+        self._process = None
+        self._found = None
+        self._free = None
+
+    def number(self, process):
+        """The model's number in a child, which loads it if it has not yet."""
+        with self._lock:
+            if self._process is not process:
+                if self.do == "load_model" and "bytes" in self.source:
+                    with Shared() as shared:
+                        data = np.frombuffer(self.source["bytes"], np.uint8)
+                        place = {"offset": shared.array(data)["offset"], "length": data.size} if data.size else {}
+                        found = process.ask(self.do, {**place, **shared.write()})
+                else:
+                    found = process.ask(self.do, self.source)
+                self._take(process, found)
+            return self._found["model"]
+
+    def take(self, process, found):
+        """Notes what a child said of a model that it has."""
+        with self._lock:
+            self._take(process, found)
+
+    def _take(self, process, found):
+        self._process, self._found = process, found
+        self._free = weakref.finalize(self, process.forget, found["model"])
+        # At the end of Python the child ends anyway.
+        self._free.atexit = False
+
+    def info(self):
+        found = dict(self._found["info"])
+        for name in ("views", "window", "spacing"):
+            found[name] = None if found[name] is None else tuple(found[name])
+        return ModelInfo(**found)
+
+    def configuration(self):
+        return copy.deepcopy(self._found["configuration"])
+
+    def save(self, path, weights):
+        path = os.path.abspath(checked_path(path).decode("utf-8"))
+        process = self.engine._running()
+        process.ask("save_model", {"model": self.number(process), "path": path, "weights": weights})
+
+    def to_bytes(self, weights):
+        folder = tempfile.mkdtemp(prefix="ggpfn-")
+        try:
+            path = os.path.join(folder, "model.safetensors")
+            self.save(path, weights)
+            with open(path, "rb") as file:
+                return file.read()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self):
+        if self._free is not None:
+            self._free()
+        if self._process is not None:
+            self._process.send_forgotten()
+
+
+def _options(options):
+    """The request's part for Options; which results are wanted is said elsewhere."""
+    given = dataclasses.asdict(options)
+    for wanted in ("probability", "view_probabilities", "uncertainty"):
+        del given[wanted]
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _floats(array, what):
+    """The array as dense float32, without a copy where it is that already."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub" or array.size == 0:
+        raise Error(f"The {what} is an array of {array.size} {array.dtype}; float32 numbers were expected.")
+    return np.require(array, np.float32, ["C", "A"])
+
+
+def _measurements(found):
+    """Measurements of an answer."""
+    triples = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
+    return Measurements(**{**found, **triples})
