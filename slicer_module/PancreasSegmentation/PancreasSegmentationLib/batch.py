@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from .errors import InputError, sentence
 from .kept import Kept
 from .measurements import show_table, write_csv
-from .parameters import BATCH_VOLUMES, VIEWS, BatchSource, Region, engine_options, model_path, node_list
+from .parameters import VIEWS, BatchSource, Region, batch_volumes, engine_options, model_path
 from .scene_input import IMAGE_ENDINGS, read_volume, region_of, scan_of
 from .scene_output import save_undo_state, show_mask
 from .segmenting import segment
@@ -144,7 +144,7 @@ class BatchTask(Task):
     def _items(self):
         parameters = self.parameters
         if parameters.batchSource is BatchSource.VOLUMES:
-            items = [VolumeItem(volume) for volume in node_list(parameters, BATCH_VOLUMES) if volume is not None]
+            items = [VolumeItem(volume) for volume in batch_volumes(parameters)]
             if not items:
                 raise InputError(_("Tick at least one volume."))
             return items

@@ -72,10 +72,12 @@ def dice(first, second):
 
 
 def _box(arrays, level):
-    """First voxel and end, (i, j, k) each, of the box of all voxels that reach a level in any array; one voxel if none
-    does."""
+    """First voxel and end, (i, j, k) each, of the box of all voxels that reach a level in any array.
+
+    At least three voxels along each axis, if there are as many: a surface cannot be made of a sheet.
+    """
     shape = arrays[0].shape
-    first, end = [0, 0, 0], [1, 1, 1]
+    first, end = [0, 0, 0], [0, 0, 0]
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
         inside = np.zeros(shape[axis], bool)
@@ -85,4 +87,6 @@ def _box(arrays, level):
         if len(where):
             # Indices are [k, j, i] in arrays, and (i, j, k) everywhere else.
             first[2 - axis], end[2 - axis] = int(where[0]), int(where[-1]) + 1
+        first[2 - axis] = max(0, min(first[2 - axis], shape[axis] - 3))
+        end[2 - axis] = min(shape[axis], max(end[2 - axis], first[2 - axis] + 3))
     return tuple(first), tuple(end)

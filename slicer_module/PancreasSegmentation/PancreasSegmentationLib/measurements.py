@@ -6,7 +6,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from .scene_output import belong_to
+from .scene_output import lie_beside
 
 NONE = "-"
 
@@ -75,19 +75,8 @@ def show_table(rows, header, name, node=None, beside=None):
     node.SetAndObserveTable(table)
     node.SetUseColumnTitleAsColumnHeader(True)
     if beside is not None:
-        belong_to_folder(node, beside)
+        lie_beside(node, beside)
     return node
-
-
-def belong_to_folder(node, beside):
-    """Puts a table beside a node; tables have no transform."""
-    if node.IsA("vtkMRMLTransformableNode"):
-        belong_to(node, beside)
-        return
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    item, own = hierarchy.GetItemByDataNode(beside), hierarchy.GetItemByDataNode(node)
-    if item and own:
-        hierarchy.SetItemParent(own, hierarchy.GetItemParent(item))
 
 
 def write_csv(path, rows, header):

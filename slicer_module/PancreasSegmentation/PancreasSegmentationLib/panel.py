@@ -37,7 +37,7 @@ class Panel:
         self._done = None
         self._inspection = None
         self._gui_tag = self._observation = None
-        self._inspected = self._shown = self._card = None
+        self._inspected = self._shown = self._card = self._volume = None
         self.timer = _timer(TICK, self.tick)
         self.settle = _timer(SETTLE, self.inspect, once=True)
         self.slide = _timer(SLIDE, self.try_threshold, once=True)
@@ -67,6 +67,9 @@ class Panel:
         parameters = self.parameters
         if parameters is None:
             return
+        if self._volume is not parameters.inputVolume:
+            self._volume = parameters.inputVolume
+            forget_results_of_others(parameters)
         self.ui.roiSelector.setEnabled(parameters.region is Region.ROI)
         own = parameters.modelSource is ModelSource.FILE
         for widget in (self.ui.modelFileEdit, self.ui.modelFileButton):
@@ -162,6 +165,7 @@ class Panel:
                 done(task)
             for section in self.sections:
                 section.ended(task)
+        self.changed()
 
     def cancel(self):
         """Stops the task; the panel is free at once."""
@@ -330,6 +334,19 @@ def memory_text(asked):
     if memory.host_free and memory.host_bytes > memory.host_free:
         text += " " + _("That is too little: choose a smaller region or fewer views.")
     return text
+
+
+def forget_results_of_others(parameters):
+    """Has the next run make new nodes if those that are chosen belong to another volume than the input now."""
+    volume, segmentation = parameters.inputVolume, parameters.outputSegmentation
+    if volume is None or segmentation is None:
+        return
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    if segmentation.GetNodeReference(role) not in (None, volume):
+        parameters.outputSegmentation = None
+        parameters.measurementsTable = None
+        parameters.probabilityVolume = None
+        parameters.uncertaintyVolume = None
 
 
 def _size(count):

@@ -11,14 +11,7 @@ from . import presentation
 from .batch import BatchTask
 from .comparison import ComparisonTask
 from .measurements import comparison_rows
-from .parameters import (
-    BATCH_VOLUMES,
-    TRAINING_SEGMENTATIONS,
-    TRAINING_VOLUMES,
-    BatchSource,
-    node_list,
-    set_node_list,
-)
+from .parameters import BatchSource, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
 from .training import TrainingTask
 
 
@@ -46,7 +39,7 @@ class BatchSection:
     def list_volumes(self):
         """Lists the volumes of the scene, and ticks those of the parameter node."""
         parameters = self.panel.parameters
-        ticked = [node.GetID() for node in node_list(parameters, BATCH_VOLUMES) if node is not None]
+        ticked = [node.GetID() for node in batch_volumes(parameters)]
         volumes = [
             (node.GetID(), node.GetName())
             for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -76,7 +69,7 @@ class BatchSection:
             if item.checkState() == qt.Qt.Checked and node is not None:
                 nodes.append(node)
         self._listed = (self._listed[0], [node.GetID() for node in nodes])
-        set_node_list(self.panel.parameters, BATCH_VOLUMES, nodes)
+        set_batch_volumes(self.panel.parameters, nodes)
 
     def choose(self, name, title):
         path = choose_folder(title)
@@ -110,24 +103,8 @@ class TrainingSection:
         ui.trainingFileButton.clicked.connect(lambda *_args: self.choose())
 
     def changed(self, parameters):
-        fill_table(
-            self.ui.pairsView,
-            [
-                (volume.GetName() if volume else _("deleted"), mask.GetName() if mask else _("deleted"))
-                for volume, mask in self.pairs()
-            ],
-            (_("Volume"), _("Corrected")),
-        )
-
-    def pairs(self):
-        parameters = self.panel.parameters
-        return list(zip(node_list(parameters, TRAINING_VOLUMES), node_list(parameters, TRAINING_SEGMENTATIONS)))
-
-    def keep(self, pairs):
-        """Writes the pairs whose nodes are both there."""
-        pairs = [pair for pair in pairs if all(pair)]
-        set_node_list(self.panel.parameters, TRAINING_VOLUMES, [volume for volume, _mask in pairs])
-        set_node_list(self.panel.parameters, TRAINING_SEGMENTATIONS, [mask for _volume, mask in pairs])
+        rows = [(volume.GetName(), segmentation.GetName()) for volume, segmentation in training_pairs(parameters)]
+        fill_table(self.ui.pairsView, rows, (_("Volume"), _("Corrected")))
 
     def add(self):
         if self.panel.parameters is None:
@@ -136,16 +113,16 @@ class TrainingSection:
         if not all(pair):
             self.panel.complain(_("Choose a volume and its corrected segmentation first."))
             return
-        pairs = self.pairs()
+        pairs = training_pairs(self.panel.parameters)
         if pair not in pairs:
-            self.keep([*pairs, pair])
+            set_training_pairs(self.panel.parameters, [*pairs, pair])
 
     def remove(self):
         if self.panel.parameters is None:
             return
-        pairs, row = self.pairs(), self.ui.pairsView.currentRow()
+        pairs, row = training_pairs(self.panel.parameters), self.ui.pairsView.currentRow()
         if 0 <= row < len(pairs):
-            self.keep(pairs[:row] + pairs[row + 1 :])
+            set_training_pairs(self.panel.parameters, pairs[:row] + pairs[row + 1 :])
 
     def choose(self):
         path = choose_new_file(_("New model"), _("Models (*.safetensors)"))

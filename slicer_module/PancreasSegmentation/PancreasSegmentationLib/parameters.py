@@ -1,7 +1,7 @@
 """What the user can set. It lives in a parameter node of the scene, so that it is saved and loaded with the scene.
 
 Names of the fields are the `SlicerParameterName` properties in the .ui file. Lists of nodes are node references of the
-same parameter node (`node_list`, `set_node_list`), which the scene keeps right when it is loaded.
+same parameter node (`batch_volumes`, `training_pairs`), which the scene keeps right when it is loaded.
 """
 
 from enum import Enum
@@ -19,10 +19,10 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 VIEWS = ("axial", "sagittal", "coronal")
 
-# References of the parameter node to the volumes of a batch, and to the pairs of a training, which lie side by side.
+# References of the parameter node: the volumes of a batch; the pairs of a training, numbered, since the scene drops the
+# reference to a node that is deleted and closes the gap.
 BATCH_VOLUMES = "batchVolume"
-TRAINING_VOLUMES = "trainingVolume"
-TRAINING_SEGMENTATIONS = "trainingSegmentation"
+TRAINING_VOLUME, TRAINING_SEGMENTATION, TRAINING_COUNT = "trainingVolume", "trainingSegmentation", "trainingPairs"
 
 # Below this the threshold slider does not go, and so probabilities below need not be kept.
 SMALLEST_THRESHOLD = 0.01
@@ -143,19 +143,41 @@ class PancreasSegmentationParameterNode:
     comparisonTable: vtkMRMLTableNode
 
 
-def node_list(parameters, role):
-    """The nodes of a list, with None for those that are gone; `role` is one of the names above."""
+def batch_volumes(parameters):
+    """The volume nodes of a batch."""
     node = parameters.parameterNode
-    return [node.GetNthNodeReference(role, n) for n in range(node.GetNumberOfNodeReferences(role))]
+    count = node.GetNumberOfNodeReferences(BATCH_VOLUMES)
+    volumes = [node.GetNthNodeReference(BATCH_VOLUMES, number) for number in range(count)]
+    return [volume for volume in volumes if volume is not None]
 
 
-def set_node_list(parameters, role, nodes):
-    """Replaces a list of nodes."""
+def set_batch_volumes(parameters, volumes):
     node = parameters.parameterNode
     modified = node.StartModify()
-    node.RemoveNodeReferenceIDs(role)
-    for referenced in nodes:
-        node.AddNodeReferenceID(role, referenced.GetID())
+    node.RemoveNodeReferenceIDs(BATCH_VOLUMES)
+    for volume in volumes:
+        node.AddNodeReferenceID(BATCH_VOLUMES, volume.GetID())
+    node.EndModify(modified)
+
+
+def training_pairs(parameters):
+    """[(volume node, segmentation node)] to learn from; a pair that has lost one of its nodes is left out."""
+    node = parameters.parameterNode
+    pairs = [
+        (node.GetNodeReference(f"{TRAINING_VOLUME}{number}"), node.GetNodeReference(f"{TRAINING_SEGMENTATION}{number}"))
+        for number in range(int(node.GetParameter(TRAINING_COUNT) or 0))
+    ]
+    return [pair for pair in pairs if None not in pair]
+
+
+def set_training_pairs(parameters, pairs):
+    node = parameters.parameterNode
+    modified = node.StartModify()
+    for number in range(max(len(pairs), int(node.GetParameter(TRAINING_COUNT) or 0))):
+        volume, segmentation = pairs[number] if number < len(pairs) else (None, None)
+        node.SetNodeReferenceID(f"{TRAINING_VOLUME}{number}", volume and volume.GetID())
+        node.SetNodeReferenceID(f"{TRAINING_SEGMENTATION}{number}", segmentation and segmentation.GetID())
+    node.SetParameter(TRAINING_COUNT, str(len(pairs)))
     node.EndModify(modified)
 
 

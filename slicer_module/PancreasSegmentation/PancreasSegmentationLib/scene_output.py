@@ -105,9 +105,16 @@ def show_numbers(volume, array, name, node=None):
 def belong_to(node, volume):
     """Gives a node the volume's parent transform and its place in the subject hierarchy."""
     node.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    lie_beside(node, volume)
+
+
+def lie_beside(node, other):
+    """Puts a node into the folder, patient or study of the subject hierarchy that has another one."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    if hierarchy is None:
+    if hierarchy is None or not hierarchy.GetItemByDataNode(other):
         return
-    item, own = hierarchy.GetItemByDataNode(volume), hierarchy.GetItemByDataNode(node)
-    if item and own:
-        hierarchy.SetItemParent(own, hierarchy.GetItemParent(item))
+    parent, own = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(other)), hierarchy.GetItemByDataNode(node)
+    if own:
+        hierarchy.SetItemParent(own, parent)
+    else:
+        hierarchy.CreateItem(parent, node)

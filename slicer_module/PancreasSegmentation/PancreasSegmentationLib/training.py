@@ -15,7 +15,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from .errors import InputError
-from .parameters import TRAINING_SEGMENTATIONS, TRAINING_VOLUMES, ModelSource, model_path, node_list
+from .parameters import ModelSource, model_path, training_pairs
 from .scene_input import mask_of, scan_of
 from .scene_output import save_undo_state
 from .tasks import Task
@@ -29,6 +29,8 @@ class TrainingTask(Task):
     def __init__(self, engines, parameters):
         self.parameters = parameters
         pairs = training_pairs(parameters)
+        if not pairs:
+            raise InputError(_("Add at least one pair of a volume and its corrected segmentation."))
         if model_path(parameters) == "":
             raise InputError(_("Choose a model file, or the model that is shipped."))
         if parameters.validateLast and len(pairs) < 2:
@@ -128,20 +130,6 @@ class Curves:
             if slicer.mrmlScene.IsNodePresent(table):
                 table.GetTable().Modified()
                 table.Modified()
-
-
-def training_pairs(parameters):
-    """[(volume node, segmentation node)] that are still in the scene. Raises InputError if there is none."""
-    pairs = [
-        (volume, segmentation)
-        for volume, segmentation in zip(
-            node_list(parameters, TRAINING_VOLUMES), node_list(parameters, TRAINING_SEGMENTATIONS)
-        )
-        if volume is not None and segmentation is not None
-    ]
-    if not pairs:
-        raise InputError(_("Add at least one pair of a volume and its corrected segmentation."))
-    return pairs
 
 
 def case_of(volume, segmentation, validate):

@@ -43,6 +43,8 @@ def new_scene():
 
     scene = slicer.vtkMRMLScene()
     slicer.mrmlScene = scene
+    # The application registers it with the logic of markups, which needs more of the application than there is here.
+    scene.RegisterNodeClass(slicer.vtkMRMLMarkupsROIJsonStorageNode())
     modules = types.SimpleNamespace()
     for name, kind in (
         ("segmentations", slicer.vtkSlicerSegmentationsModuleLogic),
