@@ -1,0 +1,298 @@
+"""Many scans, one after the other: volumes of the scene, the volumes of a sequence, files in a folder.
+
+A scan that fails is a line in the table, and the next one follows. Only one scan of a folder is in memory at a time.
+"""
+
+import os
+
+import ggpfn
+import slicer
+from slicer.i18n import tr as _
+
+from .errors import InputError, sentence
+from .kept import Kept
+from .measurements import show_table, write_csv
+from .parameters import VIEWS, BatchSource, Region, batch_volumes, engine_options, model_path
+from .scene_input import IMAGE_ENDINGS, read_volume, region_of, scan_of
+from .scene_output import save_undo_state, show_mask
+from .segmenting import segment
+from .tasks import State, Task
+
+HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Parts", "Seconds", "Remark")
+
+
+class VolumeItem:
+    """A volume of the scene."""
+
+    def __init__(self, volume):
+        self.volume = volume
+        self.name = volume.GetName()
+
+    def load(self):
+        """The volume node, on the main thread."""
+        if not slicer.mrmlScene.IsNodePresent(self.volume):
+            raise InputError(_("The volume was deleted."))
+        return self.volume
+
+    def store(self, mask, start):
+        """Brings a mask where it belongs, on the main thread."""
+        show_mask(self.load(), mask, start, show_3d=False)
+
+    def close(self):
+        """Lets go of the scan."""
+
+
+class FrameItem(VolumeItem):
+    """A volume of a sequence; masks go into a sequence of segmentations."""
+
+    def __init__(self, source, output, number):
+        self.source, self.output, self.number = source, output, number
+        self.value = source.GetNthIndexValue(number)
+        self.name = f"{source.GetName()} {self.value}"
+        self.volume = None
+
+    def load(self):
+        if not all(slicer.mrmlScene.IsNodePresent(node) for node in (self.source, self.output)):
+            raise InputError(_("The sequence was deleted."))
+        return self.source.GetNthDataNode(self.number)
+
+    def store(self, mask, start):
+        volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", self.name)
+        segmentation = None
+        try:
+            volume.CopyContent(self.load(), False)
+            segmentation = show_mask(volume, mask, start, show_3d=False)
+            self.output.SetDataNodeAtValue(segmentation, self.value)
+        finally:
+            _remove(segmentation, volume)
+
+
+class FileItem(VolumeItem):
+    """An image file; masks go into a folder as .seg.nrrd."""
+
+    def __init__(self, path, folder):
+        self.path, self.folder = path, folder
+        self.name = os.path.basename(path)
+        self.volume = None
+
+    def load(self):
+        if self.volume is None:
+            self.volume = read_volume(self.path)
+        return self.volume
+
+    def store(self, mask, start):
+        volume = slicer.mrmlScene.AddNode(self.load())
+        segmentation = None
+        try:
+            segmentation = show_mask(volume, mask, start, show_3d=False)
+            path = os.path.join(self.folder, _stem(self.name) + "_pancreas.seg.nrrd")
+            storage = slicer.vtkMRMLSegmentationStorageNode()
+            storage.SetFileName(path)
+            if not storage.WriteData(segmentation):
+                raise InputError(_("{path} cannot be written.").format(path=path))
+        finally:
+            _remove(segmentation, volume)
+            self.volume = None
+
+    def close(self):
+        self.volume = None
+
+
+class ScanTask(Task):
+    """One scan of a batch."""
+
+    def __init__(self, engines, item, path, options, choice, roi):
+        self.item = item
+        volume = item.load()
+        self.scan = scan_of(volume)
+        self.region = region_of(self.scan, volume, choice, roi)
+        self.path, self.options = path, options
+        super().__init__(engines, item.name)
+
+    def work(self):
+        engine = self.engines.engine()
+        found = segment(engine, self.engines.model(self.path), self.scan, self.options, self.region, self.monitor)
+        kept = Kept.of(self.scan, found)
+        return kept, kept.at(engine, self.options["threshold"], self.options["largest_component"])
+
+    def finish(self, result):
+        kept, (mask, self.measurements, _agreement) = result
+        self.item.store(mask, kept.start)
+        return ""
+
+
+class BatchTask(Task):
+    """A batch: ScanTasks one after the other, and a table."""
+
+    def __init__(self, engines, parameters):
+        self.parameters = parameters
+        self.path = model_path(parameters)
+        self.options = {**engine_options(parameters, VIEWS), "view_probabilities": False, "uncertainty": False}
+        self.choice, self.roi = parameters.region, parameters.roi
+        if self.path == "":
+            raise InputError(_("Choose a model file, or the model that is shipped."))
+        if not self.options["views"]:
+            raise InputError(_("Tick at least one view under Advanced."))
+        if self.choice is Region.ROI and parameters.batchSource is BatchSource.FOLDER:
+            raise InputError(_("Files of a folder lie in places of their own; crop to the body instead of a region."))
+        self.folder = None
+        self.items = self._items()
+        self.rows = []
+        self.part = None
+        super().__init__(engines, _("Segmenting {count} scans").format(count=len(self.items)))
+
+    def _items(self):
+        parameters = self.parameters
+        if parameters.batchSource is BatchSource.VOLUMES:
+            items = [VolumeItem(volume) for volume in batch_volumes(parameters)]
+            if not items:
+                raise InputError(_("Tick at least one volume."))
+            return items
+        if parameters.batchSource is BatchSource.SEQUENCE:
+            return self._frames(parameters.batchSequence)
+        self.folder = parameters.batchOutputFolder.strip() or parameters.batchFolder.strip()
+        items = [FileItem(path, self.folder) for path in image_files(parameters.batchFolder.strip())]
+        os.makedirs(self.folder, exist_ok=True)
+        return items
+
+    def _frames(self, source):
+        if source is None or not source.GetNumberOfDataNodes():
+            raise InputError(_("Choose a sequence that has volumes in it."))
+        if not source.GetNthDataNode(0).IsA("vtkMRMLScalarVolumeNode"):
+            raise InputError(_("{name} is no sequence of volumes.").format(name=source.GetName()))
+        output = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLSequenceNode", _("{name} pancreas").format(name=source.GetName())
+        )
+        output.SetIndexName(source.GetIndexName())
+        output.SetIndexUnit(source.GetIndexUnit())
+        output.SetIndexType(source.GetIndexType())
+        self.output = output
+        return [FrameItem(source, output, number) for number in range(source.GetNumberOfDataNodes())]
+
+    def start(self):
+        save_undo_state()
+        return self
+
+    def poll(self):
+        if not self.running:
+            return False
+        if self.part is None:
+            if len(self.rows) == len(self.items):
+                self._end(State.DONE)
+            else:
+                self._begin(self.items[len(self.rows)])
+        elif not self.part.poll():
+            self._record(self.part)
+        return self.running
+
+    def _begin(self, item):
+        try:
+            self.part = ScanTask(self.engines, item, self.path, self.options, self.choice, self.roi).start()
+        except Exception as error:
+            self._row(item, sentence(error))
+
+    def _record(self, part):
+        if part.state is State.DONE:
+            found = part.measurements
+            hu = "" if found.mean_hu is None else f"{found.mean_hu:.0f}"
+            self.rows.append(
+                (part.item.name, f"{found.volume_ml:.1f}", hu, found.components, f"{part.seconds:.1f}", "")
+            )
+        else:
+            self._row(part.item, part.message)
+        part.item.close()
+        self.part = None
+
+    def _row(self, item, remark):
+        self.rows.append((item.name, "", "", "", "", remark.replace("\n", " ")))
+
+    def _end(self, state):
+        failed = sum(bool(row[-1]) for row in self.rows)
+        self.message = _("{done} of {count} scans are segmented.").format(
+            done=len(self.rows) - failed, count=len(self.items)
+        )
+        if failed:
+            self.message += " " + _("The table says what became of the others.")
+        try:
+            self._keep()
+        except Exception as error:
+            self.message, state = f"{self.message} {sentence(error)}", State.FAILED
+        self.state = state
+
+    def _keep(self):
+        parameters = self.parameters
+        parameters.batchTable = show_table(self.rows, HEADER, _("Pancreas of many scans"), parameters.batchTable)
+        if self.folder:
+            write_csv(os.path.join(self.folder, "pancreas.csv"), self.rows, HEADER)
+        if parameters.batchSource is BatchSource.SEQUENCE:
+            browse(parameters.batchSequence, self.output)
+
+    def cancel(self):
+        """Stops; what is done so far stays, with its table."""
+        if not self.running:
+            return
+        if self.part is not None:
+            self.part.cancel()
+        self._end(State.CANCELLED)
+
+    def scene_closed(self):
+        if self.part is not None:
+            self.part.cancel()
+        if self.running:
+            self.state, self.message = State.CANCELLED, _("Cancelled, since the scene was closed.")
+
+    @property
+    def progress(self):
+        done, count = len(self.rows), max(len(self.items), 1)
+        part = self.part.progress if self.part is not None else ggpfn.Progress()
+        number = min(done + 1, count)
+        phase = _("Scan {number} of {count}, {phase}").format(number=number, count=count, phase=part.phase)
+        return ggpfn.Progress(fraction=min((done + part.fraction) / count, 1.0), phase=phase)
+
+
+def image_files(folder):
+    """Paths of the images in a folder, in order; masks that were written before are left out. Raises InputError."""
+    if not os.path.isdir(folder):
+        raise InputError(_("Choose the folder that has the scans."))
+    paths = [
+        os.path.join(folder, name)
+        for name in sorted(os.listdir(folder))
+        if name.lower().endswith(IMAGE_ENDINGS) and not name.lower().endswith(".seg.nrrd")
+    ]
+    if not paths:
+        raise InputError(
+            _("There is no image in {folder}; {endings} are looked for.").format(
+                folder=folder, endings=", ".join(IMAGE_ENDINGS)
+            )
+        )
+    return paths
+
+
+def browse(source, output):
+    """Lets the masks of a sequence be played together with its volumes."""
+    browser = None
+    for node in slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode"):
+        if node.IsSynchronizedSequenceNode(source, True):
+            browser = node
+    if browser is None:
+        browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", source.GetName())
+        browser.SetAndObserveMasterSequenceNodeID(source.GetID())
+    browser.AddSynchronizedSequenceNode(output)
+    return browser
+
+
+def _stem(name):
+    for ending in sorted(IMAGE_ENDINGS, key=len, reverse=True):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _remove(*nodes):
+    """Takes nodes with their displays out of the scene."""
+    for node in nodes:
+        if node is None:
+            continue
+        for number in reversed(range(node.GetNumberOfDisplayNodes())):
+            slicer.mrmlScene.RemoveNode(node.GetNthDisplayNode(number))
+        slicer.mrmlScene.RemoveNode(node)

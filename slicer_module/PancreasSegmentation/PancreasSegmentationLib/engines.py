@@ -1,0 +1,134 @@
+"""The engine that does the work, opened at first use, and the models that it has loaded.
+
+Opening takes a second, since libtorch is large; so it happens on the thread of the first task. What failed is tried
+again at the next task: a user can name the library's folder and press Apply again.
+"""
+
+import os
+import threading
+
+import ggpfn
+from slicer.i18n import tr as _
+
+KINDS = ("auto", "in process", "child process")
+
+
+class Engines:
+    """One engine at a time, shared by all tasks. Methods may be called on any thread."""
+
+    def __init__(self, kind="auto", library=None, program=None):
+        self._lock = threading.RLock()
+        self._settings = (kind, library or None, program or None)
+        self._engine = None
+        self._models = {}
+
+    def configure(self, kind="auto", library=None, program=None):
+        """Other settings, for tasks that begin from now on. library, program: file or folder; empty: searched."""
+        with self._lock:
+            settings = (kind, library or None, program or None)
+            if settings != self._settings:
+                self._settings = settings
+                self.drop()
+
+    def engine(self):
+        """The engine. Raises ggpfn.LibraryMissing or ggpfn.WrongLibrary."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = ggpfn.open_engine(*self._settings)
+            return self._engine
+
+    @property
+    def opened(self):
+        """The engine if there is one already, else None; never waits for one that is being opened."""
+        return self._engine
+
+    def model(self, path=None):
+        """The model of a file, or the shipped one (None); a file that has changed is loaded again."""
+        engine = self.engine()
+        key = None
+        if path is not None:
+            path = os.path.abspath(path)
+            # A missing file is the engine's to complain about, in its own words.
+            stat = os.stat(path) if os.path.isfile(path) else None
+            key = (path, stat and stat.st_mtime_ns, stat and stat.st_size)
+        with self._lock:
+            if key not in self._models:
+                model = engine.load_model(path)
+                # One model of one's own and the shipped one: others would only hold memory.
+                self._models = {k: m for k, m in self._models.items() if k is None}
+                self._models[key] = model
+            return self._models[key]
+
+    def drop(self, error=None):
+        """Closes the engine, so that the next task opens a new one; with `error`, only if that says that it is dead."""
+        if error is not None and not isinstance(error, ggpfn.ChildDied):
+            return
+        with self._lock:
+            engine, self._engine, self._models = self._engine, None, {}
+        if engine is not None:
+            engine.close()
+
+
+def device_sentence(runtime, engine=None):
+    """Where work would be done, and why not on a GPU.
+
+    runtime: ggpfn.Runtime, asked for with its GPUs. engine: to say how it is reached.
+    """
+    if runtime.gpus:
+        names = ", ".join(runtime.gpu_names) or str(runtime.gpus)
+        text = _("A GPU can be used: {names}.").format(names=names)
+    elif runtime.problems:
+        text = _("No GPU is used: {reason}").format(reason=runtime.problems.strip())
+    elif not runtime.gpu_driver:
+        text = _("No GPU is used: there is no NVIDIA driver on this computer.")
+    else:
+        text = _("No GPU is used: the libtorch that ggpfn runs on sees none that it can work with.")
+    if engine is not None:
+        where = {
+            "in process": _("The work is done inside Slicer."),
+            "child process": _("The work is done beside Slicer, by the program ggpfn. {reason}"),
+        }[engine.kind]
+        text += " " + where.format(reason=engine.reason)
+    return text + " " + _("libtorch {version}.").format(version=runtime.loaded)
+
+
+def card_text(model):
+    """A model's card: what it is, in lines for the panel."""
+    info = model.info
+    spacing = _("each scan's own")
+    if info.spacing:
+        spacing = " x ".join(f"{edge:g}" for edge in info.spacing) + " mm"
+    lines = [
+        _("Views: {views}, {parameters:,} parameters each").format(
+            views=", ".join(info.views), parameters=info.parameters
+        ),
+        _("{slices} slices for one, {fusion}, {guidance}").format(
+            slices=2 * info.t + 1,
+            fusion=_("fused progressively") if info.progressive else _("fused at once"),
+            guidance=_("global guidance") if info.global_guidance else _("no global guidance"),
+        ),
+        _("Spacing: {spacing}; window {low:g} to {high:g} HU; threshold {threshold:g}").format(
+            spacing=spacing, low=info.window[0], high=info.window[1], threshold=info.threshold
+        ),
+        _provenance(model.configuration),
+        _("SHA-256: {hash}").format(hash=info.sha256[:16]),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _provenance(configuration):
+    """A line on what a model was trained on; empty if its file does not say."""
+    training = configuration.get("training") if isinstance(configuration, dict) else None
+    if not isinstance(training, dict):
+        return ""
+    if not training.get("trained", True):
+        return _("Untrained")
+    dice = [
+        view["dice"] for view in (training.get("views") or {}).values() if isinstance(view.get("dice"), (int, float))
+    ]
+    parts = [_("Trained by ggpfn {version}").format(version=training.get("ggpfn", "?"))]
+    if training.get("cases"):
+        parts.append(_("{cases} cases").format(cases=training["cases"]))
+    if dice:
+        parts.append(_("validation Dice {low:.2f} to {high:.2f}").format(low=min(dice), high=max(dice)))
+    return ", ".join(parts)

@@ -1,0 +1,361 @@
+"""The panel: the widgets of the .ui file, one task at a time, and the timer that keeps the window alive.
+
+Widgets whose `SlicerParameterName` is set are tied to the parameter node by its wrapper. The panel does the rest: it
+starts tasks, shows their progress, and shows their results. Sections that stand on their own are in `panel_sections`.
+"""
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from . import presentation
+from .engines import KINDS, card_text, device_sentence
+from .errors import sentence
+from .measurements import measurement_rows, summary
+from .panel_sections import BatchSection, ComparisonSection, TrainingSection, choose_file, choose_folder, fill_table
+from .parameters import ModelSource, Region
+from .segmenting import InspectTask
+from .tasks import State, progress_text
+
+# Milliseconds: between two looks at a task; from the last change until the library is asked about it; from a move of
+# the slider to its result.
+TICK, SETTLE, SLIDE = 40, 400, 15
+
+# Where the application keeps what is no part of a scene.
+SETTING_ENGINE, SETTING_LIBRARY = "PancreasSegmentation/engine", "PancreasSegmentation/library"
+
+
+class Panel:
+    """Drives the widgets of `ui` for a logic. Made once; `connect` gives it a parameter node, None takes it away."""
+
+    def __init__(self, ui, logic):
+        self.ui = ui
+        self.logic = logic
+        self.parameters = None
+        self.task = None
+        self._done = None
+        self._inspection = None
+        self._gui_tag = self._observation = None
+        self._inspected = self._shown = self._card = self._volume = None
+        self.timer = _timer(TICK, self.tick)
+        self.settle = _timer(SETTLE, self.inspect, once=True)
+        self.slide = _timer(SLIDE, self.try_threshold, once=True)
+        self.sections = [BatchSection(self), TrainingSection(self), ComparisonSection(self)]
+        ui.applyButton.clicked.connect(lambda *_args: self.apply())
+        ui.cancelButton.clicked.connect(lambda *_args: self.cancel())
+        ui.showTableButton.clicked.connect(lambda *_args: self.show_table())
+        ui.modelFileButton.clicked.connect(lambda *_args: self.choose_model())
+        self._set_up_engine()
+        self._update_buttons()
+
+    # The parameter node
+
+    def connect(self, parameters):
+        """Ties the widgets to a parameter node's wrapper; None: to none."""
+        if self.parameters is not None:
+            self.parameters.disconnectGui(self._gui_tag)
+            self.parameters.RemoveObserver(self._observation)
+        self.parameters = parameters
+        if parameters is not None:
+            self._gui_tag = parameters.connectGui(self.ui)
+            self._observation = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_args: self.changed())
+            self.changed()
+
+    def changed(self):
+        """The user, a script or a loaded scene has changed a parameter."""
+        parameters = self.parameters
+        if parameters is None:
+            return
+        if self._volume is not parameters.inputVolume:
+            self._volume = parameters.inputVolume
+            forget_results_of_others(parameters)
+        self.ui.roiSelector.setEnabled(parameters.region is Region.ROI)
+        own = parameters.modelSource is ModelSource.FILE
+        for widget in (self.ui.modelFileEdit, self.ui.modelFileButton):
+            widget.setEnabled(own)
+        for widget in (self.ui.axialWeightSpin, self.ui.sagittalWeightSpin, self.ui.coronalWeightSpin):
+            widget.setEnabled(parameters.ownWeights)
+        for section in self.sections:
+            section.changed(parameters)
+        self._update_buttons()
+        if self._shown not in (None, self._slider()) and not self.busy:
+            self.slide.start()
+        if self._inspected != self._question():
+            self.settle.start()
+
+    def _slider(self):
+        return (self.parameters.threshold, self.parameters.largestComponent)
+
+    def _question(self):
+        """What the answers of an inspection depend on."""
+        p = self.parameters
+        volume = p.inputVolume
+        return (
+            volume and (volume.GetID(), volume.GetImageDataConnection() is not None),
+            p.region,
+            p.roi and p.roi.GetID(),
+            p.modelSource,
+            p.modelFile,
+            (p.useAxial, p.useSagittal, p.useCoronal),
+            (p.device, p.precision, p.smallPatches, p.wantAgreement, p.wantUncertainty),
+        )
+
+    # Tasks
+
+    @property
+    def busy(self):
+        return self.task is not None
+
+    def start(self, make, done):
+        """Starts a task, if none runs. make: gives it, or raises; done: hears of it when it has succeeded."""
+        if self.busy or self.parameters is None:
+            return
+        try:
+            self.task = make().start()
+        except Exception as error:
+            self.complain(sentence(error))
+            return
+        self._done = done
+        self.status(self.task.title)
+        self.ui.progressBar.setValue(0)
+        self.timer.start()
+        self._update_buttons()
+
+    def apply(self):
+        """Segments the input volume."""
+        self.start(lambda: self.logic.task(self.parameters), self._segmented)
+
+    def _segmented(self, task):
+        self.logic.done(task)
+        self._shown = (task.options["threshold"], task.options["largest_component"])
+        fill_table(self.ui.measurementsView, measurement_rows(task.measurements, task.agreement))
+        if task.scan.warning:
+            self.status(f"{task.message} {task.scan.warning}")
+        presentation.show_result(
+            task.volume, task.parameters.outputSegmentation, task.measurements.centroid, task.show_3d
+        )
+        if self._shown != self._slider():
+            self.slide.start()
+
+    def tick(self):
+        """A look at the task; the timer calls this."""
+        if self._inspection is not None and not self._inspection.poll():
+            self._answer()
+        if self.task is not None:
+            if self.task.poll():
+                progress = self.task.progress
+                self.ui.progressBar.setValue(int(1000 * progress.fraction))
+                self.status(progress_text(progress))
+            else:
+                self._end()
+        if self.task is None and self._inspection is None:
+            self.timer.stop()
+
+    def _end(self):
+        task, done = self.task, self._done
+        self.task = self._done = None
+        self.ui.progressBar.setValue(1000 if task.state is State.DONE else 0)
+        self.status(task.message.split("\n")[0])
+        self._update_buttons()
+        if task.state is State.FAILED:
+            self.complain(task.message)
+        else:
+            if task.state is State.DONE:
+                done(task)
+            for section in self.sections:
+                section.ended(task)
+        self.changed()
+
+    def cancel(self):
+        """Stops the task; the panel is free at once."""
+        if self.task is not None:
+            self.task.cancel()
+            self._end()
+
+    def complain(self, text):
+        """Shows a fault in a dialog. Without the timer, since the dialog has an event loop of its own."""
+        running = self.timer.isActive()
+        self.timer.stop()
+        slicer.util.errorDisplay(text, windowTitle=_("Pancreas Segmentation"))
+        if running or self._inspection is not None:
+            self.timer.start()
+
+    def status(self, text):
+        self.ui.statusLabel.setText(text)
+
+    def _update_buttons(self):
+        ui, busy = self.ui, self.busy
+        ready = not busy and self.parameters is not None
+        ui.applyButton.setEnabled(ready and self.parameters.inputVolume is not None)
+        ui.cancelButton.setEnabled(busy)
+        ui.showTableButton.setEnabled(self.parameters is not None and self.parameters.measurementsTable is not None)
+        for section in self.sections:
+            section.set_ready(ready, self.task)
+
+    # The live threshold
+
+    def try_threshold(self):
+        """Shows the kept result at the slider's threshold."""
+        if self.parameters is None or self.busy:
+            return
+        try:
+            found = self.logic.try_threshold(self.parameters)
+        except Exception as error:
+            self.logic.forget()
+            self._shown = None
+            self.complain(sentence(error))
+            return
+        if found is None:
+            self._shown = None
+            return
+        self._shown = self._slider()
+        fill_table(self.ui.measurementsView, measurement_rows(*found))
+        self.status(summary(found[0]))
+
+    # What can be told before a run
+
+    def inspect(self):
+        """Asks the library about devices, the model and memory, beside the window."""
+        if self.parameters is None or self.busy or self._inspection is not None:
+            return
+        self._inspected = self._question()
+        try:
+            self._inspection = InspectTask(self.logic.engines, self.parameters).start()
+        except Exception as error:
+            self.ui.deviceLabel.setText(sentence(error))
+            return
+        self.timer.start()
+
+    def _answer(self):
+        asked, self._inspection = self._inspection, None
+        if asked.state is State.CANCELLED:
+            return
+        if asked.runtime is not None:
+            self.ui.deviceLabel.setText(device_sentence(asked.runtime, asked.engine))
+        else:
+            self.ui.deviceLabel.setText(asked.message)
+        if asked.model is not None:
+            self._show_card(asked.model)
+        else:
+            self.ui.modelCard.setText(asked.message)
+        self.ui.memoryLabel.setText(memory_text(asked))
+        if self.parameters is not None and self._inspected != self._question():
+            self.settle.start()
+
+    def _show_card(self, model):
+        try:
+            self.ui.modelCard.setText(card_text(model))
+            card = model.info.sha256
+        except Exception as error:
+            self.ui.modelCard.setText(sentence(error))
+            return
+        if self._card not in (None, card):
+            # Another model has a threshold of its own; the one in a loaded scene stays.
+            self.parameters.threshold = model.info.threshold
+        self._card = card
+
+    # Buttons
+
+    def choose_model(self):
+        path = choose_file(_("Model file"), _("Models (*.safetensors)"))
+        if path:
+            self.parameters.modelFile = path
+
+    def show_table(self):
+        if self.parameters is not None and self.parameters.measurementsTable is not None:
+            presentation.show_table_node(self.parameters.measurementsTable)
+
+    def _set_up_engine(self):
+        ui, settings = self.ui, qt.QSettings()
+        for text in (_("Where it is safe"), _("Inside Slicer"), _("Beside Slicer")):
+            ui.engineCombo.addItem(text)
+        kind = settings.value(SETTING_ENGINE) or KINDS[0]
+        ui.engineCombo.setCurrentIndex(KINDS.index(kind) if kind in KINDS else 0)
+        ui.libraryEdit.setText(settings.value(SETTING_LIBRARY) or "")
+        ui.engineCombo.currentIndexChanged.connect(lambda *_args: self.configure())
+        ui.libraryEdit.editingFinished.connect(lambda *_args: self.configure())
+        ui.libraryButton.clicked.connect(lambda *_args: self.choose_library())
+        self.configure()
+
+    def choose_library(self):
+        path = choose_folder(_("Folder of the library of ggpfn"))
+        if path:
+            self.ui.libraryEdit.setText(path)
+            self.configure()
+
+    def configure(self):
+        """Takes over how and where the engine is to be found, and remembers it."""
+        kind = KINDS[int(self.ui.engineCombo.property("currentIndex"))]
+        library = str(self.ui.libraryEdit.property("text")).strip()
+        settings = qt.QSettings()
+        settings.setValue(SETTING_ENGINE, kind)
+        settings.setValue(SETTING_LIBRARY, library)
+        self.logic.engines.configure(kind, library)
+        if self.parameters is not None:
+            self._inspected = None
+            self.settle.start()
+
+    # The scene and the end
+
+    def scene_closing(self):
+        """The scene is about to be closed: nothing may come back into the next one."""
+        for task in (self.task, self._inspection):
+            if task is not None:
+                task.scene_closed()
+        if self.task is not None:
+            self._end()
+        self._inspection = self._shown = self._inspected = None
+        self.logic.forget()
+        fill_table(self.ui.measurementsView, [])
+        self.connect(None)
+        self._update_buttons()
+
+    def close(self):
+        """The widget goes away."""
+        self.scene_closing()
+        for timer in (self.timer, self.settle, self.slide):
+            timer.stop()
+
+
+def memory_text(asked):
+    """How much memory a run takes, from an InspectTask; empty if that is not known."""
+    if asked.fault is not None:
+        return sentence(asked.fault)
+    memory = asked.memory
+    if memory is None:
+        return ""
+    text = _("Needs about {need} of memory").format(need=_size(memory.host_bytes))
+    if memory.host_free:
+        text += _(", of {free} that are free").format(free=_size(memory.host_free))
+    if memory.device_bytes:
+        text += _(", and {need} on the GPU").format(need=_size(memory.device_bytes))
+    text += "."
+    if memory.host_free and memory.host_bytes > memory.host_free:
+        text += " " + _("That is too little: choose a smaller region or fewer views.")
+    return text
+
+
+def forget_results_of_others(parameters):
+    """Has the next run make new nodes if those that are chosen belong to another volume than the input now."""
+    volume, segmentation = parameters.inputVolume, parameters.outputSegmentation
+    if volume is None or segmentation is None:
+        return
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    if segmentation.GetNodeReference(role) not in (None, volume):
+        parameters.outputSegmentation = None
+        parameters.measurementsTable = None
+        parameters.probabilityVolume = None
+        parameters.uncertaintyVolume = None
+
+
+def _size(count):
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
+
+
+def _timer(milliseconds, call, once=False):
+    timer = qt.QTimer()
+    timer.setSingleShot(once)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(lambda *_args: call())
+    return timer

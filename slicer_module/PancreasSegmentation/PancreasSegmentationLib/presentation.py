@@ -1,0 +1,52 @@
+"""Showing a result in the views of the application: layers, the slices through the pancreas, the 3D view.
+
+Outside of the application, in tests and scripts, there are no views, and nothing happens.
+"""
+
+import slicer
+import vtk
+
+
+def application():
+    """Slicer's application object, or None outside of the application."""
+    app = getattr(slicer, "app", None)
+    return app if app is not None and hasattr(app, "layoutManager") else None
+
+
+def show_result(volume, segmentation, centroid=None, show_3d=True):
+    """Puts the volume under the slices, moves them through the pancreas, and centres the 3D view.
+
+    centroid: in RAS, mm, in the volume's own frame.
+    """
+    if application() is None or application().layoutManager() is None:
+        return
+    slicer.util.setSliceViewerLayers(background=volume)
+    if centroid is not None:
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *in_world(volume, centroid))
+    if show_3d:
+        slicer.util.resetThreeDViews()
+
+
+def in_world(node, point):
+    """A point of a node's own frame in the world, RAS in mm: through the node's parent transforms."""
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(node.GetParentTransformNode(), None, transform)
+    return list(transform.TransformPoint(point))
+
+
+def show_chart(chart):
+    """Shows a plot chart beside the slices."""
+    plots = getattr(slicer.modules, "plots", None)
+    if application() is not None and plots is not None:
+        plots.logic().ShowChartInLayout(chart)
+
+
+def show_table_node(table):
+    """Shows a table node in the layout that has one."""
+    app = application()
+    if app is None or app.layoutManager() is None:
+        return
+    app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpTableView)
+    selection = app.applicationLogic().GetSelectionNode()
+    selection.SetReferenceActiveTableID(table.GetID())
+    app.applicationLogic().PropagateTableSelection()

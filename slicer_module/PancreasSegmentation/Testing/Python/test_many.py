@@ -1,0 +1,290 @@
+"""Batches, fine-tuning, comparing, the self-test, and the real CT against the program ggpfn."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import time
+import unittest
+from unittest import mock
+
+import ggpfn
+import numpy as np
+import slicer
+from pancreas_testing import REAL_CT, SceneTest, add_transform, add_volume, rotation, sample_data, translation
+from PancreasSegmentation import PancreasSegmentationTest
+from PancreasSegmentationLib.batch import BatchTask
+from PancreasSegmentationLib.comparison import ComparisonTask
+from PancreasSegmentationLib.kept import dice
+from PancreasSegmentationLib.parameters import (
+    BatchSource,
+    ModelSource,
+    Region,
+    set_batch_volumes,
+    set_training_pairs,
+    training_pairs,
+)
+from PancreasSegmentationLib.scene_input import body_region, mask_of, read_volume, scan_of
+from PancreasSegmentationLib.scene_output import show_mask
+from PancreasSegmentationLib.tasks import State
+from PancreasSegmentationLib.training import TrainingTask
+
+
+def small_ct(margin=2):
+    """(array [k, j, i], truth, matrix): the part of the synthetic CT around its pancreas and a margin in voxels."""
+    volume = sample_data.load()
+    scan, truth = scan_of(volume), sample_data.truth()
+    low, high = np.argwhere(truth).min(axis=0) - margin, np.argwhere(truth).max(axis=0) + margin + 1
+    cut = tuple(slice(max(a, 0), b) for a, b in zip(low, high))
+    matrix = scan.matrix.copy()
+    matrix[:, 3] = scan.matrix @ [*[part.start for part in cut][::-1], 1]
+    array = scan.array[cut].astype(np.int16)
+    slicer.mrmlScene.RemoveNode(volume)
+    return array, truth[cut], matrix
+
+
+class SelfTest(unittest.TestCase):
+    def test_the_modules_own_test(self):
+        test = PancreasSegmentationTest()
+        test.runTest()
+
+
+class Batch(SceneTest):
+    def setUp(self):
+        super().setUp()
+        self.array, self.truth, self.matrix = small_ct(6)
+        self.p = self.parameters(None)
+
+    def batch(self):
+        task = BatchTask(self.logic.segmentation.engines, self.p).start()
+        return task.wait(300)
+
+    def column(self, number):
+        table = self.p.batchTable.GetTable()
+        return [table.GetColumn(number).GetValue(row) for row in range(table.GetNumberOfRows())]
+
+    def test_volumes_of_the_scene(self):
+        good = add_volume(self.array, self.matrix, "good")
+        moved = add_volume(self.array, self.matrix, "moved", add_transform(translation(10, 20, 30)))
+        empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+        set_batch_volumes(self.p, [good, empty, moved])
+        task = self.batch()
+        self.assertEqual(task.state, State.DONE)
+        self.assertIn("2 of 3", task.message)
+        self.assertEqual(self.column(0), ["good", "empty", "moved"])
+        self.assertIn("no voxels", self.column(5)[1])
+        segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+        self.assertEqual([node.GetTransformNodeID() for node in segmentations], [good.GetTransformNodeID(), moved.GetTransformNodeID()])
+        for node, volume in zip(segmentations, (good, moved)):
+            self.assertGreater(dice(mask_of(node, volume).astype(bool), self.truth), 0.6)
+
+    def test_sequence(self):
+        sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "phases")
+        sequence.SetIndexName("time")
+        for second, shift in ((0, 0), (5, 3)):
+            frame = add_volume(np.roll(self.array, shift, axis=0), self.matrix, "frame")
+            sequence.SetDataNodeAtValue(frame, str(second))
+            slicer.mrmlScene.RemoveNode(frame)
+        self.p.batchSource, self.p.batchSequence = BatchSource.SEQUENCE, sequence
+        before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
+        task = self.batch()
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertEqual(task.output.GetNumberOfDataNodes(), 2)
+        self.assertEqual(task.output.GetNthIndexValue(1), "5")
+        volumes = [float(text) for text in self.column(1)]
+        voxel = abs(np.linalg.det(self.matrix[:3, :3])) / 1000
+        for number, volume_ml in enumerate(volumes):
+            node = task.output.GetNthDataNode(number)
+            mask = slicer.vtkOrientedImageData()
+            node.GetBinaryLabelmapRepresentation("Pancreas", mask)
+            voxels = sum(
+                mask.GetScalarComponentAsFloat(i, j, k, 0) != 0
+                for i in range(mask.GetExtent()[0], mask.GetExtent()[1] + 1)
+                for j in range(mask.GetExtent()[2], mask.GetExtent()[3] + 1)
+                for k in range(mask.GetExtent()[4], mask.GetExtent()[5] + 1)
+            )
+            self.assertAlmostEqual(voxels * voxel, volume_ml, delta=0.06)
+        browsers = slicer.util.getNodesByClass("vtkMRMLSequenceBrowserNode")
+        self.assertEqual(len(browsers), 1)
+        self.assertTrue(browsers[0].IsSynchronizedSequenceNode(task.output, True))
+        left = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")} - before
+        self.assertFalse({n for n in left if "frame" in slicer.mrmlScene.GetNodeByID(n).GetName()})
+
+    def test_folder(self):
+        scans, output = os.path.join(self.folder, "scans"), os.path.join(self.folder, "masks")
+        os.mkdir(scans)
+        source = os.path.join(sample_data.FOLDER, "SyntheticAbdomenCT.nii.gz")
+        shutil.copy(source, os.path.join(scans, "a.nii.gz"))
+        with open(os.path.join(scans, "b.nrrd"), "wb") as file:
+            file.write(b"no image")
+        self.p.batchSource, self.p.batchFolder, self.p.batchOutputFolder = BatchSource.FOLDER, scans, output
+        self.p.region = Region.BODY
+        count = slicer.mrmlScene.GetNumberOfNodes()
+        task = self.batch()
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertEqual(sorted(os.listdir(output)), ["a_pancreas.seg.nrrd", "pancreas.csv"])
+        with open(os.path.join(output, "pancreas.csv"), encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertTrue(float(rows[0]["Volume (mL)"]) > 50)
+        self.assertIn("no image", rows[1]["Remark"])
+        # Only the table is new in the scene.
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), count + 1)
+        stored = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        storage = slicer.vtkMRMLSegmentationStorageNode()
+        storage.SetFileName(os.path.join(output, "a_pancreas.seg.nrrd"))
+        self.assertTrue(storage.ReadData(stored))
+        volume = slicer.mrmlScene.AddNode(read_volume(source))
+        self.assertGreater(dice(mask_of(stored, volume).astype(bool), sample_data.truth()), 0.6)
+
+    def test_cancel_keeps_what_is_done(self):
+        volumes = [add_volume(self.array, self.matrix, name) for name in ("first", "second")]
+        set_batch_volumes(self.p, volumes)
+        task = BatchTask(self.logic.segmentation.engines, self.p).start()
+        while len(task.rows) < 1:
+            task.poll()
+            time.sleep(0.01)
+        task.poll()
+        task.cancel()
+        self.assertEqual(task.state, State.CANCELLED)
+        self.assertEqual(self.column(0), ["first"])
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 1)
+
+
+class Training(SceneTest):
+    def setUp(self):
+        super().setUp()
+        array, truth, matrix = small_ct()
+        self.p = self.parameters(None)
+        volumes = [add_volume(array, matrix, name) for name in ("learn", "check")]
+        masks = [show_mask(volume, truth.astype(np.uint8), (0, 0, 0), show_3d=False) for volume in volumes]
+        set_training_pairs(self.p, list(zip(volumes, masks)))
+        self.volumes = volumes
+        self.p.trainingFile = os.path.join(self.folder, "new", "my model.safetensors")
+
+    def test_learns_and_the_new_model_is_used(self):
+        self.p.trainingEpochs = 1
+        task = TrainingTask(self.logic.segmentation.engines, self.p).start().wait(500)
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertEqual((self.p.modelSource, self.p.modelFile), (ModelSource.FILE, self.p.trainingFile))
+        loss, validation = task.curves.loss.GetTable(), task.curves.dice.GetTable()
+        self.assertGreater(loss.GetNumberOfRows(), 0)
+        self.assertGreater(validation.GetNumberOfRows(), 0)
+        self.assertTrue(np.isfinite([loss.GetValue(row, 1).ToDouble() for row in range(loss.GetNumberOfRows())]).all())
+        self.assertEqual(task.curves.chart.GetNumberOfPlotSeriesNodes(), 2)
+        shipped = self.logic.segmentation.engines.model().info
+        new = self.logic.segmentation.engines.model(self.p.modelFile).info
+        self.assertNotEqual(new.sha256, shipped.sha256)
+        self.p.inputVolume = self.volumes[0]
+        self.assertIsNotNone(self.logic.process(self.p))
+
+    def test_stop_keeps_a_model(self):
+        self.p.trainingEpochs = 1000
+        task = TrainingTask(self.logic.segmentation.engines, self.p).start()
+        while not task.curves.step and task.poll():
+            time.sleep(0.01)
+        task.stop()
+        task.wait(120)
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertTrue(os.path.isfile(self.p.trainingFile))
+
+    def test_cancel_keeps_none(self):
+        self.p.trainingEpochs = 1000
+        task = TrainingTask(self.logic.segmentation.engines, self.p).start()
+        while not task.curves.step and task.poll():
+            time.sleep(0.01)
+        task.cancel()
+        self.assertEqual(task.state, State.CANCELLED)
+        self.assertTrue(task.ended(60))
+        self.assertFalse(os.path.exists(self.p.trainingFile))
+        self.assertEqual(self.p.modelSource, ModelSource.SHIPPED)
+
+    def test_pairs_whose_nodes_are_gone_are_left_out(self):
+        slicer.mrmlScene.RemoveNode(self.volumes[0])
+        self.assertEqual([volume.GetName() for volume, _mask in training_pairs(self.p)], ["check"])
+        self.p.validateLast = False
+        task = TrainingTask(self.logic.segmentation.engines, self.p)
+        self.assertEqual([case.name for case in task.cases], ["check"])
+
+
+class Compare(SceneTest):
+    def test_dice_and_surface_distance_of_boxes(self):
+        matrix = rotation(15, 0) @ np.diag([1.5, 1.5, 2, 1])
+        volume = add_volume(np.zeros((30, 40, 50), np.int16), matrix)
+        mask = np.zeros((30, 40, 50), np.uint8)
+        mask[10:20, 10:30, 10:30] = 1
+        p = self.parameters(volume)
+        p.trueSegmentation = show_mask(volume, mask, (0, 0, 0))
+        p.comparedSegmentation = show_mask(volume, np.roll(mask, 4, axis=2), (0, 0, 0))
+        task = ComparisonTask(self.logic.segmentation.engines, p).start().wait(60)
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertAlmostEqual(task.comparison.dice, 16 / 20)
+        self.assertAlmostEqual(task.comparison.hausdorff95_mm, 4 * 1.5, places=6)
+        self.assertAlmostEqual(task.comparison.truth_ml, 10 * 20 * 20 * 4.5 / 1000)
+        self.assertEqual(p.comparisonTable.GetTable().GetColumn(1).GetValue(0), "0.800")
+
+
+@unittest.skipUnless(REAL_CT.is_file(), f"{REAL_CT} is not there")
+class RealCT(SceneTest):
+    """The whole way on a real CT: the same mask as `ggpfn segment`, in about the same time."""
+
+    def setUp(self):
+        super().setUp()
+        self.volume = slicer.mrmlScene.AddNode(read_volume(str(REAL_CT)))
+
+    def test_same_mask_as_the_program(self):
+        program = os.environ.get("GGPFN_PROGRAM") or shutil.which("ggpfn")
+        if not program:
+            self.skipTest("the program ggpfn is not there")
+        path, report = os.path.join(self.folder, "mask.nii.gz"), os.path.join(self.folder, "report.json")
+        started = time.monotonic()
+        subprocess.run([program, "segment", "-q", str(REAL_CT), path, "--report", report], check=True)
+        alone = time.monotonic() - started
+        p = self.parameters(self.volume, axial_only=False)
+        p.wantAgreement = False
+        started = time.monotonic()
+        segmentation = self.logic.process(p)
+        seconds = time.monotonic() - started
+        program_mask = slicer.mrmlScene.AddNode(read_volume(path))
+        expected = slicer.util.arrayFromVolume(program_mask) != 0
+        np.testing.assert_allclose(scan_of(program_mask).matrix, scan_of(self.volume).matrix, atol=1e-3)
+        np.testing.assert_array_equal(mask_of(segmentation, self.volume).astype(bool), expected)
+        with open(report, encoding="utf-8") as file:
+            reported = json.load(file)["pancreas"]
+        self.assertEqual(p.measurementsTable.GetTable().GetColumn(1).GetValue(0), f"{reported['volume_ml']:.1f}")
+        print(f"\nreal CT: {seconds:.2f} s from Apply to the result in the module, {alone:.2f} s for the program")
+
+    def test_overhead_of_the_module(self):
+        """Everything but the engine's own call takes less than 5 % of a run."""
+        p = self.parameters(self.volume, axial_only=False)
+        engine = self.logic.segmentation.engines.engine()
+        inside = []
+
+        def timed(*args, **options):
+            started = time.monotonic()
+            try:
+                return type(engine).segment(engine, *args, **options)
+            finally:
+                inside.append(time.monotonic() - started)
+
+        self.logic.segmentation.engines.model()
+        with mock.patch.object(engine, "segment", timed):
+            started = time.monotonic()
+            self.logic.process(p)
+            seconds = time.monotonic() - started
+        print(f"\nreal CT: {seconds - inside[0]:.3f} s of {seconds:.2f} s are the module's own")
+        self.assertLess(seconds - inside[0], 0.05 * seconds)
+
+    def test_crop_to_the_body_changes_little(self):
+        (i, j, k), (ni, nj, nk) = body_region(scan_of(self.volume).array)
+        self.assertTrue(0 <= i and i + ni <= 122 and j + nj <= 101 and k + nk <= 112)
+        self.assertGreater(ni * nj * nk, 0.5 * 122 * 101 * 112)
+
+
+class Version(unittest.TestCase):
+    def test_package_and_library_belong_together(self):
+        self.assertEqual(ggpfn.__version__, SceneTest.logic.segmentation.engines.engine().runtime().version)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,296 @@
+"""The panel: the real .ui file and the real widget class, without a display, on a living event loop.
+
+Outside of Slicer it needs PySide6-Essentials.
+"""
+
+import os
+import time
+import unittest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+try:
+    from PySide6 import QtWidgets
+except ImportError:
+    QtWidgets = None
+
+import slicer
+from pancreas_testing import (
+    IN_SLICER,
+    SceneTest,
+    add_volume,
+    load_scene,
+    np,
+    sample_data,
+    save_scene,
+)
+from PancreasSegmentation import PancreasSegmentationWidget
+from PancreasSegmentationLib.parameters import Device, ModelSource, Region, batch_volumes, training_pairs
+from PancreasSegmentationLib.scene_input import mask_of
+from PancreasSegmentationLib.scene_output import show_mask
+
+if QtWidgets is not None and not IN_SLICER:
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    import standins
+
+    standins.install(widgets=True)
+    from standins import qt_widgets
+
+
+@unittest.skipIf(IN_SLICER or QtWidgets is None, "for PySide6 outside of Slicer")
+class PanelTest(SceneTest):
+    """A widget with the synthetic CT as its input, axial view alone."""
+
+    def setUp(self):
+        super().setUp()
+        qt_widgets.shown.clear()
+        self.volume = sample_data.load()
+        self.make_widget()
+        self.p = self.panel.parameters
+        self.ui.sagittalCheck.setChecked(False)
+        self.ui.coronalCheck.setChecked(False)
+
+    def make_widget(self):
+        parent = QtWidgets.QWidget()
+        QtWidgets.QVBoxLayout(parent)
+        self.widget = PancreasSegmentationWidget(parent)
+        self.widget.setup()
+        self.addCleanup(self.widget.cleanup)
+        self.ui, self.panel = self.widget.ui, self.widget.panel
+        self.panel.logic.engines = self.logic.segmentation.engines
+
+    def pump(self, until, timeout=120):
+        """Runs the event loop until something is so; returns the seconds, and the longest pause between two events."""
+        started = last = time.monotonic()
+        longest = 0.0
+        while not until():
+            application.processEvents()
+            time.sleep(0.002)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+            if now - started > timeout:
+                self.fail(f"not after {timeout} s: {self.ui.statusLabel.text()}")
+        return time.monotonic() - started, longest
+
+    def apply(self):
+        self.ui.applyButton.click()
+        return self.pump(lambda: not self.panel.busy)
+
+    def cells(self, view):
+        return {view.item(row, 0).text(): view.item(row, 1).text() for row in range(view.rowCount())}
+
+
+class Segmenting(PanelTest):
+    def test_apply_while_the_window_lives(self):
+        ticks, texts, values = [], set(), []
+        timer = self.panel.timer
+        timer.timeout.connect(lambda: ticks.append(time.monotonic()))
+        self.ui.applyButton.click()
+        self.assertFalse(self.ui.applyButton.isEnabled())
+        self.assertTrue(self.ui.cancelButton.isEnabled())
+
+        def done():
+            texts.add(self.ui.statusLabel.text())
+            values.append(self.ui.progressBar.value())
+            return not self.panel.busy
+
+        seconds, longest = self.pump(done)
+        print(f"\nApply: {seconds:.1f} s, {len(ticks)} ticks, longest pause of the event loop {longest * 1000:.0f} ms")
+        self.assertGreater(len(ticks), 5 * seconds)
+        self.assertLess(longest, 0.5)
+        self.assertEqual(values, sorted(values))
+        self.assertTrue(any("Axial view" in text and "%" in text for text in texts), texts)
+        self.assertGreater(len(texts), 3)
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertTrue(self.ui.applyButton.isEnabled())
+        self.assertFalse(self.ui.cancelButton.isEnabled())
+        self.assertGreater(mask_of(self.p.outputSegmentation, self.volume).sum(), 500)
+        self.assertIs(self.ui.outputSelector.currentNode(), self.p.outputSegmentation)
+        self.assertGreater(float(self.cells(self.ui.measurementsView)["Volume (mL)"]), 50)
+
+    def test_cancel_within_half_a_second(self):
+        self.ui.applyButton.click()
+        self.pump(lambda: self.ui.progressBar.value() > 50)
+        task = self.panel.task
+        started = time.monotonic()
+        self.ui.cancelButton.click()
+        self.pump(lambda: self.ui.applyButton.isEnabled(), 5)
+        free = time.monotonic() - started
+        self.assertTrue(task.ended(30))
+        print(f"\nCancel: free after {free * 1000:.0f} ms, thread ended after {time.monotonic() - started:.2f} s")
+        self.assertLess(free, 0.5)
+        self.assertIn("Cancelled", self.ui.statusLabel.text())
+        self.assertIsNone(self.p.outputSegmentation)
+        self.assertEqual(qt_widgets.shown, [])
+        self.apply()
+        self.assertIsNotNone(self.p.outputSegmentation)
+
+    def test_slider_without_a_new_run(self):
+        self.apply()
+        before = mask_of(self.p.outputSegmentation, self.volume).sum()
+        table = self.cells(self.ui.measurementsView)
+        self.ui.thresholdSlider.value = 0.8
+        self.assertFalse(self.panel.busy)
+        seconds, _longest = self.pump(lambda: self.cells(self.ui.measurementsView) != table, 5)
+        print(f"\nslider: {seconds * 1000:.0f} ms until the result has changed")
+        self.assertLess(mask_of(self.p.outputSegmentation, self.volume).sum(), before)
+        self.assertEqual(self.cells(self.ui.measurementsView)["Threshold"], "0.80")
+        self.ui.largestCheck.setChecked(True)
+        self.pump(lambda: self.cells(self.ui.measurementsView)["Connected parts"] == "1", 5)
+
+    def test_another_volume_gets_a_segmentation_of_its_own(self):
+        self.apply()
+        first = self.p.outputSegmentation
+        other = add_volume(slicer.util.arrayFromVolume(self.volume), np.diag([-4, -4, 4, 1]), "other")
+        self.ui.inputVolumeSelector.setCurrentNode(other)
+        self.assertIsNone(self.p.outputSegmentation)
+        self.apply()
+        self.assertIsNot(self.p.outputSegmentation, first)
+
+
+class Telling(PanelTest):
+    def test_card_device_and_memory_before_a_run(self):
+        self.pump(lambda: self.ui.memoryLabel.text() and self.ui.modelCard.text(), 30)
+        self.assertIn("axial, sagittal, coronal", self.ui.modelCard.text())
+        self.assertIn("validation Dice", self.ui.modelCard.text())
+        self.assertRegex(self.ui.memoryLabel.text(), r"Needs about \d+.* of memory, of .* free")
+        self.assertIn("GPU", self.ui.deviceLabel.text())
+
+    def test_a_gpu_that_is_not_there(self):
+        runtime = self.logic.segmentation.engines.engine().runtime(gpus=True)
+        if runtime.gpus:
+            self.skipTest("there is a GPU")
+        self.p.device = Device.GPU
+        self.apply()
+        self.assertEqual(len(qt_widgets.shown), 1)
+        self.assertIn("GPU", qt_widgets.shown[0])
+        self.p.device = Device.CPU
+        self.apply()
+        self.assertIsNotNone(self.p.outputSegmentation)
+
+
+class Faults(PanelTest):
+    """A sentence that says what to do, and a module that still works."""
+
+    def check(self, *words):
+        self.assertEqual(len(qt_widgets.shown), 1, qt_widgets.shown)
+        for word in words:
+            self.assertIn(word, qt_widgets.shown[0])
+        qt_widgets.shown.clear()
+
+    def still_works(self):
+        self.apply()
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertIsNotNone(self.p.outputSegmentation)
+
+    def test_volume_deleted_during_a_run(self):
+        self.ui.applyButton.click()
+        self.pump(lambda: self.ui.progressBar.value() > 20)
+        slicer.mrmlScene.RemoveNode(self.volume)
+        self.volume = None
+        self.pump(lambda: not self.panel.busy, 2)
+        self.check("deleted", "Choose another volume")
+        self.p.inputVolume = sample_data.load()
+        self.still_works()
+
+    def test_scene_closed_during_a_run(self):
+        self.ui.applyButton.click()
+        self.pump(lambda: self.ui.progressBar.value() > 20)
+        task = self.panel.task
+        slicer.mrmlScene.Clear(0)
+        self.assertFalse(self.panel.busy)
+        self.assertTrue(task.ended(30))
+        self.pump(lambda: not self.panel.timer.isActive(), 20)
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 0)
+        self.assertEqual(qt_widgets.shown, [])
+        self.p = self.panel.parameters
+        self.p.useSagittal = self.p.useCoronal = False
+        self.p.inputVolume = sample_data.load()
+        self.still_works()
+
+    def test_broken_model_file(self):
+        path = os.path.join(self.folder, "broken.safetensors")
+        with open(path, "wb") as file:
+            file.write(b"\x10" * 500)
+        self.p.modelSource, self.p.modelFile = ModelSource.FILE, path
+        self.apply()
+        self.check("model", "Choose another file")
+        self.p.modelFile = os.path.join(self.folder, "not there.safetensors")
+        self.apply()
+        self.check("not there.safetensors")
+        self.p.modelFile = ""
+        self.ui.applyButton.click()
+        self.check("Choose a model file")
+        self.p.modelSource = ModelSource.SHIPPED
+        self.still_works()
+
+    def test_no_region_of_interest(self):
+        self.p.region = Region.ROI
+        self.ui.applyButton.click()
+        self.check("Choose a region of interest")
+        self.p.region = Region.WHOLE
+        self.still_works()
+
+
+class Scene(PanelTest):
+    def test_saved_scene_brings_the_panel_back(self):
+        self.p.threshold = 0.66
+        self.p.region = Region.BODY
+        self.p.wantUncertainty = True
+        path = save_scene(self.folder)
+        self.widget.cleanup()
+        load_scene(path)
+        self.make_widget()
+        self.assertAlmostEqual(self.ui.thresholdSlider.value, 0.66)
+        self.assertEqual(self.ui.regionCombo.currentText(), "Crop to the body")
+        self.assertTrue(self.ui.uncertaintyCheck.isChecked())
+        self.assertFalse(self.ui.coronalCheck.isChecked())
+        self.assertEqual(self.ui.inputVolumeSelector.currentNode().GetName(), sample_data.NAME)
+
+
+class Sections(PanelTest):
+    def test_pairs(self):
+        mask = show_mask(self.volume, np.ones((2, 2, 2), np.uint8), (5, 5, 5), show_3d=False)
+        self.ui.addPairButton.click()
+        self.assertIn("Choose a volume", qt_widgets.shown[0])
+        self.ui.trainingVolumeSelector.setCurrentNode(self.volume)
+        self.ui.trainingSegmentationSelector.setCurrentNode(mask)
+        self.ui.addPairButton.click()
+        self.ui.addPairButton.click()
+        self.assertEqual(training_pairs(self.p), [(self.volume, mask)])
+        self.assertEqual(self.ui.pairsView.rowCount(), 1)
+        self.ui.pairsView.setCurrentCell(0, 0)
+        self.ui.removePairButton.click()
+        self.assertEqual(training_pairs(self.p), [])
+
+    def test_ticked_volumes_are_segmented(self):
+        add_volume(np.zeros((3, 3, 3), np.int16), np.eye(4), "second")
+        self.panel.changed()
+        view = self.ui.batchVolumesList
+        self.assertEqual([view.item(row).text() for row in range(view.count())], [sample_data.NAME, "second"])
+        from PySide6.QtCore import Qt
+
+        view.item(0).setCheckState(Qt.CheckState.Checked)
+        self.assertEqual(batch_volumes(self.p), [self.volume])
+        self.ui.batchButton.click()
+        self.assertFalse(self.ui.applyButton.isEnabled())
+        self.pump(lambda: not self.panel.busy)
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertIn("1 of 1", self.ui.statusLabel.text())
+
+    def test_compare(self):
+        mask = np.ones((4, 4, 4), np.uint8)
+        self.p.comparedSegmentation = show_mask(self.volume, mask, (5, 5, 5), show_3d=False)
+        self.p.trueSegmentation = show_mask(self.volume, mask, (6, 5, 5), show_3d=False)
+        self.ui.compareButton.click()
+        self.pump(lambda: not self.panel.busy, 20)
+        self.assertEqual(self.cells(self.ui.comparisonView)["Dice"], "0.750")
+
+    def test_stop_button_belongs_to_a_training(self):
+        self.assertFalse(self.ui.stopButton.isEnabled())
+        self.ui.trainButton.click()
+        self.assertIn("Add at least one pair", qt_widgets.shown[0])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,235 @@
+"""Stands in for Slicer's qt, ctk and node widgets, by PySide6.
+
+slicer.util.loadUI loads the real .ui file; slicer.util.errorDisplay records what it would show (see `shown`).
+"""
+
+import sys
+import types
+from enum import Enum
+
+import slicer
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtUiTools import QUiLoader
+
+# Texts of the error dialogs since the test began.
+shown = []
+
+
+class qMRMLWidget(QtWidgets.QWidget):
+    mrmlSceneChanged = QtCore.Signal(object)
+
+    def setMRMLScene(self, scene):
+        for box in self.findChildren(qMRMLNodeComboBox):
+            box.setMRMLScene(scene)
+
+
+class qMRMLNodeComboBox(QtWidgets.QComboBox):
+    """Chooses a node of the scene; it follows the scene, as the real one does."""
+
+    currentNodeChanged = QtCore.Signal(object)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._scene = None
+        self._tags = []
+        self._filling = False
+        self.currentIndexChanged.connect(self._changed)
+
+    def setMRMLScene(self, scene):
+        if self._scene is not None:
+            for tag in self._tags:
+                self._scene.RemoveObserver(tag)
+        self._scene = scene
+        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
+        self._tags = [scene.AddObserver(event, lambda *_: self.fill()) for event in events]
+        self.fill()
+
+    def fill(self):
+        kept = self.itemData(self.currentIndex()) if self.count() else None
+        self._filling = True
+        self.clear()
+        self.addItem(self.property("noneDisplay") or "None", None)
+        for kind in self.property("nodeTypes") or ():
+            for node in slicer.util.getNodesByClass(kind, self._scene):
+                if not node.GetHideFromEditors():
+                    self.addItem(node.GetName(), node.GetID())
+        self._filling = False
+        found = [n for n in range(self.count()) if self.itemData(n) == kept]
+        self.setCurrentIndex(found[0] if found else 0)
+        if not found and kept is not None:
+            self.currentNodeChanged.emit(None)
+
+    def currentNode(self):
+        node_id = self.itemData(self.currentIndex()) if self.count() else None
+        return self._scene.GetNodeByID(node_id) if self._scene is not None and node_id else None
+
+    def setCurrentNode(self, node):
+        wanted = node.GetID() if node is not None else None
+        for n in range(self.count()):
+            if self.itemData(n) == wanted:
+                self.setCurrentIndex(n)
+
+    def _changed(self, _index):
+        if not self._filling:
+            self.currentNodeChanged.emit(self.currentNode())
+
+
+class ctkCollapsibleButton(QtWidgets.QGroupBox):
+    """A box with a title; collapsed, it hides what is in it."""
+
+    def _get(self):
+        return self.title()
+
+    text = QtCore.Property(str, _get, QtWidgets.QGroupBox.setTitle)
+
+    def _collapsed(self):
+        return getattr(self, "_is_collapsed", False)
+
+    def setCollapsed(self, collapsed):
+        self._is_collapsed = collapsed
+
+    collapsed = QtCore.Property(bool, _collapsed, setCollapsed)
+
+
+class ctkSliderWidget(QtWidgets.QWidget):
+    """A slider with a spin box."""
+
+    valueChanged = QtCore.Signal(float)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self.slider.setRange(0, 1000)
+        self.spin = QtWidgets.QDoubleSpinBox()
+        self.spin.setSingleStep(0.01)
+        layout.addWidget(self.slider)
+        layout.addWidget(self.spin)
+        self.slider.valueChanged.connect(lambda n: self.spin.setValue(n / 1000))
+        self.spin.valueChanged.connect(self._changed)
+
+    def _changed(self, value):
+        self.slider.setValue(round(1000 * value))
+        self.valueChanged.emit(value)
+
+    def setRange(self, low, high):
+        self.spin.setRange(low, high)
+
+    def _minimum(self):
+        return self.spin.minimum()
+
+    def _maximum(self):
+        return self.spin.maximum()
+
+    def _value(self):
+        return self.spin.value()
+
+    minimum = QtCore.Property(float, _minimum, lambda self, x: self.spin.setMinimum(x))
+    maximum = QtCore.Property(float, _maximum, lambda self, x: self.spin.setMaximum(x))
+    decimals = QtCore.Property(int, lambda self: self.spin.decimals(), lambda self, n: self.spin.setDecimals(n))
+    value = QtCore.Property(float, _value, lambda self, x: self.spin.setValue(x))
+
+
+CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton, ctkSliderWidget)
+
+
+def install():
+    """Puts the stand-ins where the module imports them from."""
+    qt = types.ModuleType("qt")
+    for part in (QtCore, QtGui, QtWidgets):
+        for name in dir(part):
+            if name.startswith("Q"):
+                setattr(qt, name, getattr(part, name))
+    ctk = types.ModuleType("ctk")
+    ctk.ctkCollapsibleButton, ctk.ctkSliderWidget = ctkCollapsibleButton, ctkSliderWidget
+    sys.modules["qt"], sys.modules["ctk"] = qt, ctk
+    slicer.qMRMLNodeComboBox = qMRMLNodeComboBox
+    slicer.util.loadUI = load_ui
+    slicer.util.childWidgetVariables = child_widgets
+    slicer.util.errorDisplay = lambda text, **_: shown.append(text)
+    # Settings of a test must not become the user's.
+    QtCore.QCoreApplication.setOrganizationName("ggpfn tests")
+    QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+
+
+def load_ui(path):
+    loader = QUiLoader()
+    for kind in CUSTOM:
+        loader.registerCustomWidget(kind)
+    widget = loader.load(path)
+    if widget is None:
+        raise RuntimeError(loader.errorString())
+    for child in widget.findChildren(QtWidgets.QWidget):
+        _hide_collapsed(child)
+    return widget
+
+
+def _hide_collapsed(widget):
+    if isinstance(widget, ctkCollapsibleButton) and widget.property("collapsed"):
+        for child in widget.children():
+            if isinstance(child, QtWidgets.QWidget):
+                child.setVisible(False)
+
+
+def child_widgets(widget):
+    found = types.SimpleNamespace()
+    for child in widget.findChildren(QtWidgets.QWidget):
+        if child.objectName():
+            setattr(found, child.objectName(), child)
+    return found
+
+
+class Connector:
+    """Ties a widget to a field: which signal, how it is read and written."""
+
+    def __init__(self, signal, read, write):
+        self.signal, self.read, self.write, self._call = signal, read, write, None
+
+    def on_change(self, call):
+        if self._call is not None:
+            self.signal.disconnect(self._call)
+            self._call = None
+        if call is not None:
+            self._call = lambda *_: call()
+            self.signal.connect(self._call)
+
+
+def connectors(gui, fields):
+    """(field, Connector) of the widgets that name one of the fields. Like the real wrapper it refuses what it has no
+    connector for."""
+    for widget in vars(gui).values():
+        name = widget.property("SlicerParameterName")
+        if name:
+            if name not in fields:
+                raise ValueError(f"{widget.objectName()} names a parameter {name}, which there is not")
+            yield name, _connector(widget, *fields[name])
+
+
+def _connector(widget, kind, _default, limits):
+    exact = type(widget)
+    if kind is bool and exact is QtWidgets.QCheckBox:
+        return Connector(widget.stateChanged, widget.isChecked, widget.setChecked)
+    if kind is str and exact is QtWidgets.QLineEdit:
+        return Connector(widget.textChanged, widget.text, lambda text: widget.text() == text or widget.setText(text))
+    if kind is int and exact is QtWidgets.QSpinBox:
+        widget.setRange(limits.minimum, limits.maximum)
+        return Connector(widget.valueChanged, widget.value, widget.setValue)
+    if kind is float and exact is QtWidgets.QDoubleSpinBox:
+        widget.setRange(limits.minimum, limits.maximum)
+        return Connector(widget.valueChanged, widget.value, widget.setValue)
+    if kind is float and exact is ctkSliderWidget:
+        widget.setRange(limits.minimum, limits.maximum)
+        return Connector(widget.valueChanged, lambda: widget.value, lambda value: setattr(widget, "value", value))
+    if issubclass(kind, Enum) and exact is QtWidgets.QComboBox:
+        members = list(kind)
+        widget.clear()
+        widget.addItems([member.label() for member in members])
+        return Connector(
+            widget.currentIndexChanged,
+            lambda: members[widget.currentIndex()],
+            lambda member: widget.setCurrentIndex(members.index(member)),
+        )
+    if issubclass(kind, slicer.vtkMRMLNode) and exact is qMRMLNodeComboBox:
+        return Connector(widget.currentNodeChanged, widget.currentNode, widget.setCurrentNode)
+    raise TypeError(f"{exact.__name__} {widget.objectName()} cannot show a {kind.__name__}")
