@@ -81,8 +81,8 @@ class Process:
         if hello.get("protocol") != PROTOCOL:
             self.close_soon()
             raise WrongLibrary(
-                f"{self.program} is version {hello.get('version')} and speaks another protocol than this package; install "
-                "the program and the package of the same version."
+                f"{self.program} is version {hello.get('version')} and speaks another protocol than this package; "
+                "install the program and the package of the same version."
             )
 
     def ask(self, do, fields, monitor=None, sent=None):
@@ -107,6 +107,9 @@ class Process:
                     watch.stop()
                     call.wait_for_end()
                 raise
+            finally:
+                # The watch refers to the call.
+                call.note = None
 
     def send(self, message, call=None):
         line = json.dumps(message).encode("utf-8") + b"\n"
@@ -123,7 +126,7 @@ class Process:
                 pass
 
     def forget(self, model):
-        """Notes that nobody needs a model any more. May be called while garbage is collected, so it does nothing else."""
+        """Notes that nobody needs a model any more; does nothing else, since garbage may be being collected."""
         self._forgotten.append(model)
 
     def send_forgotten(self):
@@ -171,8 +174,11 @@ class Process:
         self._complaining.join(1)
         self._hello.put(None)
         with self._lock:
-            self.died = f"The program ggpfn ended before it had answered: {self._why(status)}. The next call starts it anew."
+            self.died = (
+                f"The program ggpfn ended before it had answered: {self._why(status)}. The next call starts it anew."
+            )
             waiting, self._waiting = list(self._waiting.values()), {}
+            self.close_soon()
         for call in waiting:
             call.hear({})
 
@@ -201,7 +207,7 @@ class _Call:
     def __init__(self, process, number):
         self.process = process
         self.number = number
-        self.note = lambda progress: None
+        self.note = None
         self._lock = threading.Lock()
         self._sent = self._cancelled = False
         self._answers = queue.SimpleQueue()
@@ -228,8 +234,9 @@ class _Call:
     def hear(self, message):
         """Takes a line; one without anything means that the child has died."""
         if "progress" in message:
-            message = Progress(**message["progress"])
-            self.note(message)
+            message, note = Progress(**message["progress"]), self.note
+            if note is not None:
+                note(message)
         self._answers.put(message)
 
     def wait(self, tell, sent=None):
@@ -283,8 +290,8 @@ def find(program=None, library=None):
         if os.path.isfile(place) and os.access(place, os.X_OK):
             return place
     raise LibraryMissing(
-        f"The program ggpfn was not found. Looked at: {'; '.join(places)}. Set the environment variable GGPFN_PROGRAM to "
-        f"the file {NAME}, or put it in {os.path.join(_library.PACKAGE, 'bin')}.",
+        f"The program ggpfn was not found. Looked at: {'; '.join(places)}. Set the environment variable GGPFN_PROGRAM "
+        f"to the file {NAME}, or put it in {os.path.join(_library.PACKAGE, 'bin')}.",
         places,
     )
 

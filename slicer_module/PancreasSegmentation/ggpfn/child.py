@@ -47,6 +47,7 @@ class Child:
         self.program = find(program, library)
         self._lock = threading.Lock()
         self._process = None
+        self._shipped = None
         self._closed = False
         found = self.runtime()
         if found.wrong_libtorch:
@@ -124,7 +125,10 @@ class Child:
         if options.views:
             return options.views
         if model is None:
-            model = self.load_model()
+            # Asked for once; the child has it anyway.
+            if self._shipped is None:
+                self._shipped = self.load_model()
+            model = self._shipped
         return model.info.views
 
     def estimate_memory(self, image, model=None, **options):
@@ -281,6 +285,8 @@ class Child:
         """Trains a network, or fine-tunes one; (Model, TrainingResult). The arguments are those of InProcess.train."""
         if resume and folder is None:
             raise Error("To resume a training its folder is needed.")
+        if not isinstance(options, str):
+            raise Error(f"The options are a {type(options).__name__}; TOML text was expected.")
         checked_text(options, "options")
         Options.checked(device=device)
         request = {
@@ -340,9 +346,9 @@ class ChildModel:
         with self._lock:
             if self._process is not process:
                 if self.do == "load_model" and "bytes" in self.source:
+                    data = np.frombuffer(self.source["bytes"], np.uint8)
                     with Shared() as shared:
-                        data = np.frombuffer(self.source["bytes"], np.uint8)
-                        place = {"offset": shared.array(data)["offset"], "length": data.size} if data.size else {}
+                        place = {"offset": shared.array(data)["offset"], "length": data.size}
                         found = process.ask(self.do, {**place, **shared.write()})
                 else:
                     found = process.ask(self.do, self.source)
