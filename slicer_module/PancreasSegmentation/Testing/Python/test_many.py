@@ -13,7 +13,6 @@ import ggpfn
 import numpy as np
 import slicer
 from pancreas_testing import REAL_CT, SceneTest, add_transform, add_volume, rotation, sample_data, translation
-from PancreasSegmentation import PancreasSegmentationTest
 from PancreasSegmentationLib.batch import BatchTask
 from PancreasSegmentationLib.comparison import ComparisonTask
 from PancreasSegmentationLib.kept import dice
@@ -29,6 +28,8 @@ from PancreasSegmentationLib.scene_input import body_region, mask_of, read_volum
 from PancreasSegmentationLib.scene_output import show_mask
 from PancreasSegmentationLib.tasks import State
 from PancreasSegmentationLib.training import TrainingTask
+
+from PancreasSegmentation import PancreasSegmentationTest
 
 
 def small_ct(margin=2):
@@ -75,7 +76,8 @@ class Batch(SceneTest):
         self.assertEqual(self.column(0), ["good", "empty", "moved"])
         self.assertIn("no voxels", self.column(5)[1])
         segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-        self.assertEqual([node.GetTransformNodeID() for node in segmentations], [good.GetTransformNodeID(), moved.GetTransformNodeID()])
+        transforms = [node.GetTransformNodeID() for node in segmentations]
+        self.assertEqual(transforms, [good.GetTransformNodeID(), moved.GetTransformNodeID()])
         for node, volume in zip(segmentations, (good, moved)):
             self.assertGreater(dice(mask_of(node, volume).astype(bool), self.truth), 0.6)
 
