@@ -8,9 +8,9 @@ and GGPFN_PROGRAM the program; without them they are searched as the package ggp
     python3.11 -m venv slicer && slicer/bin/pip install slicer-core numpy "PySide6-Essentials<6.9"
     slicer_module/tests/run_tests.py slicer/bin/python
 
-GGPFN_TEST_TRAME_PYTHON names an interpreter of an environment with trame-slicer and slicer-layer-dm, which renders
-slices and surfaces; without it that test skips. (PySide6 6.12 counts references to None wrongly under Python 3.11.) With SLICER_EXECUTABLE set, the tests that need no
-stand-ins run inside that Slicer as well.
+(PySide6 6.12 counts references to None wrongly under Python 3.11.) GGPFN_TEST_TRAME_PYTHON names an interpreter of an
+environment with trame-slicer and slicer-layer-dm, which renders slices and surfaces; without it that test skips. With
+SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that Slicer as well.
 """
 
 import os
