@@ -57,10 +57,10 @@ def register_sample_data():
 class PancreasSegmentationLogic(ScriptedLoadableModuleLogic):
     """What scripts use:
 
-        logic = PancreasSegmentationLogic()
-        parameters = logic.getParameterNode()
-        parameters.inputVolume = volume
-        segmentation = logic.process(parameters)
+    logic = PancreasSegmentationLogic()
+    parameters = logic.getParameterNode()
+    parameters.inputVolume = volume
+    segmentation = logic.process(parameters)
     """
 
     def __init__(self, engines=None):

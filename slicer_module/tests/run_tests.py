@@ -2,14 +2,15 @@
 """Runs the tests of the 3D Slicer module without Slicer: `run_tests.py [PYTHON ...]`.
 
 Each PYTHON is an interpreter that has slicer-core, numpy and PySide6-Essentials; without one, this interpreter is
-used. Every Python file of the extension is compiled by each of them too. GGPFN_LIBRARY names the library, or its folder,
+used. Every Python file of the extension is compiled by each of them too. GGPFN_LIBRARY names the library or its folder
 and GGPFN_PROGRAM the program; without them they are searched as the package ggpfn does.
 
     python3.11 -m venv slicer && slicer/bin/pip install slicer-core numpy "PySide6-Essentials<6.9"
     slicer_module/tests/run_tests.py slicer/bin/python
 
-(PySide6 6.12 counts references to None wrongly under Python 3.11.) With SLICER_EXECUTABLE set, the tests that need no
-stand-ins run inside that Slicer as well.
+(PySide6 6.12 counts references to None wrongly under Python 3.11.) GGPFN_TEST_TRAME_PYTHON names an interpreter of an
+environment with trame-slicer and slicer-layer-dm, which renders slices and surfaces; without it that test skips. With
+SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that Slicer as well.
 """
 
 import os
@@ -63,10 +64,10 @@ def environment():
 def in_slicer(slicer):
     module = EXTENSION / "PancreasSegmentation"
     code = (
-        "import sys, unittest; sys.path[:0] = {paths!r}; "
-        "suite = unittest.defaultTestLoader.discover({tests!r}, 'test_*.py'); "
+        f"import sys, unittest; sys.path[:0] = {[str(TESTS), str(module)]!r}; "
+        f"suite = unittest.defaultTestLoader.discover({str(TESTS)!r}, 'test_*.py'); "
         "slicer.util.exit(0 if unittest.TextTestRunner().run(suite).wasSuccessful() else 1)"
-    ).format(paths=[str(TESTS), str(module)], tests=str(TESTS))
+    )
     return [slicer, "--no-splash", "--no-main-window", "--additional-module-paths", str(module), "--python-code", code]
 
 

@@ -25,9 +25,9 @@ def sentence(error):
             "program ggpfn beside it, which works in a process of its own.\n\n{reason}"
         ).format(reason=error.message)
     if isinstance(error, ggpfn.ModelError):
-        return _(
-            "The model cannot be used. Choose another file, or the model that is shipped.\n\n{reason}"
-        ).format(reason=error.message)
+        return _("The model cannot be used. Choose another file, or the model that is shipped.\n\n{reason}").format(
+            reason=error.message
+        )
     if isinstance(error, (ggpfn.OutOfMemory, MemoryError)):
         return _(
             "There is not enough memory. Choose a region of interest, crop to the body, use fewer views, or tick "

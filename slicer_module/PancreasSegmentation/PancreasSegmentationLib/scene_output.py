@@ -33,9 +33,8 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True):
     """
     if segmentation is None:
         segmentation = slicer.mrmlScene.AddNewNodeByClass(
-            "vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(_("{name} pancreas").format(
-                name=volume.GetName()
-            ))
+            "vtkMRMLSegmentationNode",
+            slicer.mrmlScene.GenerateUniqueName(_("{name} pancreas").format(name=volume.GetName())),
         )
     segmentation.CreateDefaultDisplayNodes()
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)

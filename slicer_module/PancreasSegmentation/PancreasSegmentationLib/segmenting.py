@@ -148,9 +148,7 @@ class SegmentationLogic:
         if not self.can_try_thresholds:
             return None
         volume, segmentation = self._shown
-        mask, found, agreement = self._kept.at(
-            self.engines.engine(), parameters.threshold, parameters.largestComponent
-        )
+        mask, found, agreement = self._kept.at(self.engines.engine(), parameters.threshold, parameters.largestComponent)
         if segmentation.GetSegmentation().GetSegment("Pancreas") is None:
             show_mask(volume, mask, self._kept.start, segmentation, parameters.show3D)
         else:
@@ -193,9 +191,7 @@ class InspectTask(Task):
             if not any(options["view_weights"].values()):
                 return
         try:
-            self.memory = self.engine.estimate_memory(
-                self.scan.image(), self.model, region=self.region, **options
-            )
+            self.memory = self.engine.estimate_memory(self.scan.image(), self.model, region=self.region, **options)
         except ggpfn.Error as error:
             # A GPU that is not there, for example; the device's line says so too.
             self.fault = error

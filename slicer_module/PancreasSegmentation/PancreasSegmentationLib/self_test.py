@@ -11,7 +11,7 @@ from .kept import dice
 from .parameters import Region
 from .scene_input import mask_of, scan_of
 
-# The shipped model reaches 0.83 here with the axial view alone; a mask that is shifted or flipped has nothing in common.
+# The shipped model reaches 0.83 here with the axial view alone; a mask that is shifted or flipped has nothing of it.
 GOOD_ENOUGH = 0.7
 
 

@@ -55,7 +55,7 @@ def parameterNodeWrapper(cls):
     cls.__init__ = __init__
     cls.connectGui = connectGui
     cls.disconnectGui = disconnectGui
-    cls.AddObserver = lambda self, event, callback, priority=0.0: self.parameterNode.AddObserver(event, callback, priority)
+    cls.AddObserver = lambda self, event, callback: self.parameterNode.AddObserver(event, callback)
     cls.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
     return cls
 

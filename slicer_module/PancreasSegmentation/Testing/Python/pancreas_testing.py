@@ -23,11 +23,11 @@ if not IN_SLICER:
 
     standins.install()
 
-from PancreasSegmentation import PancreasSegmentationLogic  # noqa: E402
 from PancreasSegmentationLib import sample_data  # noqa: E402
 from PancreasSegmentationLib.parameters import Region  # noqa: E402
-from PancreasSegmentationLib.scene_input import scan_of  # noqa: E402
 from PancreasSegmentationLib.self_test import roi_around  # noqa: E402
+
+from PancreasSegmentation import PancreasSegmentationLogic  # noqa: E402
 
 
 class SceneTest(unittest.TestCase):
@@ -141,6 +141,3 @@ def load_scene(path):
     scene = standins.new_scene()
     scene.SetURL(path)
     assert scene.Connect()
-
-
-__all__ = [name for name in dir() if not name.startswith("_")]

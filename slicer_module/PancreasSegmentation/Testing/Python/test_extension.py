@@ -20,8 +20,14 @@ class Files(unittest.TestCase):
     def test_all_files_are_installed(self):
         text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8").replace("${MODULE_NAME}", "PancreasSegmentation")
         for name, files in (
-            ("SCRIPTS", [MODULE / "PancreasSegmentation.py", *MODULE.glob("PancreasSegmentationLib/*.py"),
-                         *MODULE.glob("ggpfn/*.py")]),
+            (
+                "SCRIPTS",
+                [
+                    MODULE / "PancreasSegmentation.py",
+                    *MODULE.glob("PancreasSegmentationLib/*.py"),
+                    *MODULE.glob("ggpfn/*.py"),
+                ],
+            ),
             ("RESOURCES", [path for path in MODULE.glob("Resources/**/*") if path.is_file()]),
         ):
             listed = re.search(rf"set\(MODULE_PYTHON_{name}\n(.*?)\)", text, re.S).group(1).split()
@@ -152,9 +158,18 @@ class CMake(unittest.TestCase):
             empty = Path(folder) / "empty.cmake"
             empty.write_text("", encoding="utf-8")
             run = subprocess.run(
-                ["cmake", "-S", str(EXTENSION), "-B", str(Path(folder) / "build"), f"-DSlicer_DIR={folder}",
-                 f"-DSTAND_IN={empty}", "-DBUILD_TESTING=ON"],
-                capture_output=True, text=True,
+                [
+                    "cmake",
+                    "-S",
+                    str(EXTENSION),
+                    "-B",
+                    str(Path(folder) / "build"),
+                    f"-DSlicer_DIR={folder}",
+                    f"-DSTAND_IN={empty}",
+                    "-DBUILD_TESTING=ON",
+                ],
+                capture_output=True,
+                text=True,
             )
             self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
             self.assertIn("module PancreasSegmentation", run.stdout)

@@ -13,7 +13,6 @@ import ggpfn
 import numpy as np
 import slicer
 from pancreas_testing import REAL_CT, SceneTest, add_transform, add_volume, rotation, sample_data, translation
-from PancreasSegmentation import PancreasSegmentationTest
 from PancreasSegmentationLib.batch import BatchTask
 from PancreasSegmentationLib.comparison import ComparisonTask
 from PancreasSegmentationLib.kept import dice
@@ -29,6 +28,8 @@ from PancreasSegmentationLib.scene_input import body_region, mask_of, read_volum
 from PancreasSegmentationLib.scene_output import show_mask
 from PancreasSegmentationLib.tasks import State
 from PancreasSegmentationLib.training import TrainingTask
+
+from PancreasSegmentation import PancreasSegmentationTest
 
 
 def small_ct(margin=2):
@@ -75,7 +76,8 @@ class Batch(SceneTest):
         self.assertEqual(self.column(0), ["good", "empty", "moved"])
         self.assertIn("no voxels", self.column(5)[1])
         segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-        self.assertEqual([node.GetTransformNodeID() for node in segmentations], [good.GetTransformNodeID(), moved.GetTransformNodeID()])
+        transforms = [node.GetTransformNodeID() for node in segmentations]
+        self.assertEqual(transforms, [good.GetTransformNodeID(), moved.GetTransformNodeID()])
         for node, volume in zip(segmentations, (good, moved)):
             self.assertGreater(dice(mask_of(node, volume).astype(bool), self.truth), 0.6)
 
@@ -241,23 +243,8 @@ class RealCT(SceneTest):
         subprocess.run([program, "segment", "-q", str(REAL_CT), path, "--report", report], check=True)
         alone = time.monotonic() - started
         p = self.parameters(self.volume, axial_only=False)
-        p.wantAgreement = False
-        started = time.monotonic()
-        segmentation = self.logic.process(p)
-        seconds = time.monotonic() - started
-        program_mask = slicer.mrmlScene.AddNode(read_volume(path))
-        expected = slicer.util.arrayFromVolume(program_mask) != 0
-        np.testing.assert_allclose(scan_of(program_mask).matrix, scan_of(self.volume).matrix, atol=1e-3)
-        np.testing.assert_array_equal(mask_of(segmentation, self.volume).astype(bool), expected)
-        with open(report, encoding="utf-8") as file:
-            reported = json.load(file)["pancreas"]
-        self.assertEqual(p.measurementsTable.GetTable().GetColumn(1).GetValue(0), f"{reported['volume_ml']:.1f}")
-        print(f"\nreal CT: {seconds:.2f} s from Apply to the result in the module, {alone:.2f} s for the program")
-
-    def test_overhead_of_the_module(self):
-        """Everything but the engine's own call takes less than 5 % of a run."""
-        p = self.parameters(self.volume, axial_only=False)
         engine = self.logic.segmentation.engines.engine()
+        self.logic.segmentation.engines.model()
         inside = []
 
         def timed(*args, **options):
@@ -267,13 +254,22 @@ class RealCT(SceneTest):
             finally:
                 inside.append(time.monotonic() - started)
 
-        self.logic.segmentation.engines.model()
         with mock.patch.object(engine, "segment", timed):
             started = time.monotonic()
-            self.logic.process(p)
+            segmentation = self.logic.process(p)
             seconds = time.monotonic() - started
-        print(f"\nreal CT: {seconds - inside[0]:.3f} s of {seconds:.2f} s are the module's own")
-        self.assertLess(seconds - inside[0], 0.05 * seconds)
+        own = seconds - inside[0]
+        print(f"\nreal CT: {seconds:.2f} s from Apply to the result, of which {own:.3f} s are the module's own")
+        print(f"real CT: {alone:.2f} s for the program")
+        # Two runs on a busy machine differ by more than the module costs, so what it adds to one run is what counts.
+        self.assertLess(own, 0.05 * seconds)
+        program_mask = slicer.mrmlScene.AddNode(read_volume(path))
+        expected = slicer.util.arrayFromVolume(program_mask) != 0
+        np.testing.assert_allclose(scan_of(program_mask).matrix, scan_of(self.volume).matrix, atol=1e-3)
+        np.testing.assert_array_equal(mask_of(segmentation, self.volume).astype(bool), expected)
+        with open(report, encoding="utf-8") as file:
+            reported = json.load(file)["pancreas"]
+        self.assertEqual(p.measurementsTable.GetTable().GetColumn(1).GetValue(0), f"{reported['volume_ml']:.1f}")
 
     def test_crop_to_the_body_changes_little(self):
         (i, j, k), (ni, nj, nk) = body_region(scan_of(self.volume).array)

@@ -24,10 +24,11 @@ from pancreas_testing import (
     sample_data,
     save_scene,
 )
-from PancreasSegmentation import PancreasSegmentationWidget
 from PancreasSegmentationLib.parameters import Device, ModelSource, Region, batch_volumes, training_pairs
 from PancreasSegmentationLib.scene_input import mask_of
 from PancreasSegmentationLib.scene_output import show_mask
+
+from PancreasSegmentation import PancreasSegmentationWidget
 
 if QtWidgets is not None and not IN_SLICER:
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Makes the pictures of the extension, without a display: `make_screenshots.py views CT OUT` and
+`make_screenshots.py panel OUT`.
+
+`views` segments a CT (a file, or `sample`) and renders its slices and its 3D view as Slicer's own view classes draw
+them. It needs the packages trame-slicer and slicer-layer-dm, in an environment of their own, since they bring an older
+slicer-core. `panel` grabs the panel as PySide6 draws it, with the stand-ins of the tests for Slicer's own widgets; it
+needs slicer-core and PySide6-Essentials<6.9.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+EXTENSION = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(EXTENSION / "tests"), str(EXTENSION / "tools")]
+
+from make_icon import write_png  # noqa: E402
+
+SIZE = 480
+
+
+def views(ct, out, threshold, largest):
+    """Writes slices.png and threed.png."""
+    from types import SimpleNamespace
+
+    import slicer
+    import standins
+    from trame_slicer.core import SlicerApp
+    from trame_slicer.views import DirectViewFactory, ViewLayoutDefinition, ViewType
+
+    app = SlicerApp()
+    standins.install()
+    slicer.mrmlScene = app.scene
+    slicer.modules.segmentations = SimpleNamespace(logic=lambda: app.segmentations_logic)
+
+    from PancreasSegmentationLib import sample_data
+    from PancreasSegmentationLib.scene_input import mask_of, read_volume, scan_of
+
+    from PancreasSegmentation import PancreasSegmentationLogic
+
+    volume = sample_data.load() if ct == "sample" else app.scene.AddNode(read_volume(ct))
+    volume.CreateDefaultDisplayNodes()
+    display = volume.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevel(400, 40)
+    display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeGrey")
+
+    logic = PancreasSegmentationLogic()
+    parameters = logic.getParameterNode()
+    parameters.inputVolume = volume
+    parameters.threshold, parameters.largestComponent = threshold, largest
+    segmentation = logic.process(parameters)
+    shown = segmentation.GetDisplayNode()
+    shown.SetOpacity2DFill(0.35)
+    shown.SetSliceIntersectionThickness(2)
+
+    mask = mask_of(segmentation, volume)
+    # The slices with the most pancreas in them.
+    matrix = scan_of(volume).matrix
+    ijk = [int(mask.sum(axis=tuple(a for a in range(3) if a != axis)).argmax()) for axis in (2, 1, 0)]
+    ras = (matrix @ [*ijk, 1])[:3]
+
+    app.view_manager.register_factory(DirectViewFactory())
+    tiles = []
+    for orientation, axis in (("Axial", 2), ("Coronal", 1), ("Sagittal", 0)):
+        layout = ViewLayoutDefinition.slice_view(orientation)
+        view = app.view_manager.create_view(layout)
+        view.set_orientation(orientation)
+        view.set_background_volume_id(volume.GetID())
+        view.render_window().SetSize(SIZE, SIZE)
+        view.interactor().UpdateSize(SIZE, SIZE)
+        view.fit_view_to_content()
+        view.set_slice_value(float(ras[axis]))
+        view.set_visible_in_3d(orientation == "Coronal")
+        view.render()
+        tiles.append(grab(view.render_window()))
+    write_png(out / "slices.png", np.concatenate(tiles, axis=1))
+
+    threed = app.view_manager.create_view(
+        ViewLayoutDefinition("threed", ViewType.THREE_D_VIEW, ViewLayoutDefinition.axial_view().properties)
+    )
+    threed.render_window().SetSize(2 * SIZE, int(1.4 * SIZE))
+    threed.interactor().UpdateSize(2 * SIZE, int(1.4 * SIZE))
+    threed.set_box_visible(False)
+    threed.reset_camera()
+    threed.reset_focal_point()
+    camera = threed.first_renderer().GetActiveCamera()
+    camera.SetFocalPoint(*ras)
+    # From the front, a little from the patient's left and from above.
+    camera.SetPosition(*(ras + np.array([-170, 430, 170])))
+    camera.SetViewUp(0, 0, 1)
+    threed.first_renderer().ResetCameraClippingRange()
+    threed.render()
+    write_png(out / "threed.png", grab(threed.render_window()))
+
+
+def grab(window):
+    """RGBA, 0 to 1, of what a render window shows."""
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    window.Render()
+    capture = vtk.vtkWindowToImageFilter()
+    capture.SetInput(window)
+    capture.ReadFrontBufferOff()
+    capture.Update()
+    image = capture.GetOutput()
+    columns, rows, _one = image.GetDimensions()
+    picture = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, -1)[::-1, :, :3] / 255
+    return np.concatenate([picture, np.ones((rows, columns, 1))], axis=-1)
+
+
+def panel(out):
+    """Writes panel.png, after a run on the sample, and panel_running.png, in the midst of it."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    import standins
+    from PySide6 import QtWidgets
+
+    application = QtWidgets.QApplication([])
+    standins.install(widgets=True)
+    from PancreasSegmentationLib import sample_data
+
+    from PancreasSegmentation import PancreasSegmentationWidget
+
+    parent = QtWidgets.QWidget()
+    QtWidgets.QVBoxLayout(parent).setContentsMargins(4, 4, 4, 4)
+    sample_data.load()
+    widget = PancreasSegmentationWidget(parent)
+    widget.setup()
+    parent.resize(440, 1240)
+    parent.show()
+
+    def pump(until):
+        while not until():
+            application.processEvents()
+            time.sleep(0.005)
+
+    pump(lambda: widget.ui.memoryLabel.text())
+    widget.ui.applyButton.click()
+    pump(lambda: widget.ui.progressBar.value() > 550)
+    parent.grab().save(str(out / "panel_running.png"))
+    pump(lambda: not widget.panel.busy)
+    for _n in range(20):
+        application.processEvents()
+    parent.grab().save(str(out / "panel.png"))
+    for name in ("inputBox", "modelBox", "resultBox", "measurementsBox"):
+        getattr(widget.ui, name).setVisible(False)
+    for name in ("advancedBox", "batchBox", "trainingBox", "comparisonBox"):
+        for child in getattr(widget.ui, name).findChildren(QtWidgets.QWidget):
+            if child.parent() is getattr(widget.ui, name):
+                child.setVisible(True)
+    for _n in range(20):
+        application.processEvents()
+    parent.grab().save(str(out / "panel_more.png"))
+    widget.cleanup()
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[3 if sys.argv[1] == "views" else 2])
+    target.mkdir(parents=True, exist_ok=True)
+    if sys.argv[1] == "views":
+        views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else 0.3, "--largest" in sys.argv)
+    else:
+        panel(target)
