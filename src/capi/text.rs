@@ -35,11 +35,20 @@ pub(super) unsafe fn take_optional<'a>(pointer: *const c_char, name: &'static st
 /// `pointer` is NULL or a C string.
 pub(super) unsafe fn take_path(pointer: *const c_char, name: &'static str) -> Outcome<PathBuf> {
     // SAFETY: the caller's promise.
-    let text = unsafe { take(pointer, name) }?;
-    if text.is_empty() {
-        return Err(Fault::argument(name, "an empty path"));
+    let path = unsafe { take_optional_path(pointer, name) }?;
+    path.ok_or_else(|| Fault::argument(name, "NULL; a text was expected"))
+}
+
+/// The same, where NULL stands for none. An empty path is refused: it would be the current folder.
+///
+/// # Safety
+/// `pointer` is NULL or a C string.
+pub(super) unsafe fn take_optional_path(pointer: *const c_char, name: &'static str) -> Outcome<Option<PathBuf>> {
+    // SAFETY: the caller's promise.
+    match unsafe { take_optional(pointer, name) }? {
+        Some("") => Err(Fault::argument(name, "an empty path")),
+        text => Ok(text.map(PathBuf::from)),
     }
-    Ok(PathBuf::from(text))
 }
 
 /// Refuses a call that leaves no place for an answer.

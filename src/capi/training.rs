@@ -251,8 +251,8 @@ pub unsafe extern "C" fn ggpfn_training_add_folder(
             (
                 text::take_path(folder, "folder")?,
                 text::take_optional(layout, "layout")?,
-                text::take_optional(split, "split")?.map(PathBuf::from),
-                text::take_optional(cache, "cache")?.map(PathBuf::from),
+                text::take_optional_path(split, "split")?,
+                text::take_optional_path(cache, "cache")?,
             )
         };
         let layout = match layout {
