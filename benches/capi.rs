@@ -145,7 +145,7 @@ fn cancel() {
         assert_eq!(ggpfn::capi::monitor::ggpfn_monitor_reset(monitor), 0);
         let handle = monitor as usize;
         let asker = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(1500 + 700 * round));
+            std::thread::sleep(Duration::from_millis(400 + 600 * round));
             ggpfn_monitor_cancel(handle as *const _);
             Instant::now()
         });
