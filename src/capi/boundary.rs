@@ -58,8 +58,8 @@ fn count_within(step: isize) {
     let _ = WITHIN.try_with(|within| within.set(within.get().wrapping_add_signed(step)));
 }
 
-/// The library prints nothing, and so panics on its own threads and within its calls, which become errors, do not speak up on stderr. A
-/// callback of the caller's that is Rust and panics must not unwind, and so ends the process; its text is not kept back.
+/// The library prints nothing, and so panics on its own threads and within its calls, which become errors, are told to the log and not to
+/// stderr. That goes for a panic in a callback too, which is within a call.
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

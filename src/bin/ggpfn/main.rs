@@ -77,12 +77,12 @@ fn main() -> ExitCode {
         return code(slicer::run(call));
     }
     let arguments = Arguments::parse_from(words);
-    if let Command::Worker(arguments) = arguments.command {
+    if matches!(arguments.command, Command::Worker(_)) {
         terminal::start(false, true);
-        return code(worker::run(arguments));
+    } else {
+        end_quietly_with_the_reader();
+        terminal::start(arguments.verbose, arguments.quiet);
     }
-    end_quietly_with_the_reader();
-    terminal::start(arguments.verbose, arguments.quiet);
     code(match arguments.command {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
