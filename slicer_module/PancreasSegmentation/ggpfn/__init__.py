@@ -92,7 +92,7 @@ def _engine_of(model):
 
 
 def segment(image, model=None, **options):
-    """Segments the pancreas in an Image; see InProcess.segment for the options. A Segmentation."""
+    """Segments the pancreas in an Image; see Engine.segment for the options. A Segmentation."""
     return _engine_of(model).segment(image, model, **options)
 
 
@@ -117,7 +117,7 @@ def evaluate(prediction, truth):
 
 
 def train(cases, *, model=None, **options):
-    """Trains a network on Case objects, or fine-tunes a model; see InProcess.train. (Model, TrainingResult)."""
+    """Trains a network on Case objects, or fine-tunes a model; see Engine.train. (Model, TrainingResult)."""
     return _engine_of(model).train(cases, model=model, **options)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import os
 import shutil
 import tempfile
@@ -25,17 +24,14 @@ import numpy as np
 from . import image as images
 from ._process import Process, find
 from ._shared import Shared, grid, place_of
-from .engine import Options, checked_threshold, checked_views, checked_weights
+from .engine import Engine
 from .errors import Error, WrongLibrary
-from .image import Case
-from .model import Model, checked_path, checked_text
+from .model import Model, checked_path
 from .results import Comparison, Measurements, Memory, ModelInfo, Runtime, Segmentation, TrainingResult
 
-ROLES = ("train", "validate")
 
-
-class Child:
-    """An engine on a child process. All methods may be called on any thread, several at the same time."""
+class Child(Engine):
+    """An engine on a child process."""
 
     kind = "child process"
 
@@ -61,12 +57,6 @@ class Child:
             process, self._process = self._process, None
         if process is not None:
             process.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def _running(self):
         """The child, started if there is none."""
@@ -95,23 +85,15 @@ class Child:
             source = {"path": os.path.abspath(checked_path(path).decode("utf-8"))}
         return self._model("load_model", source)
 
-    def new_model(self, configuration=None, seed=0):
-        """An untrained Model, its weights drawn from seed.
-
-        configuration: dict or JSON text with the entries of a model file's header; what it leaves out is the paper's.
-        """
-        if configuration is None:
-            configuration = {}
-        text = configuration if isinstance(configuration, str) else json.dumps(configuration)
-        checked_text(text, "configuration")
-        return self._model("new_model", {"configuration": text, "seed": seed})
+    def _new_model(self, text, seed):
+        return self._model("new_model", {"configuration": text.decode("utf-8"), "seed": seed})
 
     def _model(self, do, source):
         backing = ChildModel(self, do, source)
         backing.number(self._running())
         return Model(self, backing)
 
-    def _backing(self, model):
+    def _model_of(self, model):
         """What stands behind a model; None for None, the shipped one."""
         if model is None:
             return None
@@ -120,25 +102,23 @@ class Child:
             raise Error("The model is not one of this engine's; load it with the engine's load_model.")
         return backing
 
-    def _views(self, options, model):
+    def _views(self, options, backing):
         """The names of the views that will be computed."""
         if options.views:
             return options.views
-        if model is None:
+        if backing is None:
             # Asked for once; the child has it anyway.
             if self._shipped is None:
                 self._shipped = self.load_model()
-            model = self._shipped
-        return model.info.views
+            backing = self._shipped.backing
+        return backing.info().views
 
-    def estimate_memory(self, image, model=None, **options):
-        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
-        options = Options.checked(**options)
-        backing, process = self._backing(model), self._running()
-        request = {"grid": grid(images.check(image)), "options": _options(options), "results": {}}
+    def _estimate_memory(self, image, backing, options):
+        process = self._running()
+        request = {"grid": grid(image), "options": _options(options), "results": {}}
         place = {"offset": 0}
         if options.view_probabilities:
-            request["results"]["views"] = {view: place for view in self._views(options, model)}
+            request["results"]["views"] = {view: place for view in self._views(options, backing)}
         for wanted in ("probability", "uncertainty"):
             if getattr(options, wanted):
                 request["results"][wanted] = place
@@ -147,48 +127,8 @@ class Child:
         found = process.ask("estimate_memory", request)
         return Memory(found["host_bytes"], found["device_bytes"], found["host_free"])
 
-    def segment(
-        self,
-        image,
-        model=None,
-        *,
-        views=None,
-        view_weights=None,
-        threshold=None,
-        largest_component=False,
-        region=None,
-        device="auto",
-        precision="auto",
-        threads=0,
-        block=0,
-        patch=None,
-        overlap=0,
-        probability=False,
-        view_probabilities=False,
-        uncertainty=False,
-        monitor=None,
-        **unknown,
-    ):
-        """Segments the pancreas in an Image; a Segmentation on its grid. The options are those of InProcess.segment."""
-        options = Options.checked(
-            views=views,
-            view_weights=view_weights,
-            threshold=threshold,
-            largest_component=largest_component,
-            region=region,
-            device=device,
-            precision=precision,
-            threads=threads,
-            block=block,
-            patch=patch,
-            overlap=overlap,
-            probability=probability,
-            view_probabilities=view_probabilities,
-            uncertainty=uncertainty,
-            **unknown,
-        )
-        backing, process = self._backing(model), self._running()
-        shape = images.check(image).array.shape
+    def _segment(self, image, backing, options, monitor):
+        process, shape = self._running(), image.array.shape
         with Shared() as shared:
             request = {"image": shared.image(image), "options": _options(options), "results": {}}
             results = {"mask": shared.result(shape, np.uint8)}
@@ -197,7 +137,7 @@ class Child:
                     results[wanted] = shared.result(shape, np.float32)
             of_views = {}
             if options.view_probabilities:
-                of_views = {view: shared.result(shape, np.float32) for view in self._views(options, model)}
+                of_views = {view: shared.result(shape, np.float32) for view in self._views(options, backing)}
                 request["results"]["views"] = {view: place_of(place) for view, place in of_views.items()}
             request["results"].update({name: place_of(place) for name, place in results.items()})
             if backing is not None:
@@ -213,17 +153,8 @@ class Child:
             uncertainty=arrays.get("uncertainty"),
         )
 
-    def threshold(self, image, probability, threshold, largest_component=False):
-        """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.
-
-        For a threshold that is being tried: no network runs.
-        """
-        shape = images.check(image).array.shape
-        probability = _floats(probability, "probability")
-        if probability.shape != shape:
-            raise Error(f"The probability has the shape {probability.shape}, and the image {shape}.")
-        threshold = checked_threshold("threshold", threshold)
-        process = self._running()
+    def _threshold(self, image, probability, threshold, largest_component):
+        process, shape = self._running(), probability.shape
         with Shared() as shared:
             mask = shared.result(shape, np.uint8)
             request = {
@@ -231,25 +162,16 @@ class Child:
                 "probability": shared.array(probability),
                 "mask": place_of(mask),
                 "threshold": threshold,
-                "largest_component": bool(largest_component),
+                "largest_component": largest_component,
             }
             found = process.ask("threshold", {**request, **shared.write()})
             return shared.read(mask), _measurements(found["measurements"])
 
-    def fuse(self, views, weights=None, threshold=0.5):
-        """Fuses probabilities of views: (probability float32, mask uint8), of their shape.
-
-        views: dict of arrays by view, all of one shape. weights: dict by view, scaled to add up to 1; None: equal.
-        """
-        computed = checked_views("views", views)
-        arrays = {view: _floats(views[view], f"{view} view") for view in computed}
-        shapes = {array.shape for array in arrays.values()}
-        if len(shapes) > 1:
-            raise Error(f"The views have different shapes: {', '.join(map(str, sorted(shapes)))}.")
-        (shape,) = shapes
-        request = {"threshold": checked_threshold("threshold", threshold)}
+    def _fuse(self, arrays, weights, threshold):
+        request = {"threshold": threshold}
         if weights is not None:
-            request["weights"] = checked_weights("weights", weights)
+            request["weights"] = weights
+        shape = next(iter(arrays.values())).shape
         process = self._running()
         with Shared() as shared:
             probability, mask = shared.result(shape, np.float32), shared.result(shape, np.uint8)
@@ -269,45 +191,17 @@ class Child:
             request = {"prediction": shared.image(prediction), "truth": shared.image(truth)}
             return Comparison(**process.ask("evaluate", {**request, **shared.write()}))
 
-    def train(
-        self,
-        cases,
-        *,
-        options="",
-        model=None,
-        all_stages=False,
-        folder=None,
-        resume=False,
-        device="auto",
-        minutes=0,
-        monitor=None,
-    ):
-        """Trains a network, or fine-tunes one; (Model, TrainingResult). The arguments are those of InProcess.train."""
-        if resume and folder is None:
-            raise Error("To resume a training its folder is needed.")
-        if not isinstance(options, str):
-            raise Error(f"The options are a {type(options).__name__}; TOML text was expected.")
-        checked_text(options, "options")
-        Options.checked(device=device)
+    def _train(self, described, folder, resume, minutes, monitor):
         request = {
-            "options": options,
-            "all_stages": bool(all_stages),
-            "resume": bool(resume),
-            "device": device,
-            "minutes": float(minutes or 0),
+            "options": described.options.decode("utf-8"),
+            "all_stages": described.all_stages,
+            "resume": resume,
+            "device": described.device,
+            "minutes": minutes,
         }
         if folder is not None:
-            request["folder"] = os.path.abspath(checked_path(folder).decode("utf-8"))
-        cases = list(cases)
-        for case in cases:
-            if not isinstance(case, Case):
-                raise Error(f"A case is a {type(case).__name__}; ggpfn.Case(name, image, mask) was expected.")
-            if case.role not in ROLES:
-                raise Error(f"The role of {case.name} is {case.role!r}; one of {', '.join(ROLES)} was expected.")
-            checked_text(case.name, "name of a case")
-            images.check(case.image)
-            images.check(case.mask, "mask")
-        backing, process = self._backing(model), self._running()
+            request["folder"] = os.path.abspath(folder.decode("utf-8"))
+        backing, process = self._model_of(described.model), self._running()
         if backing is not None:
             request["model"] = backing.number(process)
         with Shared() as shared:
@@ -318,7 +212,7 @@ class Child:
                     "mask": shared.image(case.mask),
                     "role": case.role,
                 }
-                for case in cases
+                for case in described.cases
             ]
             place = shared.write()
             found = process.ask("train", {**request, **place}, monitor, sent=shared.close)
@@ -403,14 +297,6 @@ def _options(options):
     for wanted in ("probability", "view_probabilities", "uncertainty"):
         del given[wanted]
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _floats(array, what):
-    """The array as dense float32, without a copy where it is that already."""
-    array = np.asarray(array)
-    if array.dtype.kind not in "fiub" or array.size == 0:
-        raise Error(f"The {what} is an array of {array.size} {array.dtype}; float32 numbers were expected.")
-    return np.require(array, np.float32, ["C", "A"])
 
 
 def _measurements(found):

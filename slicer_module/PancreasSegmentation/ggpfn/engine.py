@@ -1,4 +1,4 @@
-"""Where the work is done: in this process or in a child, the choice between them, and the options that both take.
+"""Where the work is done: in this process or in a child, the choice between them, and the methods and options of both.
 
 A process has one libtorch. Where the host has brought its own, PyTorch for example, libggpfn must not be loaded beside
 it; then the program `ggpfn` does the same work in a process of its own.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import json
 import math
 import operator
 import re
@@ -16,8 +17,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+import numpy as np
+
 from . import _abi, _library
+from . import image as images
 from .errors import Error, LibraryMissing, WrongLibrary
+from .image import Case
+from .model import Model, checked_path, checked_text
 from .results import VIEWS
 
 KINDS = ("auto", "in process", "child process")
@@ -95,6 +101,173 @@ def _child(library, program, reason):
     return engine
 
 
+class Engine:
+    """What both engines share: their methods, whose arguments are checked here, before either does its part.
+
+    An engine has _model_of (what stands behind a Model that is its own) and, for the work itself, _new_model,
+    _estimate_memory, _segment, _threshold, _fuse and _train. All methods may be called on any thread, several at the
+    same time.
+    """
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def new_model(self, configuration=None, seed=0):
+        """An untrained Model, its weights drawn from seed.
+
+        configuration: dict or JSON text with the entries of a model file's header; what it leaves out is the paper's.
+        """
+        if configuration is None:
+            configuration = {}
+        text = configuration if isinstance(configuration, str) else json.dumps(configuration)
+        return self._new_model(checked_text(text, "configuration"), seed)
+
+    def estimate_memory(self, image, model=None, **options):
+        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
+        options = Options.checked(**options)
+        backing = self._model_of(model)
+        return self._estimate_memory(images.check(image), backing, options)
+
+    def segment(
+        self,
+        image,
+        model=None,
+        *,
+        views=None,
+        view_weights=None,
+        threshold=None,
+        largest_component=False,
+        region=None,
+        device="auto",
+        precision="auto",
+        threads=0,
+        block=0,
+        patch=None,
+        overlap=0,
+        probability=False,
+        view_probabilities=False,
+        uncertainty=False,
+        monitor=None,
+        **unknown,
+    ):
+        """Segments the pancreas in an Image; a Segmentation on its grid.
+
+        model: Model; None: the shipped one. views: names of the views to compute. view_weights: dict by view, scaled to
+        add up to 1; views left out weigh 0. threshold: probabilities from here on are pancreas, above 0 and up to 1.
+        largest_component: keep the largest connected part alone. region: ((i, j, k), (ni, nj, nk)), the voxels to look
+        at. device: "auto", "cpu", "cuda", "cuda:1". precision: "auto", "float32", "bfloat16". threads: of the
+        processor; 0: all. block: slices at a time. patch: (rows, columns), multiples of 8, for GPUs with little memory;
+        overlap: of patches, in pixels. None and 0 are defaults. probability, view_probabilities, uncertainty: whether
+        these arrays are wanted too. monitor: Monitor, to hear of progress and to cancel.
+
+        Raises Error and what is derived from it; Cancelled after Monitor.cancel.
+        """
+        options = Options.checked(
+            views=views,
+            view_weights=view_weights,
+            threshold=threshold,
+            largest_component=largest_component,
+            region=region,
+            device=device,
+            precision=precision,
+            threads=threads,
+            block=block,
+            patch=patch,
+            overlap=overlap,
+            probability=probability,
+            view_probabilities=view_probabilities,
+            uncertainty=uncertainty,
+            **unknown,
+        )
+        backing = self._model_of(model)
+        return self._segment(images.check(image), backing, options, monitor)
+
+    def threshold(self, image, probability, threshold, largest_component=False):
+        """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.
+
+        For a threshold that is being tried: no network runs.
+        """
+        shape = images.check(image).array.shape
+        probability = floats(probability, "probability")
+        if probability.shape != shape:
+            raise Error(f"The probability has the shape {probability.shape}, and the image {shape}.")
+        return self._threshold(image, probability, checked_threshold("threshold", threshold), bool(largest_component))
+
+    def fuse(self, views, weights=None, threshold=0.5):
+        """Fuses probabilities of views: (probability float32, mask uint8), of their shape.
+
+        views: dict of arrays by view, all of one shape. weights: dict by view, scaled to add up to 1; None: equal.
+        """
+        arrays = {view: floats(views[view], f"{view} view") for view in checked_views("views", views)}
+        shapes = {array.shape for array in arrays.values()}
+        if len(shapes) > 1:
+            raise Error(f"The views have different shapes: {', '.join(map(str, sorted(shapes)))}.")
+        weights = None if weights is None else checked_weights("weights", weights)
+        return self._fuse(arrays, weights, checked_threshold("threshold", threshold))
+
+    def train(
+        self,
+        cases,
+        *,
+        options="",
+        model=None,
+        all_stages=False,
+        folder=None,
+        resume=False,
+        device="auto",
+        minutes=0,
+        monitor=None,
+    ):
+        """Trains a network, or fine-tunes one; (Model, TrainingResult).
+
+        cases: Case objects, which are converted at once. options: TOML text as `ggpfn train --config` reads it; what it
+        leaves out, its preset has ("msd", "nihc", "small"; without one "small"). model: Model to start from; then the
+        stage of the whole network alone is trained, unless all_stages. folder: where log, curves, checkpoints and the
+        best model are kept; resume: go on from what is there. minutes: to stop after, 0: when all is done.
+
+        A training that is cancelled or out of time gives what it has so far, and the result says so. Raises
+        TrainingError if it cannot go on, and what the monitor's callback raised.
+        """
+        if resume and folder is None:
+            raise Error("To resume a training its folder is needed.")
+        described = Described.checked(cases, options, model, all_stages, device)
+        folder = None if folder is None else checked_path(folder)
+        return self._train(described, folder, bool(resume), float(minutes or 0), monitor)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is to be trained, and on what, checked."""
+
+    cases: list  # of Case
+    options: bytes  # TOML, UTF-8
+    model: Optional[Model]
+    all_stages: bool
+    device: str
+
+    @classmethod
+    def checked(cls, cases, options, model, all_stages, device):
+        """Raises Error, with a sentence, for what cannot be meant."""
+        if not isinstance(options, str):
+            raise Error(f"The options are a {type(options).__name__}; TOML text was expected.")
+        cases = list(cases)
+        for case in cases:
+            if not isinstance(case, Case):
+                raise Error(f"A case is a {type(case).__name__}; ggpfn.Case(name, image, mask) was expected.")
+            if case.role not in ROLES:
+                raise Error(f"The role of {case.name} is {case.role!r}; one of {', '.join(ROLES)} was expected.")
+        text = checked_text(options, "options")
+        device_numbers(device)
+        for case in cases:
+            images.check(case.image, "image")
+            images.check(case.mask, "mask")
+            checked_text(case.name, "name of a case")
+        return cls(cases, text, model, bool(all_stages), device)
+
+
 @dataclass(frozen=True)
 class Options:
     """How an image is to be segmented, checked: what `segment` and `estimate_memory` of both engines take as
@@ -158,6 +331,8 @@ class Options:
         )
 
 
+ROLES = {"train": _abi.GGPFN_TRAIN, "validate": _abi.GGPFN_VALIDATE}
+
 PRECISIONS = {
     "auto": _abi.GGPFN_PRECISION_AUTO,
     "float32": _abi.GGPFN_PRECISION_FLOAT32,
@@ -176,6 +351,14 @@ def device_numbers(device):
 def weight_numbers(weights):
     """Weights by view as the library's three numbers; all 0 for None."""
     return tuple((weights or {}).get(view, 0.0) for view in VIEWS)
+
+
+def floats(array, what):
+    """The array as dense, aligned float32, without a copy where it is that already."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "fiub" or array.size == 0:
+        raise Error(f"The {what} is an array of {array.size} {array.dtype}; float32 numbers were expected.")
+    return np.require(array, np.float32, ["C", "A"])
 
 
 def checked_threshold(name, value):

@@ -8,7 +8,6 @@ at once.
 from __future__ import annotations
 
 import ctypes
-import json
 import queue
 import threading
 
@@ -16,17 +15,8 @@ import numpy as np
 
 from . import _abi, _library
 from . import image as images
-from .engine import (
-    Options,
-    checked_threshold,
-    checked_views,
-    checked_weights,
-    device_numbers,
-    shared,
-    weight_numbers,
-)
+from .engine import ROLES, Described, Engine, checked_views, device_numbers, floats, shared, weight_numbers
 from .errors import Error, WrongLibrary
-from .image import Case
 from .model import Handle, InProcessModel, Model, checked_path, checked_text
 from .monitor import Monitor, Progress
 from .results import (
@@ -43,7 +33,6 @@ from .results import (
     number,
 )
 
-ROLES = {"train": _abi.GGPFN_TRAIN, "validate": _abi.GGPFN_VALIDATE}
 BUFFERS = {
     "parameters": _abi.GGPFN_PARAMETERS,
     "gradients": _abi.GGPFN_GRADIENTS,
@@ -54,8 +43,8 @@ BUFFERS = {
 TICK = 0.1
 
 
-class InProcess:
-    """An engine on the library in this process. All methods may be called on any thread, several at the same time."""
+class InProcess(Engine):
+    """An engine on the library in this process."""
 
     kind = "in process"
 
@@ -72,12 +61,6 @@ class InProcess:
         """Lets go of what the engine keeps. Models that it gave live on; the library itself cannot be unloaded."""
         with self._lock:
             self._shipped = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def runtime(self, gpus=False):
         """Runtime. gpus: whether to look for GPUs, which loads CUDA (seconds, hundreds of MB) if there is a driver."""
@@ -114,21 +97,13 @@ class InProcess:
         path = checked_path(path)
         return self._model(lambda place: call("ggpfn_model_load", path, place))
 
-    def new_model(self, configuration=None, seed=0):
-        """An untrained Model, its weights drawn from seed.
-
-        configuration: dict or JSON text with the entries of a model file's header; what it leaves out is the paper's.
-        """
-        if configuration is None:
-            configuration = {}
-        text = configuration if isinstance(configuration, str) else json.dumps(configuration)
-        text = checked_text(text, "configuration")
+    def _new_model(self, text, seed):
         return self._model(lambda place: self.library.call("ggpfn_model_new", text, seed, place))
 
     def _model(self, make):
         return Model(self, InProcessModel(Handle(self.library, "ggpfn_model_free", make)))
 
-    def _handle_of(self, model):
+    def _model_of(self, model):
         """What stands behind a model, which the caller must keep during a call; None: the shipped one."""
         if model is None:
             with self._lock:
@@ -140,12 +115,9 @@ class InProcess:
             raise Error("The model is not one of this engine's; load it with the engine's load_model.")
         return backing
 
-    def estimate_memory(self, image, model=None, **options):
-        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
-        options = Options.checked(**options)
-        backing = self._handle_of(model)
+    def _estimate_memory(self, image, backing, options):
         # An output counts as wanted if its address is not NULL, and is not followed.
-        result, struct = _sized(_abi.ggpfn_result), images.check(image).struct(voxels=False)
+        result, struct = _sized(_abi.ggpfn_result), image.struct(voxels=False)
         for output, _, _ in _outputs(result, options, _views_of(options, backing)):
             output.data = 1
         memory = _sized(_abi.ggpfn_memory)
@@ -153,60 +125,9 @@ class InProcess:
         self.library.call("ggpfn_estimate_memory", backing.number, *arguments)
         return Memory.from_struct(memory)
 
-    def segment(
-        self,
-        image,
-        model=None,
-        *,
-        views=None,
-        view_weights=None,
-        threshold=None,
-        largest_component=False,
-        region=None,
-        device="auto",
-        precision="auto",
-        threads=0,
-        block=0,
-        patch=None,
-        overlap=0,
-        probability=False,
-        view_probabilities=False,
-        uncertainty=False,
-        monitor=None,
-        **unknown,
-    ):
-        """Segments the pancreas in an Image; a Segmentation on its grid.
-
-        model: Model; None: the shipped one. views: names of the views to compute. view_weights: dict by view, scaled to
-        add up to 1; views left out weigh 0. threshold: probabilities from here on are pancreas, above 0 and up to 1.
-        largest_component: keep the largest connected part alone. region: ((i, j, k), (ni, nj, nk)), the voxels to look
-        at. device: "auto", "cpu", "cuda", "cuda:1". precision: "auto", "float32", "bfloat16". threads: of the
-        processor; 0: all. block: slices at a time. patch: (rows, columns), multiples of 8, for GPUs with little memory;
-        overlap: of patches, in pixels. None and 0 are defaults. probability, view_probabilities, uncertainty: whether
-        these arrays are wanted too. monitor: Monitor, to hear of progress and to cancel.
-
-        Raises Error and what is derived from it; Cancelled after Monitor.cancel.
-        """
-        options = Options.checked(
-            views=views,
-            view_weights=view_weights,
-            threshold=threshold,
-            largest_component=largest_component,
-            region=region,
-            device=device,
-            precision=precision,
-            threads=threads,
-            block=block,
-            patch=patch,
-            overlap=overlap,
-            probability=probability,
-            view_probabilities=view_probabilities,
-            uncertainty=uncertainty,
-            **unknown,
-        )
-        backing = self._handle_of(model)
+    def _segment(self, image, backing, options, monitor):
         computed = _views_of(options, backing)
-        struct, settings = images.check(image).struct(), options.struct()
+        struct, settings = image.struct(), options.struct()
         result, found = _sized(_abi.ggpfn_result), _sized(_abi.ggpfn_measurements)
         result.measurements = ctypes.pointer(found)
         arrays = {}
@@ -232,48 +153,30 @@ class InProcess:
             uncertainty=arrays.get("uncertainty"),
         )
 
-    def threshold(self, image, probability, threshold, largest_component=False):
-        """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.
-
-        For a threshold that is being tried: no network runs.
-        """
-        struct = images.check(image).struct()
-        probability = _floats(probability, "probability")
-        if probability.shape != image.array.shape:
-            raise Error(f"The probability has the shape {probability.shape}, and the image {image.array.shape}.")
+    def _threshold(self, image, probability, threshold, largest_component):
+        struct = image.struct()
         mask, found = np.empty(probability.shape, np.uint8), _sized(_abi.ggpfn_measurements)
         self.library.call(
             "ggpfn_threshold",
             ctypes.byref(struct),
             _pointer(probability, ctypes.c_float),
-            checked_threshold("threshold", threshold),
-            int(bool(largest_component)),
+            threshold,
+            int(largest_component),
             _pointer(mask, ctypes.c_uint8),
             ctypes.byref(found),
         )
         return mask, Measurements.from_struct(found)
 
-    def fuse(self, views, weights=None, threshold=0.5):
-        """Fuses probabilities of views: (probability float32, mask uint8), of their shape.
-
-        views: dict of arrays by view, all of one shape. weights: dict by view, scaled to add up to 1; None: equal.
-        """
-        computed = checked_views("views", views)
-        arrays = {view: _floats(views[view], f"{view} view") for view in computed}
-        shapes = {array.shape for array in arrays.values()}
-        if len(shapes) > 1:
-            raise Error(f"The views have different shapes: {', '.join(map(str, sorted(shapes)))}.")
-        numbers = None
-        if weights is not None:
-            numbers = (ctypes.c_double * 3)(*weight_numbers(checked_weights("weights", weights)))
-        first = arrays[computed[0]]
+    def _fuse(self, arrays, weights, threshold):
+        numbers = None if weights is None else (ctypes.c_double * 3)(*weight_numbers(weights))
+        first = next(iter(arrays.values()))
         probability, mask = np.empty(first.shape, np.float32), np.empty(first.shape, np.uint8)
         self.library.call(
             "ggpfn_fuse",
             *(_pointer(arrays[view], ctypes.c_float) if view in arrays else None for view in VIEWS),
             numbers,
             first.size,
-            checked_threshold("threshold", threshold),
+            threshold,
             _pointer(probability, ctypes.c_float),
             _pointer(mask, ctypes.c_uint8),
         )
@@ -286,36 +189,12 @@ class InProcess:
         self.library.call("ggpfn_evaluate", *map(ctypes.byref, masks), ctypes.byref(found))
         return Comparison.from_struct(found)
 
-    def train(
-        self,
-        cases,
-        *,
-        options="",
-        model=None,
-        all_stages=False,
-        folder=None,
-        resume=False,
-        device="auto",
-        minutes=0,
-        monitor=None,
-    ):
-        """Trains a network, or fine-tunes one; (Model, TrainingResult).
-
-        cases: Case objects, which are converted at once. options: TOML text as `ggpfn train --config` reads it; what it
-        leaves out, its preset has ("msd", "nihc", "small"; without one "small"). model: Model to start from; then the
-        stage of the whole network alone is trained, unless all_stages. folder: where log, curves, checkpoints and the
-        best model are kept; resume: go on from what is there. minutes: to stop after, 0: when all is done.
-
-        A training that is cancelled or out of time gives what it has so far, and the result says so. Raises
-        TrainingError if it cannot go on, and what the monitor's callback raised.
-        """
-        if resume and folder is None:
-            raise Error("To resume a training its folder is needed.")
-        training = self._training(cases, options, model, all_stages, device)
+    def _train(self, described, folder, resume, minutes, monitor):
+        training = self._training(described)
         if folder is not None:
-            self.library.call("ggpfn_training_set_folder", training.number, checked_path(folder), int(bool(resume)))
+            self.library.call("ggpfn_training_set_folder", training.number, folder, int(resume))
         if minutes:
-            self.library.call("ggpfn_training_set_minutes", training.number, float(minutes))
+            self.library.call("ggpfn_training_set_minutes", training.number, minutes)
         result = _sized(_abi.ggpfn_training_result)
 
         def run(place):
@@ -328,28 +207,19 @@ class InProcess:
         training.close()
         return trained, TrainingResult.from_struct(result)
 
-    def _training(self, cases, options, model, all_stages, device):
+    def _training(self, described):
         """The Handle of a training that is described but for its folder and its time."""
-        if not isinstance(options, str):
-            raise Error(f"The options are a {type(options).__name__}; TOML text was expected.")
-        cases = list(cases)
-        for case in cases:
-            if not isinstance(case, Case):
-                raise Error(f"A case is a {type(case).__name__}; ggpfn.Case(name, image, mask) was expected.")
-            if case.role not in ROLES:
-                raise Error(f"The role of {case.name} is {case.role!r}; one of {', '.join(ROLES)} was expected.")
         call = self.library.call
-        text = checked_text(options, "options")
+        text = described.options
         training = Handle(self.library, "ggpfn_training_free", lambda place: call("ggpfn_training_new", text, place))
-        if model is not None:
-            backing = self._handle_of(model)
-            call("ggpfn_training_set_model", training.number, backing.number, int(bool(all_stages)))
-        call("ggpfn_training_set_device", training.number, *device_numbers(device))
-        for case in cases:
-            image, mask = images.check(case.image, "image").struct(), images.check(case.mask, "mask").struct()
-            text = checked_text(case.name, "name of a case")
-            pair = (ctypes.byref(image), ctypes.byref(mask))
-            call("ggpfn_training_add_case", training.number, text, *pair, ROLES[case.role])
+        if described.model is not None:
+            backing = self._model_of(described.model)
+            call("ggpfn_training_set_model", training.number, backing.number, int(described.all_stages))
+        call("ggpfn_training_set_device", training.number, *device_numbers(described.device))
+        for case in described.cases:
+            image, mask = case.image.struct(), case.mask.struct()
+            name, pair = checked_text(case.name, "name of a case"), (ctypes.byref(image), ctypes.byref(mask))
+            call("ggpfn_training_add_case", training.number, name, *pair, ROLES[case.role])
         return training
 
     def trainer(self, cases, **options):
@@ -449,7 +319,7 @@ class Trainer:
         (view,) = checked_views("view", view)
         if stage not in STAGES:
             raise Error(f"The stage is {stage!r}; one of {', '.join(STAGES)} was expected.")
-        training = engine._training(cases, options, model, all_stages, device)
+        training = engine._training(Described.checked(cases, options, model, all_stages, device))
         arguments = (training.number, VIEWS.index(view), STAGES.index(stage), rank, ranks)
         self._handle = Handle(
             self._library,
@@ -483,7 +353,7 @@ class Trainer:
 
     def write(self, which, values):
         """Puts values in the place of "parameters", "gradients" or "statistics"; as many as length says."""
-        values = _floats(values, which)
+        values = floats(values, which)
         pointer = _pointer(values, ctypes.c_float)
         self._library.call("ggpfn_trainer_write", self._number, _buffer(which), pointer, values.size)
 
@@ -520,14 +390,6 @@ def _address(array):
 
 def _pointer(array, kind):
     return ctypes.cast(_address(array), ctypes.POINTER(kind))
-
-
-def _floats(array, what):
-    """The array as dense, aligned float32, without a copy where it is that already."""
-    array = np.asarray(array)
-    if array.dtype.kind not in "fiub" or array.size == 0:
-        raise Error(f"The {what} is an array of {array.size} {array.dtype}; float32 numbers were expected.")
-    return np.require(array, np.float32, ["C", "A"])
 
 
 def _buffer(which):
