@@ -2,62 +2,37 @@
 
 #[path = "c/hostile.rs"]
 mod hostile;
+#[path = "common/native.rs"]
+mod native;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use ggpfn::io::{self, ReadOptions, Voxels};
+use ggpfn::io::{self, Voxels};
 use ggpfn::volume::Geometry;
+use native::{
+    expect_mask, has_sanitizers, library_folder, mask_by_the_program, real_ct, root, run, write_raw, SANITIZE,
+};
 use ndarray::Array3;
 
 const STRICT: [&str; 5] = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The folder of the library that was built for these tests: that of the tests themselves.
-fn library() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
-    assert!(folder.join("libggpfn.so").exists(), "no libggpfn.so in {}", folder.display());
-    // Programs ask for it by the name that it has once installed.
-    let name = folder.join("libggpfn.so.0");
-    if !name.exists() {
-        let _ = std::os::unix::fs::symlink("libggpfn.so", name);
-    }
-    folder
-}
-
 /// Compiles a C program against the library and gives its path.
 fn compile(source: &Path, folder: &Path, more: &[&str]) -> PathBuf {
     let program = folder.join(source.file_stem().unwrap());
-    let library = library();
+    let library = library_folder();
     let mut command = Command::new("cc");
     command.args(STRICT).args(["-g", "-O1", "-D_POSIX_C_SOURCE=200809L"]).args(more);
     command.arg("-I").arg(root().join("include")).arg("-I").arg(root().join("tests/c"));
     command.arg(source).arg("-o").arg(&program).arg("-L").arg(&library).arg("-lggpfn");
     command.args(["-Xlinker", "-rpath", "-Xlinker"]).arg(&library);
     command.args(["-Wl,--disable-new-dtags,--allow-shlib-undefined", "-lm", "-lpthread", "-ldl"]);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
+    run(&mut command);
     program
 }
 
 fn test_program(name: &str, folder: &Path, more: &[&str]) -> PathBuf {
     compile(&root().join("tests/c").join(name), folder, more)
-}
-
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{}{}",
-        output.status,
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    output
 }
 
 /// Runs a test program, which prints so many lines about itself; one more would be the library's.
@@ -204,22 +179,9 @@ fn a_process_ends_cleanly_in_the_middle_of_the_work() {
 /// Undefined behaviour, bad addresses and leaks in the C programs, and in what the library does to their memory.
 #[test]
 fn sanitizers_find_nothing() {
-    const SANITIZERS: [&str; 3] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-unused"];
+    const SANITIZERS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-Wno-unused"];
     let folder = tempfile::tempdir().unwrap();
-    let tried = folder.path().join("empty.c");
-    std::fs::write(&tried, "int main(void) { return 0; }\n").unwrap();
-    let mut probe = Command::new("cc");
-    if !probe
-        .arg(SANITIZERS[0])
-        .arg(&tried)
-        .arg("-o")
-        .arg(folder.path().join("empty"))
-        .output()
-        .unwrap()
-        .status
-        .success()
-    {
-        println!("SKIPPED: this compiler has no sanitizers");
+    if !has_sanitizers("cc", folder.path()) {
         return;
     }
     let behaviour = test_program("behaviour.c", folder.path(), &SANITIZERS);
@@ -255,7 +217,7 @@ fn the_examples_do_what_they_say() {
     let text = run(Command::new(example("c_train.c")).arg(&model)).stdout;
     println!("{}", String::from_utf8_lossy(&text));
     assert!(model.exists());
-    run(Command::new(example("c_dlopen.c")).arg(library().join("libggpfn.so.0")));
+    run(Command::new(example("c_dlopen.c")).arg(library_folder().join("libggpfn.so.0")));
     let missing = Command::new(folder.path().join("c_dlopen")).arg("no-such-library.so").output().unwrap();
     assert_eq!(missing.status.code(), Some(3));
 }
@@ -263,28 +225,15 @@ fn the_examples_do_what_they_say() {
 /// The bytes of the mask are the same whether a program in C or `ggpfn segment` makes them.
 #[test]
 fn a_c_program_gives_the_programs_mask_of_the_real_ct() {
-    let shared = std::env::var_os("GGPFN_SHARED").map_or(root().join("../shared"), PathBuf::from);
-    let ct = shared.join("data/ct/example_ct.nii.gz");
-    if !ct.exists() {
-        println!("SKIPPED: {} is not there", ct.display());
-        return;
-    }
+    let Some(ct) = real_ct() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
-    run(Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("segment").arg(&ct).arg(file("mask.nii")));
-    let expected = io::read(&file("mask.nii"), &ReadOptions::default()).unwrap();
-
-    let volume = io::read(&ct, &ReadOptions::default()).unwrap();
-    let geometry = volume.geometry();
-    let raw: Vec<u8> = volume.voxels().iter().flat_map(|v| (*v as i16).to_le_bytes()).collect();
-    assert!(volume.voxels().iter().all(|v| f32::from(*v as i16) == *v), "whole numbers of 16 bits");
-    std::fs::write(file("ct.raw"), raw).unwrap();
+    let expected = mask_by_the_program(&ct, folder.path());
+    let geometry = write_raw(&ct, &file("ct.raw"));
     let mut command = Command::new(compile(&root().join("examples/c_segment.c"), folder.path(), &[]));
     command.arg(file("ct.raw")).args(geometry.size.map(|n| n.to_string()));
     command.args([0, 1, 2].map(|axis| (geometry.spacing[axis] * geometry.direction[axis][axis]).to_string()));
     println!("{}", String::from_utf8_lossy(&run(command.arg(file("mask.raw"))).stdout));
     let found = std::fs::read(file("mask.raw")).unwrap();
-    let expected: Vec<u8> = expected.voxels().iter().map(|v| *v as u8).collect();
-    assert!(found.contains(&1), "the mask is empty");
-    assert!(found == expected, "the masks differ");
+    expect_mask(&found, &expected);
 }

@@ -1,35 +1,19 @@
 //! The C++ face and the ITK filter, seen from C++: their test programs, under sanitizers too, their examples, and the bytes of their masks.
 #![cfg(target_os = "linux")]
 
+#[path = "common/native.rs"]
+mod native;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use ggpfn::io::{self, ReadOptions};
+use native::{
+    expect_mask, has_sanitizers, library, library_folder, mask_by_the_program, real_ct, root, run, write_raw, SANITIZE,
+};
 
 const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"];
-const SANITIZERS: [&str; 2] = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The folder of the library that was built for these tests, under the name by which programs ask for it.
-fn library() -> PathBuf {
-    let folder = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
-    let name = folder.join("libggpfn.so.0");
-    if !name.exists() {
-        let _ = std::os::unix::fs::symlink("libggpfn.so", name);
-    }
-    folder
-}
-
-/// Runs what must succeed.
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
-    output
-}
+const SANITIZERS: [&str; 2] = [SANITIZE, "-fno-sanitize-recover=all"];
 
 /// Runs a test program that says of each of its tests how it went, and nothing on stderr.
 fn run_tests(command: &mut Command) {
@@ -41,25 +25,13 @@ fn run_tests(command: &mut Command) {
 fn compile(source: &str, standard: &str, folder: &Path, more: &[&str]) -> PathBuf {
     let source = root().join(source);
     let program = folder.join(source.file_stem().unwrap());
-    let library = library();
+    let library = library_folder();
     let mut command = Command::new("c++");
     command.arg(format!("-std={standard}")).args(STRICT).args(["-g", "-O1"]).args(more);
     command.arg("-I").arg(root().join("include")).arg(source).arg("-o").arg(&program);
     command.arg("-L").arg(&library).args(["-lggpfn", "-pthread", "-Xlinker", "-rpath", "-Xlinker"]).arg(&library);
     run(command.args(["-Wl,--disable-new-dtags,--allow-shlib-undefined"]));
     program
-}
-
-fn has_sanitizers(folder: &Path) -> bool {
-    let source = folder.join("empty.cpp");
-    std::fs::write(&source, "int main() {}\n").unwrap();
-    let mut probe = Command::new("c++");
-    let there = probe.args(SANITIZERS).arg(&source).arg("-o").arg(folder.join("empty")).output();
-    let there = there.is_ok_and(|output| output.status.success());
-    if !there {
-        println!("SKIPPED: this compiler has no sanitizers");
-    }
-    there
 }
 
 /// Leaks are looked for by valgrind in the C tests, which can tell libtorch's own apart.
@@ -80,26 +52,16 @@ fn the_cpp_face_keeps_its_promises() {
 #[test]
 fn sanitizers_find_nothing_in_the_cpp_face() {
     let folder = tempfile::tempdir().unwrap();
-    if has_sanitizers(folder.path()) {
+    if has_sanitizers("c++", folder.path()) {
         run_tests(&mut sanitized(&compile("tests/cpp/hpp_test.cpp", "c++17", folder.path(), &SANITIZERS)));
     }
 }
 
 /// A CT as a raw file of int16, and the arguments that describe it to the C++ example.
 fn as_raw(ct: &Path, raw: &Path) -> Vec<String> {
-    let volume = io::read(ct, &ReadOptions::default()).unwrap();
-    let geometry = volume.geometry();
-    let bytes: Vec<u8> = volume.voxels().iter().flat_map(|v| (*v as i16).to_le_bytes()).collect();
-    std::fs::write(raw, bytes).unwrap();
+    let geometry = write_raw(ct, raw);
     let spacing = [0, 1, 2].map(|axis| (geometry.spacing[axis] * geometry.direction[axis][axis]).abs().to_string());
     geometry.size.map(|n| n.to_string()).into_iter().chain(spacing).collect()
-}
-
-/// The mask that `ggpfn segment` makes of an image, as bytes.
-fn mask_by_the_program(ct: &Path, folder: &Path) -> Vec<u8> {
-    let file = folder.join("by the program.nii");
-    run(Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("segment").arg(ct).arg(&file));
-    io::read(&file, &ReadOptions::default()).unwrap().voxels().iter().map(|v| *v as u8).collect()
 }
 
 #[test]
@@ -147,7 +109,7 @@ fn itk_programs(folder: &Path, flags: &str) -> Option<PathBuf> {
         .arg(root().join("tests/cpp/itk"))
         .arg("-B")
         .arg(&build)
-        .arg(format!("-DGGPFN_LIBRARY={}", library().join("libggpfn.so").display()))
+        .arg(format!("-DGGPFN_LIBRARY={}", library().display()))
         .arg(format!("-DCMAKE_CXX_FLAGS={flags}"))
         .output();
     match configured {
@@ -171,7 +133,7 @@ fn itk_programs(folder: &Path, flags: &str) -> Option<PathBuf> {
 #[test]
 fn the_itk_filter_is_a_good_member_of_a_pipeline_and_gives_the_programs_mask() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = if has_sanitizers(folder.path()) {
+    let flags = if has_sanitizers("c++", folder.path()) {
         "-O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
     } else {
         "-O1"
@@ -179,24 +141,18 @@ fn the_itk_filter_is_a_good_member_of_a_pipeline_and_gives_the_programs_mask() {
     let Some(build) = itk_programs(folder.path(), flags) else { return };
     run_tests(&mut sanitized(&build.join("itk_test")));
 
-    let shared = std::env::var_os("GGPFN_SHARED").map_or(root().join("../shared"), PathBuf::from);
-    let ct = shared.join("data/ct/example_ct.nii.gz");
-    if !ct.exists() {
-        println!("SKIPPED: {} is not there", ct.display());
-        return;
-    }
+    let Some(ct) = real_ct() else { return };
     let expected = mask_by_the_program(&ct, folder.path());
     let raw = folder.path().join("by itk.raw");
     run(sanitized(&build.join("itk_test")).arg(&ct).arg(&raw));
     let found = std::fs::read(&raw).unwrap();
-    assert!(found.contains(&1), "the mask is empty");
-    assert!(found == expected, "the masks differ");
+    expect_mask(&found, &expected);
 
     // The example: a file in, a file out, on the same grid; and a sentence where that cannot be.
     let example = folder.path().join("ä mask.nii.gz");
     run(sanitized(&build.join("itk_segment")).arg(&ct).arg(&example));
     let written = io::read(&example, &ReadOptions::default()).unwrap();
-    assert!(written.voxels().iter().map(|v| *v as u8).eq(expected), "the example's mask differs");
+    expect_mask(&written.voxels().iter().map(|v| *v as u8).collect::<Vec<_>>(), &expected);
     let missing = sanitized(&build.join("itk_segment")).arg("no such file.nii").arg(&example).output().unwrap();
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("no such file.nii"));

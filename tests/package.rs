@@ -5,26 +5,18 @@
 //! large for a test, and checks itself when it is made.
 #![cfg(target_os = "linux")]
 
+#[path = "common/native.rs"]
+mod native;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The shared library that was built for these tests: it lies beside them.
-fn library() -> PathBuf {
-    std::env::current_exe().unwrap().with_file_name("libggpfn.so")
-}
+use native::{library, root};
 
 /// Runs a command that must succeed, and gives what it printed.
 fn run(command: &mut Command) -> String {
-    // A search path of the caller's would hide that the library does not find its libtorch by itself.
-    let output = command.env_remove("LD_LIBRARY_PATH").output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}\n{err}", output.status);
-    out.into_owned()
+    String::from_utf8_lossy(&native::run(command).stdout).into_owned()
 }
 
 /// Whether a tool is there; if not, says what is skipped.

@@ -3,19 +3,12 @@
 //! Runs the tests of `tests/python_package` with the Python that `GGPFN_TEST_PYTHON` names, which needs numpy; where it is
 //! unset they say that they skip.
 
-use std::path::{Path, PathBuf};
+#[path = "common/native.rs"]
+mod native;
+
 use std::process::Command;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The library that was built for these tests: it lies beside them.
-fn library() -> PathBuf {
-    let file = std::env::current_exe().unwrap().parent().unwrap().join("libggpfn.so");
-    assert!(file.exists(), "{} is not there", file.display());
-    file
-}
+use native::{library, root};
 
 /// Runs one file of tests, and prints what it says, skipped tests included.
 fn passes(name: &str) {

@@ -3,19 +3,12 @@
 //! Runs `slicer_module/tests/run_tests.py` with the Python that `GGPFN_TEST_SLICER_PYTHON` names, which needs slicer-core,
 //! numpy and PySide6-Essentials (that file says how to install them); where it is unset the tests say that they skip.
 
-use std::path::{Path, PathBuf};
+#[path = "common/native.rs"]
+mod native;
+
 use std::process::Command;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The library that was built for these tests: it lies beside them.
-fn library() -> PathBuf {
-    let file = std::env::current_exe().unwrap().parent().unwrap().join("libggpfn.so");
-    assert!(file.exists(), "{} is not there", file.display());
-    file
-}
+use native::{library, root};
 
 #[test]
 fn the_module_works_on_the_real_mrml_classes() {
