@@ -168,6 +168,19 @@ fn several_inputs_go_into_a_folder_and_one_that_fails_does_not_stop_the_others()
 }
 
 #[test]
+#[cfg(unix)]
+fn a_link_goes_by_its_own_name() {
+    let room = Room::new();
+    // As git-annex and datalad keep files.
+    std::fs::create_dir(room.path("objects")).unwrap();
+    std::fs::rename(room.path("ct.nii.gz"), room.path("objects/MD5E-s99--d41d8cd9.nii.gz")).unwrap();
+    std::os::unix::fs::symlink("objects/MD5E-s99--d41d8cd9.nii.gz", room.path("patient.nii.gz")).unwrap();
+    let output = room.run(&["segment", "patient.nii.gz", "masks/", "-m", "m.safetensors"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(room.path("masks/patient_pancreas.nii.gz").is_file());
+}
+
+#[test]
 fn bad_arguments_and_files_are_refused_by_a_sentence_and_leave_everything_as_it_was() {
     let room = Room::new();
     let model = ["-m", "m.safetensors"];

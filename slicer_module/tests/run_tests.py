@@ -5,11 +5,12 @@ Each PYTHON is an interpreter that has slicer-core, numpy and PySide6-Essentials
 used. Every Python file of the extension is compiled by each of them too. GGPFN_LIBRARY names the library or its folder
 and GGPFN_PROGRAM the program; without them they are searched as the package ggpfn does.
 
-    python3.11 -m venv slicer && slicer/bin/pip install slicer-core numpy "PySide6-Essentials<6.9"
+    python3.11 -m venv slicer
+    slicer/bin/pip install slicer-core==5.11.0.6 numpy "PySide6-Essentials<6.9" trame-slicer slicer-layer-dm
     slicer_module/tests/run_tests.py slicer/bin/python
 
-(PySide6 6.12 counts references to None wrongly under Python 3.11.) GGPFN_TEST_TRAME_PYTHON names an interpreter of an
-environment with trame-slicer and slicer-layer-dm, which renders slices and surfaces; without it that test skips. With
+(PySide6 6.12 counts references to None wrongly under Python 3.11. trame-slicer and slicer-layer-dm render slices and
+surfaces; without them those tests skip.) With
 SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that Slicer as well.
 """
 

@@ -3,11 +3,12 @@
 `make_screenshots.py panel OUT`.
 
 `views` segments a CT (a file, or `sample`) and renders its slices and its 3D view as Slicer's own view classes draw
-them. It needs the packages trame-slicer and slicer-layer-dm, in an environment of their own, since they bring an older
-slicer-core. `panel` grabs the panel as PySide6 draws it, with the stand-ins of the tests for Slicer's own widgets; it
-needs slicer-core and PySide6-Essentials<6.9.
+them; views.json says where in the pictures the mask's voxels lie. It needs the packages trame-slicer and
+slicer-layer-dm. `panel` grabs the panel as PySide6 draws it, with the stand-ins of the tests for Slicer's own widgets;
+it needs slicer-core and PySide6-Essentials<6.9.
 """
 
+import json
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ SIZE = 480
 
 
 def views(ct, out, threshold, largest):
-    """Writes slices.png and threed.png."""
+    """Writes slices.png, threed.png and views.json."""
     from types import SimpleNamespace
 
     import slicer
@@ -65,7 +66,7 @@ def views(ct, out, threshold, largest):
     ras = (matrix @ [*ijk, 1])[:3]
 
     app.view_manager.register_factory(DirectViewFactory())
-    tiles = []
+    tiles, places = [], {}
     for orientation, axis in (("Axial", 2), ("Coronal", 1), ("Sagittal", 0)):
         layout = ViewLayoutDefinition.slice_view(orientation)
         view = app.view_manager.create_view(layout)
@@ -74,11 +75,15 @@ def views(ct, out, threshold, largest):
         view.render_window().SetSize(SIZE, SIZE)
         view.interactor().UpdateSize(SIZE, SIZE)
         view.fit_view_to_content()
-        view.set_slice_value(float(ras[axis]))
+        node = app.scene.GetNodeByID(view.get_view_node_id())
+        # Offsets count along the slice's normal, which points to the patient's left in sagittal views.
+        node.JumpSliceByOffsetting(*ras)
         view.set_visible_in_3d(orientation == "Coronal")
         view.render()
         tiles.append(grab(view.render_window()))
+        places[orientation.lower()] = place(mask, matrix, axis, ijk[axis], node)
     write_png(out / "slices.png", np.concatenate(tiles, axis=1))
+    (out / "views.json").write_text(json.dumps(places, indent=1), encoding="utf-8")
 
     threed = app.view_manager.create_view(
         ViewLayoutDefinition("threed", ViewType.THREE_D_VIEW, ViewLayoutDefinition.axial_view().properties)
@@ -96,6 +101,18 @@ def views(ct, out, threshold, largest):
     threed.first_renderer().ResetCameraClippingRange()
     threed.render()
     write_png(out / "threed.png", grab(threed.render_window()))
+
+
+def place(mask, matrix, axis, index, node):
+    """Centroid [row, column] and area, in pixels from the top left, of the mask's voxels in the slice that is shown."""
+    to_pixels = np.linalg.inv(np.array([[node.GetXYToRAS().GetElement(r, c) for c in range(4)] for r in range(4)]))
+    shown = np.moveaxis(mask, 2 - axis, 0)[index]
+    kji = np.insert(np.argwhere(shown), 2 - axis, index, axis=1)
+    pixels = to_pixels @ matrix @ np.c_[kji[:, ::-1], np.ones(len(kji))].T
+    inside = [a for a in range(3) if a != axis]
+    area = abs(np.linalg.det((to_pixels @ matrix)[:2, inside]))
+    column, row = pixels[:2].mean(axis=1)
+    return {"row": SIZE - 1 - row, "column": column, "pixels": area * len(kji)}
 
 
 def grab(window):

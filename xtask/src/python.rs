@@ -14,9 +14,15 @@ use crate::shell::{headline, quietly, Fault};
 /// Readers and writers of images that the tests compare with, and a reader of the descriptions of command-line modules.
 const TEST_PACKAGES: [&str; 4] = ["numpy==2.2.6", "nibabel==5.3.2", "SimpleITK==2.5.2", "ctk-cli==1.5"];
 
-/// What the tests of the Slicer module run on: Slicer's scene without its application, and Qt for the panel (PySide6 6.12 counts
-/// references to None wrongly under Python 3.11).
-const SLICER_PACKAGES: [&str; 3] = ["numpy==2.2.6", "slicer-core==5.13.31053.0", "PySide6_Essentials==6.8.3"];
+/// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references
+/// to None wrongly under Python 3.11), and Slicer's views for the pictures, which want this slicer-core.
+const SLICER_PACKAGES: [&str; 5] = [
+    "numpy==2.2.6",
+    "slicer-core==5.11.0.6",
+    "PySide6_Essentials==6.8.3",
+    "trame-slicer==2.0.0",
+    "slicer-layer-dm==2.0.0",
+];
 
 /// An environment, by its folder in the checkout.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Tools that some tests want beyond what building wants: valgrind, pkg-config, and ITK with its headers.
+//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, and OpenGL without a display.
 //!
 //! On Debian and Ubuntu, as root, they are installed: such machines are containers for tests. Elsewhere what is missing is named, and the
 //! tests that want it say that they skip.
@@ -10,31 +10,37 @@ use crate::shell::{headline, quietly, Fault};
 
 struct Tool {
     name: &'static str,
-    /// Debian's package.
-    package: &'static str,
+    /// Debian's packages.
+    packages: &'static [&'static str],
     /// What is not tested without it.
     checks: &'static str,
     there: fn() -> bool,
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         name: "valgrind",
-        package: "valgrind",
+        packages: &["valgrind"],
         checks: "memory of the C interface",
         there: || quietly(Command::new("valgrind").arg("--version")).is_ok(),
     },
     Tool {
         name: "pkg-config",
-        package: "pkg-config",
+        packages: &["pkg-config"],
         checks: "programs built by pkg-config",
         there: || quietly(Command::new("pkg-config").arg("--version")).is_ok(),
     },
     Tool {
         name: "ITK 5 with headers",
-        package: "libinsighttoolkit5-dev",
+        packages: &["libinsighttoolkit5-dev"],
         checks: "the ITK filter, and the package's component ITK",
         there: itk,
+    },
+    Tool {
+        name: "OpenGL without a display (EGL by Mesa)",
+        packages: &["libegl1", "libgl1", "libgl1-mesa-dri"],
+        checks: "panel and pictures of the Slicer module",
+        there: egl,
     },
 ];
 
@@ -48,7 +54,8 @@ pub fn settle() {
     if let Err(fault) = install(&wanted) {
         headline(&fault.to_string());
     }
-    for Tool { name, package, checks, .. } in missing() {
+    for Tool { name, packages, checks, .. } in missing() {
+        let package = packages.join(" ");
         headline(&format!(
             "NOT CHECKED: {checks}. There is no {name}; on Debian and Ubuntu: apt-get install {package}"
         ));
@@ -70,7 +77,7 @@ fn install(tools: &[&Tool]) -> Result<(), Fault> {
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    let names: Vec<&str> = tools.iter().map(|tool| tool.package).collect();
+    let names: Vec<&str> = tools.iter().flat_map(|tool| tool.packages).copied().collect();
     headline(&format!("installing {} for the tests", names.join(", ")));
     quietly(apt().arg("update"))?;
     // One at a time: where one is not to be had, the others are.
@@ -80,6 +87,12 @@ fn install(tools: &[&Tool]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// Asks the loader, where there is one that can be asked.
+fn egl() -> bool {
+    let known = ["ldconfig", "/sbin/ldconfig"].into_iter().find_map(|name| quietly(Command::new(name).arg("-p")).ok());
+    known.is_none_or(|known| ["libEGL.so.1", "libGL.so.1", "libEGL_mesa"].iter().all(|name| known.contains(name)))
 }
 
 /// Looks where CMake would.
