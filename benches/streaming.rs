@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use ggpfn::inference::{segment, DeviceChoice, Monitor, PrecisionChoice, SegmentOptions};
 use ggpfn::network::sampling::{sample, weights, Extent};
-use ggpfn::network::{Model, ModelConfig, Network};
+use ggpfn::network::{BatchNorm, Model, ModelConfig, Network};
 use ggpfn::volume::{Geometry, View, Volume};
 use ndarray::Array3;
 use tch::Tensor;
@@ -113,11 +113,11 @@ fn normalised(volume: &Volume) -> Tensor {
 fn literal(network: &Network, stack: &Tensor, i: i64) -> Tensor {
     let slice = stack.narrow(0, i + T, 1).unsqueeze(0);
     let small = slice.internal_upsample_bilinear2d_aa([224, 224], false, None, None);
-    let features = network.global(&small, false).unwrap().unwrap().features;
+    let features = network.global(&small, BatchNorm::Running).unwrap().unwrap().features;
     let matrix = weights(SIZE / 8, 7, Extent { start: 0, slice: SIZE }).unwrap();
     let guidance = sample(&features, &matrix, &matrix).unwrap();
     let window = stack.narrow(0, i, 2 * T + 1).unsqueeze(0);
-    network.local(&window, Some(&guidance), false).unwrap().logits.sigmoid().squeeze_dim(1)
+    network.local(&window, Some(&guidance), BatchNorm::Running).unwrap().logits.sigmoid().squeeze_dim(1)
 }
 
 fn peak_of(slices: usize, precision: &str) -> f64 {

@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 
 use common::{scrambled, small_config};
-use ggpfn::network::{layout, Fusion, Model, ModelConfig, Network, WeightType};
+use ggpfn::network::{layout, BatchNorm, Fusion, Model, ModelConfig, Network, WeightType};
 use ggpfn::volume::View;
 use ggpfn::Error;
 use tch::{Device, Kind, Tensor};
@@ -23,7 +23,7 @@ fn groups_leave_27_21_11_and_1_slices() {
     let model = Model::new_untrained(small_config(), 1).unwrap();
     let network = Network::new(&model, View::Axial).unwrap();
     let windows = Tensor::rand([2, 31, 32, 24], (Kind::Float, Device::Cpu));
-    let shapes: Vec<_> = network.encode(&windows, false).unwrap().iter().map(Tensor::size).collect();
+    let shapes: Vec<_> = network.encode(&windows, BatchNorm::Running).unwrap().iter().map(Tensor::size).collect();
     assert_eq!(shapes, [[2, 4, 27, 32, 24], [2, 6, 21, 16, 12], [2, 8, 11, 8, 6], [2, 10, 1, 4, 3]]);
 }
 
@@ -34,7 +34,11 @@ fn every_t_leaves_one_slice() {
             let model = Model::new_untrained(ModelConfig { t, fusion, ..small_config() }, 1).unwrap();
             let network = Network::new(&model, View::Axial).unwrap();
             let windows = Tensor::rand([1, 2 * t as i64 + 1, 16, 16], (Kind::Float, Device::Cpu));
-            assert_eq!(network.encode(&windows, false).unwrap()[3].size(), [1, 10, 1, 2, 2], "t {t} {fusion:?}");
+            assert_eq!(
+                network.encode(&windows, BatchNorm::Running).unwrap()[3].size(),
+                [1, 10, 1, 2, 2],
+                "t {t} {fusion:?}"
+            );
         }
     }
 }
@@ -43,13 +47,14 @@ fn every_t_leaves_one_slice() {
 fn side_outputs_have_the_scales_of_their_groups() {
     let model = Model::new_untrained(small_config(), 1).unwrap();
     let network = Network::new(&model, View::Coronal).unwrap();
-    let global = network.global(&Tensor::rand([2, 1, 64, 32], (Kind::Float, Device::Cpu)), false).unwrap().unwrap();
+    let global =
+        network.global(&Tensor::rand([2, 1, 64, 32], (Kind::Float, Device::Cpu)), BatchNorm::Running).unwrap().unwrap();
     assert_eq!(global.features.size(), [2, 7, 2, 1]);
     assert_eq!(global.logits.size(), [2, 1, 2, 1]); // 1/32
     assert_eq!(global.finer_logits.size(), [2, 1, 4, 2]); // 1/16
     let guidance = Tensor::rand([2, 7, 4, 6], (Kind::Float, Device::Cpu));
     let windows = Tensor::rand([2, 31, 32, 48], (Kind::Float, Device::Cpu));
-    let local = network.local(&windows, Some(&guidance), false).unwrap();
+    let local = network.local(&windows, Some(&guidance), BatchNorm::Running).unwrap();
     assert_eq!(local.logits.size(), [2, 1, 32, 48]);
     let scales: Vec<_> = local.side.iter().map(|side| side.size()[2]).collect();
     assert_eq!(scales, [32, 16, 8, 4]);
@@ -63,7 +68,8 @@ fn the_receptive_field_is_144_pixels_and_31_slices() {
     let model = Model::new_untrained(config, 3).unwrap();
     let network = Network::new(&model, View::Axial).unwrap();
     let windows = Tensor::rand([1, 31, SIZE, SIZE], (Kind::Float, Device::Cpu)).set_requires_grad(true);
-    let middle = network.encode(&windows, false).unwrap().remove(3).select(3, SIZE / 16).select(3, SIZE / 16);
+    let middle =
+        network.encode(&windows, BatchNorm::Running).unwrap().remove(3).select(3, SIZE / 16).select(3, SIZE / 16);
     middle.sum(Kind::Float).backward();
     let reached = windows.grad().abs().gt(0.0); // [1, 31, H, W]
     let extent = |dimensions: &[i64]| {

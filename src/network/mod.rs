@@ -16,7 +16,7 @@ mod shipped;
 
 pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT};
 pub use model_file::{Array, Model, WeightType};
-pub use plain::{GlobalOutput, LocalOutput, Network};
+pub use plain::{BatchNorm, GlobalOutput, LocalOutput, Network};
 
 use crate::{Error, Result};
 

@@ -16,6 +16,17 @@ use super::{Model, BATCH_NORM_EPSILON};
 use crate::volume::View;
 use crate::Result;
 
+/// Which statistics batch normalisation uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchNorm {
+    /// The running ones.
+    Running,
+    /// The batch's own, from which the running ones learn.
+    Batch,
+    /// The batch's own, a second time: nothing learns.
+    BatchAgain,
+}
+
 /// One view's network.
 #[derive(Debug)]
 pub struct Network {
@@ -124,31 +135,39 @@ impl Network {
 
     /// The encoder: the feature maps of its four groups with all slices that each has left, `[N, C_g, D_g, H_g, W_g]`, from
     /// normalised `windows` `[N, D, H, W]`. For T = 15 and S = 1 the D_g are 27, 21, 11 and 1; the last is always S.
-    ///
-    /// With `train`, batch normalisation uses the batch's own statistics and updates the running ones.
-    pub fn encode(&self, windows: &Tensor, train: bool) -> Result<Vec<Tensor>> {
-        let mut x = if self.one_off {
-            // The slices of each window are channels: [N, D, H, W] -> [N, 2T + 1, S, H, W].
-            windows.f_unfold(1, 2 * self.t as i64 + 1, 1)?.f_permute([0, 4, 1, 2, 3])?.f_contiguous()?
-        } else {
-            windows.f_unsqueeze(1)? // [N, 1, D, H, W]
-        };
-        let mut features: Vec<Tensor> = Vec::with_capacity(self.encoder.len());
-        for group in &self.encoder {
-            if !features.is_empty() {
-                x = x.f_max_pool3d([1, 2, 2], [1, 2, 2], [0, 0, 0], [1, 1, 1], false)?;
-            }
-            x = group.forward(&x, train)?;
-            features.push(x.shallow_clone());
+    pub fn encode(&self, windows: &Tensor, norm: BatchNorm) -> Result<Vec<Tensor>> {
+        let mut features: Vec<Tensor> = Vec::with_capacity(self.groups());
+        for g in 0..self.groups() {
+            features.push(self.group(g, features.last().unwrap_or(windows), norm)?);
         }
         Ok(features)
     }
 
+    /// The number of the encoder's groups.
+    pub fn groups(&self) -> usize {
+        self.encoder.len()
+    }
+
+    /// One group of the encoder, from the feature map of the group before; the first, from the windows.
+    pub fn group(&self, g: usize, before: &Tensor, norm: BatchNorm) -> Result<Tensor> {
+        let x = match (g, self.one_off) {
+            // The slices of each window are channels: [N, D, H, W] -> [N, 2T + 1, S, H, W].
+            (0, true) => before.f_unfold(1, 2 * self.t as i64 + 1, 1)?.f_permute([0, 4, 1, 2, 3])?.f_contiguous()?,
+            (0, false) => before.f_unsqueeze(1)?, // [N, 1, D, H, W]
+            _ => before.f_max_pool3d([1, 2, 2], [1, 2, 2], [0, 0, 0], [1, 1, 1], false)?,
+        };
+        self.encoder[g].forward(&x, norm)
+    }
+
     /// The local branch: normalised `windows` `[N, D, H, W]` and the sampled global features F_k `[N S, C, H / 8, W / 8]` to the
-    /// logits of the central slices. Without guidance the first decoder convolution takes E_k alone, also in a network that has a
-    /// global branch: the progressive fusion network alone of the paper's second stage.
-    pub fn local(&self, windows: &Tensor, guidance: Option<&Tensor>, train: bool) -> Result<LocalOutput> {
-        let features = self.encode(windows, train)?;
+    /// logits of the central slices.
+    pub fn local(&self, windows: &Tensor, guidance: Option<&Tensor>, norm: BatchNorm) -> Result<LocalOutput> {
+        self.decode(&self.encode(windows, norm)?, guidance, norm)
+    }
+
+    /// Side outputs and decoder, from the encoder's feature maps. Without guidance the first decoder convolution takes E_k alone, also in a
+    /// network that has a global branch: the progressive fusion network alone of the paper's second stage.
+    pub fn decode(&self, features: &[Tensor], guidance: Option<&Tensor>, norm: BatchNorm) -> Result<LocalOutput> {
         let slices = features[3].size()[2];
         let central: Vec<Tensor> = features.iter().map(|x| central_slices(x, slices)).collect::<Result<_>>()?;
         let side = self.side.iter().zip(&central).map(|(readout, x)| readout.forward(x)).collect::<Result<_>>()?;
@@ -156,16 +175,16 @@ impl Network {
         if let Some(guidance) = guidance {
             x = Tensor::f_cat(&[&x, &guidance.f_to_kind(x.kind())?], 1)?;
         }
-        x = self.fuse.forward(&x, train)?; // [N S, C3, H/8, W/8]
+        x = self.fuse.forward(&x, norm)?; // [N S, C3, H/8, W/8]
         for (stage, skip) in self.decoder.iter().zip(&central).rev() {
-            x = stage.forward(&x, skip, train)?; // [N S, C_j, H/2^j, W/2^j]
+            x = stage.forward(&x, skip, norm)?; // [N S, C_j, H/2^j, W/2^j]
         }
         Ok(LocalOutput { logits: self.head.forward(&x)?, side })
     }
 
     /// The global branch on downsampled slices `[N, 1, h_g, w_g]`; none without global guidance.
-    pub fn global(&self, slices: &Tensor, train: bool) -> Result<Option<GlobalOutput>> {
-        self.global.as_ref().map(|branch| branch.forward(slices, train)).transpose()
+    pub fn global(&self, slices: &Tensor, norm: BatchNorm) -> Result<Option<GlobalOutput>> {
+        self.global.as_ref().map(|branch| branch.forward(slices, norm)).transpose()
     }
 }
 
@@ -211,12 +230,12 @@ struct Convolution {
 }
 
 impl Convolution {
-    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
         // In place: normalisation's gradient needs its input, not its output, and these are a network's largest tensors.
-        Ok(self.normalised(x, train)?.f_relu_()?)
+        Ok(self.normalised(x, norm)?.f_relu_()?)
     }
 
-    fn normalised(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn normalised(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
         const MOMENTUM: f64 = 0.1;
         let mut weight = weight_as(&self.weight, x.kind())?;
         let x = if x.dim() == 5 {
@@ -232,13 +251,17 @@ impl Convolution {
         };
         // Here and not before the convolution: normalisation keeps what it is given until its gradient is due, a convolution does not
         // keep what it gives.
-        let x = if train { channels_last(&x)? } else { x };
+        let x = if norm != BatchNorm::Running { channels_last(&x)? } else { x };
+        let (mean, variance) = match norm {
+            BatchNorm::BatchAgain => (None, None),
+            BatchNorm::Running | BatchNorm::Batch => (Some(&self.mean), Some(&self.variance)),
+        };
         Ok(x.f_batch_norm(
             Some(&self.scale),
             Some(&self.shift),
-            Some(&self.mean),
-            Some(&self.variance),
-            train,
+            mean,
+            variance,
+            norm != BatchNorm::Running,
             MOMENTUM,
             BATCH_NORM_EPSILON,
             true,
@@ -254,8 +277,8 @@ struct Residual {
 }
 
 impl Residual {
-    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let y = self.second.normalised(&self.first.forward(x, train)?, train)?;
+    fn forward(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
+        let y = self.second.normalised(&self.first.forward(x, norm)?, norm)?;
         let (before, after) = (x.size()[2], y.size()[2]);
         // Each 3D convolution used up the two outmost slices: [.., D, ..] -> [.., D - 4, ..], or D - 2, or D.
         let crop = x.f_narrow(2, (before - after) / 2, after)?;
@@ -270,13 +293,13 @@ struct Group {
 }
 
 impl Group {
-    fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
         let mut x = x.shallow_clone();
         for layer in &self.plain {
-            x = layer.forward(&x, train)?;
+            x = layer.forward(&x, norm)?;
         }
         for block in &self.residual {
-            x = block.forward(&x, train)?;
+            x = block.forward(&x, norm)?;
         }
         Ok(x)
     }
@@ -292,11 +315,11 @@ struct Stage {
 }
 
 impl Stage {
-    fn forward(&self, x: &Tensor, skip: &Tensor, train: bool) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, skip: &Tensor, norm: BatchNorm) -> Result<Tensor> {
         let (weight, bias) = (weight_as(&self.weight, x.kind())?, weight_as(&self.bias, x.kind())?);
         let up = x.f_conv_transpose2d(&weight, Some(&bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])?;
-        let x = self.first.forward(&Tensor::f_cat(&[&up, skip], 1)?, train)?;
-        self.second.forward(&x, train)
+        let x = self.first.forward(&Tensor::f_cat(&[&up, skip], 1)?, norm)?;
+        self.second.forward(&x, norm)
     }
 }
 
@@ -322,7 +345,7 @@ struct GlobalBranch {
 }
 
 impl GlobalBranch {
-    fn forward(&self, slices: &Tensor, train: bool) -> Result<GlobalOutput> {
+    fn forward(&self, slices: &Tensor, norm: BatchNorm) -> Result<GlobalOutput> {
         let mut x = slices.shallow_clone();
         let mut finer = slices.shallow_clone();
         for (k, group) in self.groups.iter().enumerate() {
@@ -331,7 +354,7 @@ impl GlobalBranch {
                 x = x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
             }
             for layer in group {
-                x = layer.forward(&x, train)?; // h_g / 2, / 4, / 8, / 16, / 32
+                x = layer.forward(&x, norm)?; // h_g / 2, / 4, / 8, / 16, / 32
             }
         }
         Ok(GlobalOutput {

@@ -16,6 +16,7 @@ mod log;
 pub mod loss;
 mod options;
 mod parameters;
+mod pieces;
 mod prepare;
 mod run;
 pub mod sample;

@@ -127,6 +127,10 @@ pub struct TrainOptions {
     pub checkpoint_minutes: f64,
     /// Compute convolutions in bfloat16, with float32 weights and sums.
     pub mixed_precision: bool,
+    /// Compute feature maps that gradients need a second time rather than keep them: a third more time, about half the memory.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    // so that checkpoints of runs before there was this option still fit
+    pub recompute: bool,
     /// Threads that make batches ahead; none: one for every two processors, at most 8.
     pub loader_threads: Option<usize>,
     /// Processor threads within libtorch's operations; none: as many as there are processors. The bits of a result depend on it.
@@ -166,6 +170,7 @@ impl TrainOptions {
             validate_every: 10,
             checkpoint_minutes: 10.0,
             mixed_precision: false,
+            recompute: false,
             loader_threads: None,
             threads: None,
         };
@@ -348,9 +353,11 @@ mod tests {
             let options = TrainOptions::preset(preset);
             assert_eq!(TrainOptions::from_toml(&options.to_toml().unwrap(), Preset::Nihc).unwrap(), options);
         }
-        let text = "preset = \"msd\"\nseed = 3\n[local]\nepochs = 7\n[patch]\naxial = [64, 64]\n";
+        let text = "preset = \"msd\"\nseed = 3\nrecompute = true\n[local]\nepochs = 7\n[patch]\naxial = [64, 64]\n";
         let options = TrainOptions::from_toml(text, Preset::Small).unwrap();
         assert_eq!((options.seed, options.local.epochs, options.local.batch), (3, 7, 4));
+        assert_eq!(TrainOptions::from_toml(&options.to_toml().unwrap(), Preset::Nihc).unwrap(), options);
+        assert!(options.recompute);
         assert_eq!((options.patch[&View::Axial], options.patch[&View::Coronal]), ([64, 64], [128, 256]));
     }
 

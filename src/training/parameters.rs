@@ -99,15 +99,16 @@ impl Parameters {
         self.stretches.iter().map(|s| s.length as usize).sum()
     }
 
-    /// The gradients of `loss` with respect to the parameters that `active` names; all others get zero.
-    pub fn differentiate(&mut self, loss: &Tensor, active: &dyn Fn(&str) -> bool) -> Result<()> {
-        let chosen: Vec<usize> = (0..self.stretches.len()).filter(|i| active(&self.stretches[*i].name)).collect();
-        let leaves: Vec<&Tensor> = chosen.iter().map(|i| &self.leaves[*i]).collect();
-        let gradients = Tensor::f_run_backward(&[loss], &leaves, false, false)?;
+    /// The parameters that `active` names, to be differentiated by.
+    pub fn active(&self, active: &dyn Fn(&str) -> bool) -> Vec<&Tensor> {
+        self.stretches.iter().zip(&self.leaves).filter(|(s, _)| active(&s.name)).map(|(_, leaf)| leaf).collect()
+    }
+
+    /// Sets the gradients of the parameters that `active` names, in their order; those of all others, and where there is none, are zero.
+    pub fn set_gradients(&mut self, gradients: &[Option<Tensor>], active: &dyn Fn(&str) -> bool) -> Result<()> {
         let _ = self.gradients.f_zero_()?;
-        for (index, gradient) in chosen.into_iter().zip(gradients) {
-            if gradient.defined() {
-                let s = &self.stretches[index];
+        for (s, gradient) in self.stretches.iter().filter(|s| active(&s.name)).zip(gradients) {
+            if let Some(gradient) = gradient {
                 self.gradients.f_narrow(0, s.start, s.length)?.f_copy_(&gradient.f_reshape([-1])?)?;
             }
         }

@@ -59,6 +59,7 @@ impl Session {
         for view in run.options.views.clone() {
             let mut trainer =
                 Trainer::assemble(&model, view, first, compute.device, [tch::Kind::Float, compute.kind], threads)?;
+            trainer.set_recompute(run.options.recompute);
             trainer.start_stage(first)?;
             let mut progress = Progress {
                 stage: Some(first),

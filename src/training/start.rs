@@ -105,7 +105,8 @@ pub(super) fn check_init(model: &Model, config: &ModelConfig) -> Result<()> {
 
 /// What a checkpoint belongs to: options (without those that change no number), cases and first weights.
 pub(super) fn key(run: &Run, model: &Model) -> Result<String> {
-    let options = TrainOptions { loader_threads: None, checkpoint_minutes: 0.0, ..run.options.clone() };
+    let options =
+        TrainOptions { loader_threads: None, checkpoint_minutes: 0.0, recompute: false, ..run.options.clone() };
     let mut hash = Sha256::new();
     hash.update(options.to_toml()?);
     for cases in [&run.cases.train, &run.cases.validation] {
@@ -143,6 +144,7 @@ impl Trainer {
         let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let model = on_own_thread(threads, || first_weights(&run, init))?;
         let mut trainer = Trainer::new(&model, view, stage, device, precision, threads)?;
+        trainer.set_recompute(options.recompute);
         trainer.start_stage(stage)?;
         Ok((trainer, Batches::new(plan(&run, view, stage), share)))
     }

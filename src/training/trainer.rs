@@ -12,10 +12,11 @@ use super::checkpoint::Snapshot;
 use super::loader::Batches;
 use super::loss;
 use super::parameters::{Buffer, Parameters};
+use super::pieces::Pieces;
 use super::sample::Batch;
 use crate::inference::threads::on_own_thread;
 use crate::inference::{Compute, DeviceChoice, PrecisionChoice};
-use crate::network::{sampling, Array, GlobalOutput, Model, ModelConfig, Network};
+use crate::network::{sampling, Array, BatchNorm, GlobalOutput, LocalOutput, Model, ModelConfig, Network};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -105,6 +106,7 @@ pub struct Trainer {
     device: Device,
     kind: Kind,
     threads: usize,
+    recompute: bool,
 }
 
 impl Trainer {
@@ -142,7 +144,13 @@ impl Trainer {
         let network = Network::assemble(model.config(), &|name| parameters.tensor(name))?;
         let config = ModelConfig { views: vec![view], ..model.config().clone() };
         stage.check(&config)?;
-        Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads })
+        Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads, recompute: false })
+    }
+
+    /// Whether feature maps that gradients need are computed again rather than kept: a third more time, about half the memory, the same
+    /// gradients. At first they are kept.
+    pub fn set_recompute(&mut self, recompute: bool) {
+        self.recompute = recompute;
     }
 
     /// The view.
@@ -217,7 +225,8 @@ impl Trainer {
     }
 
     fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
-        let (loss, losses) = tch::with_grad(|| self.loss(batch, true))?;
+        let mut pieces = Pieces::new(self.recompute);
+        let (loss, losses) = tch::with_grad(|| self.loss(batch, &mut pieces))?;
         if !losses.total.is_finite() {
             return Err(Error::Training(format!(
                 "the loss of step {} of the {} view's {} stage is {}; its samples are from {}; look at these cases \
@@ -230,7 +239,8 @@ impl Trainer {
             )));
         }
         let stage = self.stage;
-        self.parameters.differentiate(&loss, &|name| stage.trains(name))?;
+        let gradients = pieces.differentiate(loss, &self.parameters.active(&|name| stage.trains(name)))?;
+        self.parameters.set_gradients(&gradients, &|name| stage.trains(name))?;
         Ok(losses)
     }
 
@@ -239,8 +249,8 @@ impl Trainer {
         self.parameters.adam(learning_rate, &|name| stage.trains(name))
     }
 
-    /// Equation (2) with the stage's alpha and beta; with `train`, batch normalisation uses and learns the batch's statistics.
-    pub(super) fn loss(&self, batch: &Batch, train: bool) -> Result<(Tensor, Losses)> {
+    /// Equation (2) with the stage's alpha and beta, of a network that is run through `pieces`.
+    fn loss<'a>(&'a self, batch: &Batch, pieces: &mut Pieces<'a>) -> Result<(Tensor, Losses)> {
         let missing =
             |what: &str| Error::argument("batch", format!("it has no {what}, which the {} stage needs", self.stage));
         let mut losses = Losses::default();
@@ -259,7 +269,7 @@ impl Trainer {
         if self.stage != Stage::Local {
             let slices = batch.global.as_ref().ok_or_else(|| missing("whole slices"))?;
             let truth = batch.global_truth.as_ref().ok_or_else(|| missing("truth of the whole slices"))?;
-            let output = self.global(slices, train)?;
+            let output = self.global_in_pieces(self.narrow(slices)?, pieces)?;
             let truth = [self.wide(&truth[0])?, self.wide(&truth[1])?];
             let [coarse, fine] = loss::global(&output, &truth)?;
             losses.global = Some(add(coarse, alpha)?);
@@ -278,7 +288,7 @@ impl Trainer {
                     Some(sampling::sample(&features, &self.wide(rows)?, &self.wide(columns)?)?)
                 }
             };
-            let output = self.network.local(&self.narrow(windows)?, guidance.as_ref(), train)?;
+            let output = self.local_in_pieces(self.narrow(windows)?, guidance.as_ref(), pieces)?;
             let [map, side] = loss::local(&output, &truth)?;
             losses.map = Some(add(map, 1.0)?);
             losses.side = Some(add(side, 1.0)?);
@@ -288,11 +298,39 @@ impl Trainer {
         Ok((total, losses))
     }
 
-    /// The global branch on downsampled slices `[N, 1, h_g, w_g]`.
-    pub(super) fn global(&self, slices: &Tensor, train: bool) -> Result<GlobalOutput> {
-        self.network
-            .global(&self.narrow(slices)?, train)?
-            .ok_or_else(|| Error::argument("stage", "the network has no global branch"))
+    /// The global branch as one piece.
+    fn global_in_pieces<'a>(&'a self, slices: Tensor, pieces: &mut Pieces<'a>) -> Result<GlobalOutput> {
+        let outputs = pieces.run(move |norm| {
+            let GlobalOutput { features, logits, finer_logits } = self.global_branch(&slices, norm)?;
+            Ok(vec![features, logits, finer_logits])
+        })?;
+        let [features, logits, finer_logits] =
+            outputs.try_into().map_err(|_| Error::Torch("the global branch has three outputs".into()))?;
+        Ok(GlobalOutput { features, logits, finer_logits })
+    }
+
+    /// The local branch, each of the encoder's groups a piece. The decoder works on single slices: its feature maps are small.
+    fn local_in_pieces<'a>(
+        &'a self,
+        windows: Tensor,
+        guidance: Option<&Tensor>,
+        pieces: &mut Pieces<'a>,
+    ) -> Result<LocalOutput> {
+        let mut features: Vec<Tensor> = Vec::new();
+        for g in 0..self.network.groups() {
+            let before = features.last().unwrap_or(&windows).shallow_clone();
+            features.extend(pieces.run(move |norm| Ok(vec![self.network.group(g, &before, norm)?]))?);
+        }
+        self.network.decode(&features, guidance, BatchNorm::Batch)
+    }
+
+    /// The global branch on downsampled slices `[N, 1, h_g, w_g]`, as it is for validation.
+    pub(super) fn global(&self, slices: &Tensor) -> Result<GlobalOutput> {
+        self.global_branch(&self.narrow(slices)?, BatchNorm::Running)
+    }
+
+    fn global_branch(&self, slices: &Tensor, norm: BatchNorm) -> Result<GlobalOutput> {
+        self.network.global(slices, norm)?.ok_or_else(|| Error::argument("stage", "the network has no global branch"))
     }
 
     /// To the device, in the number format of convolutions.

@@ -76,7 +76,7 @@ fn of_global_maps(trainer: &Trainer, case: &TrainingCase) -> Result<f64> {
         let sample = sample::cut(case, &shape, place, &Deformation::identity());
         let batch = Batch::new(&[sample], &shape)?;
         let (Some(slices), Some([_, truth])) = (&batch.global, &batch.global_truth) else { continue };
-        let found = trainer.global(slices, false)?.finer_logits.f_to_kind(Kind::Float)?.f_sigmoid()?;
+        let found = trainer.global(slices)?.finer_logits.f_to_kind(Kind::Float)?.f_sigmoid()?;
         let found = found.f_to_device(tch::Device::Cpu)?;
         both += found.f_mul(truth)?.f_sum(Kind::Double)?.f_double_value(&[])?;
         either += found.f_square()?.f_add(&truth.f_square()?)?.f_sum(Kind::Double)?.f_double_value(&[])?;

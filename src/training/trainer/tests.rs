@@ -74,7 +74,7 @@ fn gradients_are_those_of_difference_quotients() {
             let value = |h: f64| {
                 let _no_grad = tch::no_grad_guard();
                 tensor.shallow_clone().copy_(&(&before + &direction * h));
-                trainer.loss(&batch, true).unwrap().0.double_value(&[])
+                trainer.loss(&batch, &mut Pieces::new(false)).unwrap().0.double_value(&[])
             };
             let along = (gradient * &direction).sum(Kind::Double).double_value(&[]);
             // A ReLU or a pooling may have its kink between the two points: a smaller step then gets out of its way.
@@ -100,9 +100,9 @@ fn several_slices_at_a_time_are_the_single_slices() {
         let trainer = double(&config, Stage::Local);
         let together = batch(&config, 4, 1, 3);
         let windows = together.windows.as_ref().unwrap().to_kind(Kind::Double);
-        let many = trainer.network.local(&windows, None, false).unwrap();
+        let many = trainer.network.local(&windows, None, BatchNorm::Running).unwrap();
         for slice in 0..4 {
-            let one = trainer.network.local(&windows.narrow(1, slice, 7), None, false).unwrap();
+            let one = trainer.network.local(&windows.narrow(1, slice, 7), None, BatchNorm::Running).unwrap();
             let difference = (many.logits.get(slice) - one.logits.get(0)).abs().max().double_value(&[]);
             assert!(difference < 1e-12, "{difference}");
             for (a, b) in many.side.iter().zip(&one.side) {
@@ -193,4 +193,25 @@ fn a_loss_that_is_no_number_names_the_samples() {
     let mut trainer = double(&config, Stage::Local);
     let error = trainer.gradients(batch).unwrap_err().to_string();
     assert!(error.contains("case, case") && error.contains("step 1") && error.contains("NaN"), "{error}");
+}
+
+/// In the pieces, which see each other's results alone, gradients and what batch normalisation learns are those of the whole.
+#[test]
+fn gradients_of_recomputed_feature_maps_are_those_of_kept_ones() {
+    for (stage, fusion, slices) in [
+        (Stage::Global, Fusion::Progressive, 1),
+        (Stage::Local, Fusion::OneOff, 2),
+        (Stage::Local, Fusion::Progressive, 3),
+        (Stage::Whole, Fusion::Progressive, 1),
+    ] {
+        let config = ModelConfig { fusion, ..config() };
+        let [kept, again] = [false, true].map(|recompute| {
+            let mut trainer = double(&config, stage);
+            trainer.set_recompute(recompute);
+            let losses = trainer.differentiate(&batch(&config, slices, 2, 3)).unwrap();
+            (losses, trainer.parameters.buffer(Buffer::Gradients).unwrap(), trainer.parameters.statistics().unwrap())
+        });
+        assert!(kept.1.iter().any(|gradient| *gradient != 0.0));
+        assert_eq!(kept, again, "{stage} {fusion:?} {slices}");
+    }
 }
