@@ -25,7 +25,7 @@ fn main() {
         println!("GGPFN_BENCH_PYTHON names no Python with torch and numpy: nothing to compare with");
         return;
     };
-    ggpfn::runtime::keep_freed_memory(); // as the program does
+    ggpfn::runtime::keep_freed_memory(usize::MAX); // as the program does
     compare(&python, DeviceChoice::Cpu, 96, 2, false);
     if ggpfn::runtime::Runtime::with_cuda().gpus.is_empty() {
         println!("no GPU that can be used: nothing to compare there");

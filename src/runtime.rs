@@ -266,13 +266,16 @@ mod loader {
 /// Lets the C library's allocator keep the memory of large feature maps, in one place for all threads, instead of giving it back after
 /// every layer and asking for zeroed pages again before the next: a third of the time for large slices.
 ///
+/// Blocks of more than `largest` bytes go back all the same: those kept are of many sizes, and what lies between them is lost, which can
+/// double what a training takes.
+///
 /// It changes the whole process and holds on to memory, so it is for programs that do nothing else, to be called first of all. The
 /// library never does it by itself.
-pub fn keep_freed_memory() {
+pub fn keep_freed_memory(largest: usize) {
     // Sound: mallopt only sets parameters of the C library's allocator.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, largest.min(1 << 30) as i32);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }

@@ -127,7 +127,8 @@ pub struct TrainOptions {
     pub checkpoint_minutes: f64,
     /// Compute convolutions in bfloat16, with float32 weights and sums.
     pub mixed_precision: bool,
-    /// Compute feature maps that gradients need a second time rather than keep them: a third more time, about half the memory.
+    /// Compute feature maps that gradients need a second time rather than keep them: half as much time again, about half the
+    /// memory.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     // so that checkpoints of runs before there was this option still fit
     pub recompute: bool,

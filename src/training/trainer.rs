@@ -147,7 +147,7 @@ impl Trainer {
         Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads, recompute: false })
     }
 
-    /// Whether feature maps that gradients need are computed again rather than kept: a third more time, about half the memory, the same
+    /// Whether feature maps that gradients need are computed again rather than kept: half as much time again, about half the memory, the same
     /// gradients. At first they are kept.
     pub fn set_recompute(&mut self, recompute: bool) {
         self.recompute = recompute;

@@ -69,7 +69,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    ggpfn::runtime::keep_freed_memory();
+    ggpfn::runtime::keep_freed_memory(usize::MAX);
     let words: Vec<_> = std::env::args_os().collect();
     if let Some(call) = slicer::asked_for(&words) {
         // What speaks up on stderr is an error to Slicer.

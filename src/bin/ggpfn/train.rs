@@ -79,13 +79,17 @@ pub struct Arguments {
     /// Processor threads within the network's operations
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Compute feature maps a second time rather than keep them: about half the memory in a third more time, to the same result
+    /// Compute feature maps a second time rather than keep them: about half the memory in half as much time again, to the same result
     #[arg(long)]
     recompute: bool,
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let (options, init) = settle(&arguments)?;
+    if options.recompute {
+        // Memory is short then.
+        ggpfn::runtime::keep_freed_memory(32 << 20);
+    }
     let config = options.model_config();
     if arguments.out.join("options.toml").exists() && !arguments.resume {
         let fault = format!("{} holds a run already; --resume goes on with it", arguments.out.display());
