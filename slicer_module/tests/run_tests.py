@@ -10,8 +10,8 @@ and GGPFN_PROGRAM the program; without them they are searched as the package ggp
     slicer_module/tests/run_tests.py slicer/bin/python
 
 (PySide6 6.12 counts references to None wrongly under Python 3.11. trame-slicer and slicer-layer-dm render slices and
-surfaces; without them those tests skip.) With
-SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that Slicer as well.
+surfaces; without them those tests skip.) With SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that
+Slicer as well.
 """
 
 import os

@@ -104,7 +104,8 @@ def views(ct, out, threshold, largest):
 
 
 def place(mask, matrix, axis, index, node):
-    """Centroid [row, column] and area, in pixels from the top left, of the mask's voxels in the slice that is shown."""
+    """Row and column of the centroid, in pixels from the top left, and area, in pixels, of the mask in the slice that is
+    shown: the voxels whose index along the array's axis 2 - axis is index."""
     to_pixels = np.linalg.inv(np.array([[node.GetXYToRAS().GetElement(r, c) for c in range(4)] for r in range(4)]))
     shown = np.moveaxis(mask, 2 - axis, 0)[index]
     kji = np.insert(np.argwhere(shown), 2 - axis, index, axis=1)

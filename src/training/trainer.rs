@@ -239,8 +239,9 @@ impl Trainer {
             )));
         }
         let stage = self.stage;
-        let gradients = pieces.differentiate(loss, &self.parameters.active(&|name| stage.trains(name)))?;
-        self.parameters.set_gradients(&gradients, &|name| stage.trains(name))?;
+        let trained = |name: &str| stage.trains(name);
+        let gradients = pieces.differentiate(loss, &self.parameters.active(&trained))?;
+        self.parameters.set_gradients(&gradients, &trained)?;
         Ok(losses)
     }
 

@@ -357,10 +357,11 @@ pub fn check_outputs<'a>(inputs: &[PathBuf], outputs: impl Iterator<Item = &'a P
 /// `folder/NAME_suffix.extension` for an input called NAME.
 fn named(folder: &Path, input: &Path, suffix: &str, extension: &str) -> PathBuf {
     // A link goes by its own name: what it points to, in an archive, is often called by a checksum. `.` and `..` have no name.
-    let whole = || input.canonicalize().unwrap_or_else(|_| input.to_path_buf());
-    let name =
-        input.file_name().map_or_else(|| whole().file_name().unwrap_or_default().into(), std::ffi::OsStr::to_owned);
-    let name = name.to_string_lossy().into_owned();
+    let whole = match input.file_name() {
+        Some(_) => input.to_path_buf(),
+        None => input.canonicalize().unwrap_or_else(|_| input.to_path_buf()),
+    };
+    let name = whole.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (stem, _) = split_extension(&name);
     folder.join(format!("{stem}_{suffix}{extension}"))
 }

@@ -64,6 +64,8 @@ class Pictures(unittest.TestCase):
     def test_the_pancreas_of_the_sample_is_drawn_in_its_place(self):
         tiles, threed, places = self.render("sample")
         self.check(tiles, places)
+        for name, tile in tiles.items():
+            self.assertTrue(300 < coloured(tile).sum() < 20000, name)
         # Right of the picture's middle is the patient's left, and that is where the organ's tail lies.
         rows, columns = tiles["axial"].shape[:2]
         where = np.argwhere(coloured(tiles["axial"]))
