@@ -204,7 +204,7 @@ fn valgrind_finds_no_error_and_nothing_lost() {
     let sections: Vec<String> = sections().into_iter().filter(|section| !long.contains(&section.as_str())).collect();
     // libtorch keeps much until the process ends, which is not lost.
     let mut command = Command::new("valgrind");
-    command.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
+    command.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--fair-sched=try"]);
     command.args(["--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
     run_quiet(command.arg(program).arg(work(folder.path())).args(&sections), sections.len() + 1);
 }

@@ -166,6 +166,8 @@ fn the_installed_tree_works_and_may_be_moved() {
 fn says_version_of_program(tree: &Path) {
     let text = run(Command::new(tree.join("bin/ggpfn")).arg("--version"));
     assert_eq!(text.trim(), format!("ggpfn {}", env!("CARGO_PKG_VERSION")));
+    let module = run(Command::new(tree.join("bin/ggpfn-evaluate")).arg("--xml"));
+    assert!(module.contains("<title>Compare Segmentations (GGPFN)</title>"), "{module}");
 }
 
 fn with_pkg_config(tree: &Path, program: &Path) {

@@ -104,8 +104,8 @@ def views(ct, out, threshold, largest):
 
 
 def place(mask, matrix, axis, index, node):
-    """Row and column of the centroid, in pixels from the top left, and area, in pixels, of the mask in the slice that is
-    shown: the voxels whose index along the array's axis 2 - axis is index."""
+    """Where the mask lies in the slice that is shown, the voxels whose index along the array's axis 2 - axis is index:
+    row and column of the centroid, in pixels from the top left, and the area in pixels."""
     to_pixels = np.linalg.inv(np.array([[node.GetXYToRAS().GetElement(r, c) for c in range(4)] for r in range(4)]))
     shown = np.moveaxis(mask, 2 - axis, 0)[index]
     kji = np.insert(np.argwhere(shown), 2 - axis, index, axis=1)

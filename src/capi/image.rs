@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{growing, initialise};
-use crate::volume::{Geometry, Volume};
+use crate::volume::{Frame, Geometry, Strided, Volume};
 use crate::Error;
 
 /// Voxels of 8 bits, signed.
@@ -105,9 +105,6 @@ pub unsafe extern "C" fn ggpfn_image_init(image: *mut ggpfn_image, struct_size: 
     })
 }
 
-/// The largest side of an image; what is beyond is no CT, and arithmetic on sizes stays far from overflow.
-const LONGEST: usize = 1 << 16;
-
 /// Does something with the voxels' type under a name.
 macro_rules! by_type {
     ($dtype:expr, $name:ident => $work:expr) => {
@@ -134,29 +131,23 @@ macro_rules! by_type {
 }
 
 impl ggpfn_image {
-    /// The grid, in LPS.
-    pub(super) fn geometry(&self) -> Outcome<Geometry> {
-        if let Some(size) = self.size.iter().find(|n| !(1..=LONGEST).contains(*n)) {
-            let fault = format!("a size is {size}; numbers from 1 to {LONGEST} were expected");
-            return Err(Fault::argument("ggpfn_image", fault));
-        }
-        // RAS and LPS differ in the signs of the first two coordinates.
-        let sign = match self.frame {
-            GGPFN_LPS => 1.0,
-            GGPFN_RAS => -1.0,
+    /// The frame of origin and direction.
+    pub(super) fn frame(&self) -> Outcome<Frame> {
+        match self.frame {
+            GGPFN_LPS => Ok(Frame::Lps),
+            GGPFN_RAS => Ok(Frame::Ras),
             other => {
                 let fault = format!("frame is {other}; GGPFN_LPS (0) or GGPFN_RAS (1) was expected");
-                return Err(Fault::argument("ggpfn_image", fault));
+                Err(Fault::argument("ggpfn_image", fault))
             }
-        };
-        let signs = [sign, sign, 1.0];
-        // Adding 0 turns -0 into 0.
-        let direction =
-            std::array::from_fn(|row| [0, 1, 2].map(|column| signs[row] * self.direction[3 * row + column] + 0.0));
-        let origin = std::array::from_fn(|row| signs[row] * self.origin[row] + 0.0);
-        let geometry = Geometry { size: self.size, spacing: self.spacing, origin, direction };
-        geometry.check()?;
-        Ok(geometry)
+        }
+    }
+
+    /// The grid, in LPS.
+    pub(super) fn geometry(&self) -> Outcome<Geometry> {
+        let d = self.direction;
+        let rows = [[d[0], d[1], d[2]], [d[3], d[4], d[5]], [d[6], d[7], d[8]]];
+        Ok(self.frame()?.grid("ggpfn_image", self.size, self.spacing, self.origin, rows)?)
     }
 
     /// Copies the voxels as Hounsfield units, `[k, j, i]`, onto their grid.
@@ -262,17 +253,14 @@ impl Address {
 
 /// The strides in bytes, after checking that all voxels lie within `bytes`.
 fn layout<T>(name: &'static str, size: [usize; 3], strides: [i64; 3], bytes: usize) -> Outcome<[isize; 3]> {
-    let voxel = std::mem::size_of::<T>() as i128;
-    let dense = [voxel, voxel * size[0] as i128, voxel * (size[0] * size[1]) as i128];
-    let strides = if strides == [0; 3] { dense } else { strides.map(i128::from) };
-    let reach: i128 = size.iter().zip(strides).map(|(n, stride)| (*n as i128 - 1) * stride.abs()).sum();
-    let needed = reach + voxel;
+    let layout = Strided::new(size, (strides != [0; 3]).then_some(strides), std::mem::size_of::<T>());
+    let needed = layout.high - layout.low;
     if needed > bytes.min(isize::MAX as usize) as i128 {
         let [i, j, k] = size;
         let fault = format!("{i} x {j} x {k} voxels with these strides take {needed} bytes, and data_bytes is {bytes}");
         return Err(Fault::argument(name, fault));
     }
-    Ok(strides.map(|stride| stride as isize))
+    Ok(layout.strides.map(|stride| stride as isize))
 }
 
 /// There is no memory for so many bytes.

@@ -7,7 +7,7 @@ use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 
 use super::boundary::{enter, enter_torch};
 use super::handle;
-use super::image::{ggpfn_image, ggpfn_output, GGPFN_RAS};
+use super::image::{ggpfn_image, ggpfn_output};
 use super::model::{ggpfn_model, number_of};
 use super::monitor::{follow, ggpfn_monitor, ggpfn_progress, Report};
 use super::status::{ggpfn_status, Fault, Outcome};
@@ -16,7 +16,7 @@ use crate::inference::{
     self, Cancel, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
 };
 use crate::network::Model;
-use crate::volume::{Measurements, View};
+use crate::volume::{Frame, Measurements, View};
 
 /// The first GPU if there is a usable one, otherwise the processor.
 pub const GGPFN_DEVICE_AUTO: i32 = 0;
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn ggpfn_segment(
             run(&model, &volume, &options, cancel, report)
         })?;
         // SAFETY: the caller's promise.
-        unsafe { result.write(&segmentation, image.0.frame, start.elapsed().as_secs_f64()) }
+        unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }
     })
 }
 
@@ -317,7 +317,7 @@ impl ggpfn_result {
 
     /// # Safety
     /// The buffers are writable and as large as they are said to be.
-    unsafe fn write(&self, from: &Segmentation, frame: i32, seconds: f64) -> Outcome<()> {
+    unsafe fn write(&self, from: &Segmentation, frame: Frame, seconds: f64) -> Outcome<()> {
         // SAFETY: the caller's promise.
         unsafe {
             self.mask.write("mask", from.mask.view())?;
@@ -347,24 +347,20 @@ impl ggpfn_result {
 }
 
 /// What a mask says, with nothing about how it was made but the threshold.
-fn measurements(from: &Measurements, frame: i32, threshold: f64) -> ggpfn_measurements {
+fn measurements(from: &Measurements, frame: Frame, threshold: f64) -> ggpfn_measurements {
+    let box_size = from.box_size();
     let Measurements { voxels, volume_ml, bounding_box, bounding_box_mm, centroid_lps, mean_hu, std_hu, components } =
         *from;
-    let sign = if frame == GGPFN_RAS { -1.0 } else { 1.0 };
-    let signs = [sign, sign, 1.0];
-    let [low, high] = bounding_box.unwrap_or([[0; 3], [0; 3]]);
+    let [low, _] = bounding_box.unwrap_or([[0; 3], [0; 3]]);
     ggpfn_measurements {
         struct_size: 0,
         voxels: voxels as u64,
         components: components as u64,
         volume_ml,
         box_start: low.map(|n| n as u64),
-        box_size: std::array::from_fn(|axis| match bounding_box {
-            Some(_) => (high[axis] - low[axis] + 1) as u64,
-            None => 0,
-        }),
+        box_size: box_size.map(|n| n as u64),
         box_mm: bounding_box_mm.unwrap_or([f64::NAN; 3]),
-        centroid: centroid_lps.map_or([f64::NAN; 3], |centre| std::array::from_fn(|axis| signs[axis] * centre[axis])),
+        centroid: centroid_lps.map_or([f64::NAN; 3], |centre| frame.turned(centre)),
         mean_hu: mean_hu.unwrap_or(f64::NAN),
         std_hu: std_hu.unwrap_or(f64::NAN),
         threshold,
@@ -450,7 +446,7 @@ pub unsafe extern "C" fn ggpfn_threshold(
         }
         if !measurements.is_null() {
             // SAFETY: the caller's promise.
-            unsafe { structs::write(measurements, &self::measurements(&what, image.frame, threshold)) }?;
+            unsafe { structs::write(measurements, &self::measurements(&what, image.frame()?, threshold)) }?;
         }
         Ok(())
     })

@@ -28,6 +28,13 @@ pub struct Measurements {
     pub components: usize,
 }
 
+impl Measurements {
+    /// Voxels of the bounding box along i, j and k; 0 for an empty mask.
+    pub fn box_size(&self) -> [usize; 3] {
+        self.bounding_box.map_or([0; 3], sides)
+    }
+}
+
 /// Measures `mask`, `[k, j, i]` on the volume's grid, 0 being outside.
 pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
     let geometry = volume.geometry();
@@ -53,13 +60,20 @@ pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
         voxels: count,
         volume_ml: count as f64 * geometry.voxel_volume() / 1000.0,
         bounding_box: bounds,
-        bounding_box_mm: bounds
-            .map(|[low, high]| std::array::from_fn(|a| (high[a] - low[a] + 1) as f64 * geometry.spacing[a])),
+        bounding_box_mm: bounds.map(|bounds| {
+            let sides = sides(bounds);
+            std::array::from_fn(|axis| sides[axis] as f64 * geometry.spacing[axis])
+        }),
         centroid_lps: some.then(|| geometry.point(centre.map(|c| c / count as f64))),
         mean_hu: some.then_some(mean),
         std_hu: some.then(|| (squares / count as f64 - mean * mean).max(0.0).sqrt()),
         components: bounds.map_or(0, |[low, high]| components(mask.slice(boxed(low, high))).1),
     }
+}
+
+/// Voxels of a box along i, j and k.
+fn sides([low, high]: [[usize; 3]; 2]) -> [usize; 3] {
+    std::array::from_fn(|axis| high[axis] - low[axis] + 1)
 }
 
 /// The smallest and largest index (i, j, k) in a mask; none if it is empty.

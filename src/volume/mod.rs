@@ -5,10 +5,12 @@
 //! A [`Volume`] keeps its voxels in the order in which its owner has them, with a [`Geometry`] that says where each lies.
 //! The network wants the LPS frame of the patient; [`lps_view`] gives the same voxels permuted and flipped to it without
 //! copying, and [`lps_view_mut`] lets results be written in that frame straight onto the owner's grid.
+//! What a caller says about an image in memory of its own is read by [`Frame`] and [`Strided`].
 
 mod geometry;
 mod measure;
 mod resample;
+mod strided;
 mod view;
 
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
@@ -16,6 +18,7 @@ use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
 pub use geometry::{Geometry, NearestAxis};
 pub use measure::{keep_largest_component, measure, same_grid, Measurements, GEOMETRY_TOLERANCE_MM};
 pub use resample::{resample, resampled_size};
+pub use strided::{Frame, Strided};
 pub use view::View;
 
 use crate::{Error, Result};

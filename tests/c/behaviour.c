@@ -1436,9 +1436,11 @@ static void trainer(void) {
   busy_trainer = b;
   stepping = 1;
   pthread_t thread = start_thread(step_busy, NULL);
-  double until = seconds_now() + 20.0;
+  double until = seconds_now() + 60.0;
   int busy = 0;
   while (!busy && seconds_now() < until) {
+    /* Sleeps between tries: valgrind runs one thread at a time, and one that never waits may keep the other from its step. */
+    sleep_milliseconds(1);
     ggpfn_status status = ggpfn_trainer_length(b, GGPFN_PARAMETERS, &length);
     busy = status == GGPFN_ERROR_BUSY;
     CHECK(busy || status == GGPFN_OK);

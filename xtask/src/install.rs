@@ -1,6 +1,6 @@
 //! `cargo xtask install`: the library, its headers and the program as a tree that C and C++ projects find.
 //!
-//!     bin/ggpfn                                  the program
+//!     bin/ggpfn                                  the program; ggpfn-evaluate, a link to it, is the command-line module that compares
 //!     include/                                   headers for C, C++ and ITK
 //!     lib/libggpfn.so.VERSION                    the library, and links to it: .so.ABI for programs, .so for linkers
 //!     lib/cmake/ggpfn, lib/pkgconfig             how CMake and pkg-config find it
@@ -94,7 +94,7 @@ pub fn built(folder: &Path) -> (PathBuf, PathBuf) {
 /// Makes a tree, or brings one up to date.
 pub fn assemble(tree: &Path, parts: &Parts) -> Result<(), Fault> {
     let numbers = Numbers::read()?;
-    place_program(&parts.program, &tree.join("bin").join(format!("ggpfn{}", std::env::consts::EXE_SUFFIX)))?;
+    place_programs(&parts.program, &tree.join("bin"))?;
     place_library(&parts.library, tree, &numbers)?;
     for header in files_in(&root().join("include"))? {
         place(&header, &tree.join("include").join(file_name(&header)))?;
@@ -132,6 +132,17 @@ fn documents(folder: &Path) -> Result<(), Fault> {
         place(&document, &folder.join("docs").join(file_name(&document)))?;
     }
     Ok(())
+}
+
+/// The program under both names that it answers to.
+fn place_programs(program: &Path, folder: &Path) -> Result<(), Fault> {
+    let suffix = std::env::consts::EXE_SUFFIX;
+    let (name, compares) = (format!("ggpfn{suffix}"), folder.join(format!("ggpfn-evaluate{suffix}")));
+    place_program(program, &folder.join(&name))?;
+    match cfg!(windows) {
+        true => place_program(program, &compares),
+        false => link(&compares, &name),
+    }
 }
 
 fn place_library(library: &Path, tree: &Path, numbers: &Numbers) -> Result<(), Fault> {

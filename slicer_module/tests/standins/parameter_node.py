@@ -1,9 +1,12 @@
 """Stands in for slicer.parameterNodeWrapper: typed fields over a real vtkMRMLScriptedModuleNode, and their widgets.
 
-It knows what the module uses: bool, int, float, str, Enum and node classes, WithinRange, connectGui.
+It knows what the module uses: bool, int, float, str, Enum and node classes, WithinRange, connectGui. Like the real one
+it keeps values and reads them anew only when the node says that it was modified: a change that goes unsaid, such as
+that of a node which leaves the scene, would be missed here as well.
 """
 
 import typing
+import weakref
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,15 +27,21 @@ def parameterNodeWrapper(cls):
         if typing.get_origin(hint) is typing.Annotated:
             kind, *ranges = typing.get_args(hint)
         fields[name] = (kind, getattr(cls, name, None), ranges[0] if ranges else None)
-        setattr(cls, name, property(*_accessors(name, *fields[name])))
+        setattr(cls, name, property(*_accessors(name)))
 
     def __init__(self, parameterNode, prefix=None):
         self.parameterNode = parameterNode
         self._guis = []
         self._updating = False
-        for name, (kind, default, _range) in fields.items():
-            if not _is_node(kind) and not parameterNode.GetParameter(name):
-                setattr(self, name, default)
+        self._written = None
+        for name, (kind, default, limits) in fields.items():
+            if not parameterNode.HasParameter(name):
+                _write(parameterNode, name, kind, limits, default)
+        self._fields = fields
+        self._kept = {name: _read(parameterNode, name, kind) for name, (kind, *_) in fields.items()}
+        wrapper = weakref.ref(self)
+        tag = parameterNode.AddObserver("ModifiedEvent", lambda *_: _read_again(wrapper()))
+        weakref.finalize(self, parameterNode.RemoveObserver, tag)
 
     def connectGui(self, gui):
         from .qt_widgets import connectors
@@ -77,36 +86,54 @@ def _to_gui(self, found):
         self._updating = False
 
 
+def _read_again(self):
+    if self is not None:
+        for name, (kind, *_) in self._fields.items():
+            if name != self._written:
+                self._kept[name] = _read(self.parameterNode, name, kind)
+
+
+def _accessors(name):
+    def read(self):
+        return self._kept[name]
+
+    def write(self, value):
+        kind, _default, limits = self._fields[name]
+        before, self._written = self._written, name
+        modified = self.parameterNode.StartModify()
+        try:
+            _write(self.parameterNode, name, kind, limits, value)
+            self._kept[name] = _read(self.parameterNode, name, kind)
+        finally:
+            self.parameterNode.EndModify(modified)
+            self._written = before
+
+    return read, write
+
+
 def _is_node(kind):
     return isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode)
 
 
-def _accessors(name, kind, default, limits):
-    def read(self):
-        node = self.parameterNode
-        if _is_node(kind):
-            return node.GetNodeReference(name)
-        text = node.GetParameter(name)
-        if kind is bool:
-            return text == "True"
-        if issubclass(kind, Enum):
-            return kind[text]
-        if kind is str:
-            return text[1:]
-        return kind(text)
+def _read(node, name, kind):
+    if _is_node(kind):
+        return node.GetNodeReference(name)
+    text = node.GetParameter(name)
+    if kind is bool:
+        return text == "True"
+    return kind[text] if issubclass(kind, Enum) else kind(text)
 
-    def write(self, value):
-        node = self.parameterNode
-        if _is_node(kind):
-            if value is not None and not isinstance(value, kind):
-                raise ValueError(f"{name} is a {kind.__name__}, and not {value!r}")
-            node.SetNodeReferenceID(name, value.GetID() if value is not None else None)
-            return
-        if not isinstance(value, (kind, int) if kind is float else kind):
+
+def _write(node, name, kind, limits, value):
+    if _is_node(kind):
+        if value is not None and not isinstance(value, kind):
             raise ValueError(f"{name} is a {kind.__name__}, and not {value!r}")
-        if limits is not None and not limits.minimum <= value <= limits.maximum:
-            raise ValueError(f"{name} is {value}, and not within {limits.minimum} to {limits.maximum}")
-        # A mark before text lets an empty one be told from none.
-        node.SetParameter(name, value.name if isinstance(value, Enum) else f"={value}" if kind is str else repr(value))
-
-    return read, write
+        # An empty parameter says that there is one, which a reference to no node cannot say.
+        node.SetParameter(name, "")
+        node.SetNodeReferenceID(name, value.GetID() if value is not None else None)
+        return
+    if not isinstance(value, (kind, int) if kind is float else kind):
+        raise ValueError(f"{name} is a {kind.__name__}, and not {value!r}")
+    if limits is not None and not limits.minimum <= value <= limits.maximum:
+        raise ValueError(f"{name} is {value}, and not within {limits.minimum} to {limits.maximum}")
+    node.SetParameter(name, value.name if isinstance(value, Enum) else str(value))

@@ -7,15 +7,12 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 
-use ggpfn::volume::{Geometry, Volume};
+use ggpfn::volume::{Frame, Geometry, Strided, Volume};
 use ggpfn::{runtime, Error, Result};
 use memmap2::MmapMut;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 use serde::Deserialize;
-
-/// The largest side of an image; what is beyond is no CT.
-const LONGEST: usize = 1 << 16;
 
 /// Where an array lies in the file. What its size is follows from the grid it is on.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,40 +54,10 @@ pub struct Grid {
     pub frame: Frame,
 }
 
-/// The frame of coordinates in the patient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Frame {
-    #[serde(rename = "LPS")]
-    Lps,
-    #[serde(rename = "RAS")]
-    Ras,
-}
-
-impl Frame {
-    /// A point of LPS in this frame, or one of this frame in LPS: they differ in two signs. Adding 0 turns -0 into 0.
-    pub fn turned(self, [x, y, z]: [f64; 3]) -> [f64; 3] {
-        match self {
-            Frame::Lps => [x, y, z],
-            Frame::Ras => [-x + 0.0, -y + 0.0, z],
-        }
-    }
-}
-
 impl Grid {
     /// The grid in LPS.
     pub fn geometry(&self) -> Result<Geometry> {
-        if let Some(side) = self.size.iter().find(|n| !(1..=LONGEST).contains(*n)) {
-            return Err(Error::argument("size", format!("{side}; numbers from 1 to {LONGEST} were expected")));
-        }
-        let columns = [0, 1, 2].map(|axis| self.frame.turned([0, 1, 2].map(|row: usize| self.direction[row][axis])));
-        let geometry = Geometry {
-            size: self.size,
-            spacing: self.spacing,
-            origin: self.frame.turned(self.origin),
-            direction: std::array::from_fn(|row| [0, 1, 2].map(|axis: usize| columns[axis][row])),
-        };
-        geometry.check()?;
-        Ok(geometry)
+        self.frame.grid("grid", self.size, self.spacing, self.origin, self.direction)
     }
 }
 
@@ -302,15 +269,8 @@ struct Layout {
 
 impl Layout {
     fn new(name: &'static str, array: &Array, size: [usize; 3], bytes: usize, length: usize) -> Result<Self> {
-        let dense = [bytes, bytes * size[0], bytes * size[0] * size[1]].map(|stride| stride as i64);
-        let strides = array.strides.unwrap_or(dense);
-        // In numbers that cannot overflow: sizes are below 2^17, strides and offsets below 2^64.
-        let reach = |ahead: bool| -> i128 {
-            let ends = size.iter().zip(strides).map(|(n, stride)| (*n as i128 - 1) * i128::from(stride));
-            ends.filter(|end| (*end > 0) == ahead).sum()
-        };
-        let first = i128::from(array.offset) + reach(false);
-        let end = i128::from(array.offset) + reach(true) + bytes as i128;
+        let Strided { strides, low, high } = Strided::new(size, array.strides, bytes);
+        let [first, end] = [low, high].map(|place| i128::from(array.offset) + place);
         if first < 0 || end > length.min(i64::MAX as usize) as i128 {
             let [i, j, k] = size;
             let fault = format!(

@@ -6,12 +6,10 @@ use ggpfn::evaluation::Comparison;
 use ggpfn::inference::{Compute, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::network::{layout, Fusion, Model};
 use ggpfn::training::Event;
-use ggpfn::volume::{Measurements, View};
+use ggpfn::volume::{Frame, Measurements, View};
 use ggpfn::{Error, Result};
 use serde::Deserialize;
 use serde_json::{json, Value};
-
-use super::shared::Frame;
 
 /// How an image is to be segmented; what is left out, and 0 where the C library takes it so, is the default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -97,7 +95,7 @@ pub fn measurements(found: &Measurements, frame: Frame, threshold: f64) -> Value
         "components": found.components,
         "volume_ml": found.volume_ml,
         "box_start": found.bounding_box.map(|[low, _]| low),
-        "box_size": found.bounding_box.map_or([0; 3], |[low, high]| [0, 1, 2].map(|axis: usize| high[axis] - low[axis] + 1)),
+        "box_size": found.box_size(),
         "box_mm": found.bounding_box_mm,
         "centroid": found.centroid_lps.map(|centre| frame.turned(centre)),
         "mean_hu": found.mean_hu,
