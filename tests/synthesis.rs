@@ -103,6 +103,37 @@ fn organs_of_a_map_stay_and_the_body_is_made_around_them() {
     assert!(kidneys[0] < spine[2] && spine[2] < kidneys[1], "x grows to the left");
 }
 
+/// The small bowel lies in its own sac: a layer of fat parts it from the pancreas, and none of it is behind.
+#[test]
+fn loops_of_bowel_keep_off_the_pancreas() {
+    let (labels, geometry) = map_of_organs();
+    let labels = Labels::from_image(labels.ids.view(), &geometry, 2.5);
+    let whole = labels.cropped(|_| true, [20.0, 20.0, 90.0, 120.0, 80.0, 80.0]);
+    let mut loops = 0.0;
+    for seed in 0..3 {
+        let made = synthesise(&whole, &SynthesisOptions { deformation: 0.0, ..Default::default() }, seed).unwrap();
+        let ids = &made.labels.ids;
+        let [low, high] = made.labels.bounds(|id| id == organ::PANCREAS).unwrap();
+        let (mut faces, mut touching, mut behind) = (0, 0, 0);
+        for ((z, y, x), id) in ids.indexed_iter() {
+            if *id == organ::PANCREAS {
+                for neighbour in
+                    [[z + 1, y, x], [z - 1, y, x], [z, y + 1, x], [z, y - 1, x], [z, y, x + 1], [z, y, x - 1]]
+                {
+                    faces += i32::from(ids[neighbour] != organ::PANCREAS);
+                    touching += i32::from(ids[neighbour] == organ::SMALL_BOWEL);
+                }
+            }
+            let level = (low[0]..=high[0]).contains(&z) && (low[2]..=high[2]).contains(&x);
+            behind += i32::from(level && y > high[1] && *id == organ::SMALL_BOWEL);
+        }
+        assert!(touching * 100 <= faces, "seed {seed}: bowel at {touching} of {faces} faces");
+        assert_eq!(behind, 0, "seed {seed}: bowel behind the pancreas");
+        loops += made.labels.volume_ml(organ::SMALL_BOWEL);
+    }
+    assert!(loops > 30.0, "{loops} mL of small bowel");
+}
+
 #[test]
 fn every_layout_is_read_back_without_a_complaint() {
     for (layout, name) in [(Layout::Msd, "msd"), (Layout::Nihc, "nihc"), (Layout::Pairs, "pairs")] {

@@ -5,12 +5,14 @@ use rand::seq::IndexedRandom;
 use rand::Rng;
 
 use super::labels::{organ, Labels};
-use super::noise::normal;
+use super::noise::{blurred, normal};
 use super::surroundings::{ball, distance, Frame};
 
 /// Colon, loops of small bowel and small vessels in the fat of the abdomen. Loops keep a little fat between them.
 pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     const SHEATH: f64 = 2.5;
+    /// The owner of places that loops stay out of.
+    const NOBODY: u8 = u8::MAX;
     let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
     let extent: [f64; 3] = std::array::from_fn(|a| size[a] as f64 * map.spacing[a]);
     let mut taken = Labels { ids: Array3::zeros(size), spacing: map.spacing };
@@ -36,12 +38,18 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     let thick = random.random_range(13.0..22.0);
     loop_of_bowel(map, &mut taken, &points, thick, 1, [organ::COLON, organ::COLON], SHEATH);
 
-    // Small bowel: wandering loops, most of them below and to the left of the pancreas, some right beside it.
+    // Small bowel: wandering loops, most of them below and to the left of the pancreas, some right before it.
+    let closed = retroperitoneum(map, frame, random);
+    ndarray::Zip::from(&mut taken.ids).and(&closed).for_each(|owner, closed| {
+        if *closed {
+            *owner = NOBODY;
+        }
+    });
     let count = random.random_range(60..110);
     for number in 0..count {
-        let near = random.random::<f64>() < 0.4;
+        let near = random.random::<f64>() < 0.3;
         let start = if near {
-            std::array::from_fn(|a| f.pancreas[a] + [26.0, 26.0, 55.0][a] * normal(random))
+            std::array::from_fn(|a| f.pancreas[a] + [-22.0, -14.0, 16.0][a] + [26.0, 22.0, 48.0][a] * normal(random))
         } else {
             [
                 random.random_range(0.0..f.pancreas[0] + 30.0),
@@ -88,6 +96,32 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             at = std::array::from_fn(|a| at[a] + 1.6 * heading[a] + 0.8 * normal(random));
         }
     }
+}
+
+/// Where loops of small bowel do not come: the pancreas' own fat, which is thicker in those who have more of it, and, as high as the
+/// pancreas reaches, everything behind it.
+fn retroperitoneum(map: &Labels, frame: &Frame, random: &mut impl Rng) -> Array3<bool> {
+    let spacing = map.spacing;
+    let fat = (1.0 + frame.fat * random.random_range(0.05..0.3)).clamp(1.5, 7.0);
+    let pancreas = map.ids.mapv(|id| f32::from(u8::from(id == organ::PANCREAS)));
+    // By column from right to left the row behind which nothing of the pancreas is.
+    let (_, ny, nx) = map.ids.dim();
+    let mut back: Vec<Option<usize>> = vec![None; nx];
+    for ((_, y, x), share) in pancreas.indexed_iter() {
+        if *share > 0.0 {
+            back[x] = Some(back[x].map_or(y, |row| row.max(y)));
+        }
+    }
+    let ends = back.iter().position(Option::is_some).zip(back.iter().rposition(Option::is_some));
+    let Some((right, left)) = ends else { return Array3::from_elem(map.ids.raw_dim(), false) };
+    let back: Vec<usize> = (0..nx).map(|x| back[x.clamp(right, left)].unwrap_or(ny)).collect();
+    // Blurred by a deviation of d, a plane's edge falls to 0.16 at a distance of d.
+    let around = blurred(pancreas, spacing.map(|s| fat / s));
+    let levels = [frame.pancreas_z[0] - 8.0, frame.pancreas_z[1] + 8.0];
+    Array3::from_shape_fn(map.ids.raw_dim(), |(z, y, x)| {
+        let level = z as f64 * spacing[0];
+        around[[z, y, x]] > 0.12 || (level > levels[0] && level < levels[1] && y > back[x])
+    })
 }
 
 /// A polyline with its corners rounded.

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, ArrayView3};
 
-use super::noise::displacement;
+use super::noise::{blurred, displacement};
 use crate::volume::{keep_largest_component, lps_spacing, lps_view, Geometry};
 use rand::Rng;
 
@@ -193,22 +193,52 @@ impl Labels {
         Labels { ids: sample(self.ids.view(), size, [1.0; 3], &source), spacing }
     }
 
-    /// Puts the pancreas of another map in the place of this one's, centre on centre. It lies over what was there.
+    /// Puts the pancreas of another map in the place of this one's, centre on centre. It lies over what was there, and organs that it
+    /// would touch, but for the duodenum, draw back by a few millimetres: between them and a pancreas there is fat.
     pub fn with_pancreas_of(&self, other: &Labels) -> Self {
-        let mut ids = self.ids.mapv(|id| if id == organ::PANCREAS { organ::BACKGROUND } else { id });
         let (Some(here), Some(there)) = (self.centroid(organ::PANCREAS), other.centroid(organ::PANCREAS)) else {
             return self.clone();
         };
-        for ((z, y, x), id) in ids.indexed_iter_mut() {
+        let mut ids = self.ids.mapv(|id| if id == organ::PANCREAS { organ::BACKGROUND } else { id });
+        let share = Array3::from_shape_fn(self.ids.raw_dim(), |(z, y, x)| {
             let at: [f64; 3] = std::array::from_fn(|a| {
                 ([z, y, x][a] as f64 * self.spacing[a] - here[a] + there[a]) / other.spacing[a]
             });
             let inside = (0..3).all(|a| at[a] > -0.5 && at[a] < other.ids.shape()[a] as f64 - 0.5);
-            if inside && other.ids[at.map(|v| v.round() as usize)] == organ::PANCREAS {
+            f32::from(u8::from(inside && other.ids[at.map(|v| v.round() as usize)] == organ::PANCREAS))
+        });
+        const FAT_BETWEEN: f64 = 2.5;
+        let near = blurred(share.clone(), self.spacing.map(|s| FAT_BETWEEN / s));
+        ndarray::Zip::from(&mut ids).and(&share).and(&near).for_each(|id, share, near| {
+            if *share > 0.0 {
                 *id = organ::PANCREAS;
+            } else if *near > 0.12 && *id != organ::DUODENUM {
+                *id = organ::BACKGROUND;
             }
-        }
+        });
         Labels { ids, spacing: self.spacing }
+    }
+
+    /// How well the pancreas of another map would lie in the place of this one's: the share of it that would lie where a pancreas lay,
+    /// less the share that would lie over other organs.
+    pub fn room_for_pancreas_of(&self, other: &Labels) -> f64 {
+        let (Some(here), Some(there)) = (self.centroid(organ::PANCREAS), other.centroid(organ::PANCREAS)) else {
+            return -1.0;
+        };
+        let (mut all, mut score) = (0, 0);
+        for ((z, y, x), _) in other.ids.indexed_iter().filter(|(_, id)| **id == organ::PANCREAS) {
+            let at: [f64; 3] = std::array::from_fn(|a| {
+                ([z, y, x][a] as f64 * other.spacing[a] - there[a] + here[a]) / self.spacing[a]
+            });
+            let inside = (0..3).all(|a| at[a] > -0.5 && at[a] < self.ids.shape()[a] as f64 - 0.5);
+            all += 1;
+            score += match inside.then(|| self.ids[at.map(|v| v.round() as usize)]) {
+                Some(organ::PANCREAS) => 1,
+                None | Some(organ::BACKGROUND) => 0,
+                Some(_) => -1,
+            };
+        }
+        f64::from(score) / f64::from(all.max(1))
     }
 }
 
@@ -302,5 +332,34 @@ mod tests {
         assert!((0..3).all(|axis| (a[axis] - b[axis]).abs() < 1.5));
         let ratio = new.volume_ml(organ::PANCREAS) / there.volume_ml(organ::PANCREAS);
         assert!((ratio - 1.0).abs() < 0.05, "{ratio}");
+    }
+
+    #[test]
+    fn organs_but_the_duodenum_draw_back_from_a_transplanted_pancreas() {
+        let mut here = ball([40.0, 60.0, 70.0], 16.0);
+        for ((_, y, x), id) in here.ids.indexed_iter_mut().filter(|(_, id)| **id == 0) {
+            *id = if y < 25 { organ::STOMACH } else { organ::DUODENUM };
+            *id = if x < 5 { 0 } else { *id };
+        }
+        let new = here.with_pancreas_of(&ball([44.0, 40.0, 50.0], 22.0));
+        let touches = |wanted: u8| {
+            let next = |z: usize, y: usize, x: usize| [[z, y + 1, x], [z, y - 1, x], [z, y, x + 1], [z, y, x - 1]];
+            let pancreas = new.ids.indexed_iter().filter(|(_, id)| **id == organ::PANCREAS);
+            pancreas.flat_map(|((z, y, x), _)| next(z, y, x)).filter(|at| new.ids[*at] == wanted).count()
+        };
+        assert_eq!(touches(organ::STOMACH), 0);
+        assert!(touches(organ::DUODENUM) > 50);
+    }
+
+    #[test]
+    fn there_is_room_where_a_pancreas_lay_and_none_where_organs_are() {
+        let (here, small) = (ball([40.0, 60.0, 70.0], 22.0), ball([44.0, 40.0, 50.0], 16.0));
+        assert!(here.room_for_pancreas_of(&small) > 0.99);
+        let larger = ball([40.0, 50.0, 60.0], 28.0);
+        let free = here.room_for_pancreas_of(&larger);
+        assert!((0.4..0.6).contains(&free), "{free}");
+        let full = Labels { ids: here.ids.mapv(|id| if id == 0 { organ::LIVER } else { id }), spacing: here.spacing };
+        assert!(full.room_for_pancreas_of(&larger) < 0.1);
+        assert_eq!(here.room_for_pancreas_of(&Labels { ids: here.ids.mapv(|_| 0), spacing: [2.0; 3] }), -1.0);
     }
 }

@@ -42,6 +42,18 @@ fn blur_along(field: &Array3<f32>, axis: usize, sigma: f64) -> Array3<f32> {
     kernel.iter_mut().for_each(|v| *v /= sum);
     let length = field.shape()[axis] as isize;
     let mut result = Array3::<f32>::zeros(field.raw_dim());
+    if axis == 2 {
+        // Rows lie in one piece: each by itself is several times faster than planes of single voxels.
+        ndarray::Zip::from(result.rows_mut()).and(field.rows()).par_for_each(|mut target, row| {
+            let longer: Vec<f32> = (-reach..length + reach).map(|i| row[i.clamp(0, length - 1) as usize]).collect();
+            for (k, weight) in kernel.iter().enumerate() {
+                for (sum, value) in target.iter_mut().zip(&longer[k..]) {
+                    *sum += weight * value;
+                }
+            }
+        });
+        return result;
+    }
     ndarray::Zip::indexed(result.axis_iter_mut(Axis(axis))).par_for_each(|i, mut plane| {
         for (k, weight) in kernel.iter().enumerate() {
             let from = (i as isize + k as isize - reach).clamp(0, length - 1) as usize;

@@ -88,9 +88,6 @@ pub(super) fn check_init(model: &Model, config: &ModelConfig) -> Result<()> {
         Err(Error::argument("init", text))
     };
     let has = model.config();
-    if let Some(view) = config.views.iter().find(|view| !has.views.contains(view)) {
-        return Err(Error::argument("init", format!("the model to start from has no {view} view")));
-    }
     if has.fusion != config.fusion || has.t != config.t {
         return fault("T or fusion");
     }
@@ -156,8 +153,50 @@ pub(super) fn first_weights(run: &Run, init: Option<&Model>) -> Result<Model> {
     match init {
         Some(model) => {
             check_init(model, &config)?;
-            Ok(model.clone())
+            with_views(model, &config)
         }
         None => start_at_prior(Model::new_untrained(config, run.options.seed)?, run),
+    }
+}
+
+/// The model with all views of a configuration: those that it lacks start as its first one. What a view's network has learned about
+/// densities and edges holds in the others too, above all on a grid whose spacings are alike.
+fn with_views(model: &Model, config: &ModelConfig) -> Result<Model> {
+    let has = &model.config().views;
+    let missing: Vec<View> = config.views.iter().copied().filter(|view| !has.contains(view)).collect();
+    let (Some(first), false) = (has.first(), missing.is_empty()) else { return Ok(model.clone()) };
+    let mut weights = model.weights().clone();
+    for (name, array) in model.weights() {
+        if let Some(rest) = name.strip_prefix(&format!("{first}.")) {
+            weights.extend(missing.iter().map(|view| (format!("{view}.{rest}"), array.clone())));
+        }
+    }
+    let mut views = has.clone();
+    views.extend(&missing);
+    let mut whole = ModelConfig { views, ..model.config().clone() };
+    for view in &missing {
+        whole.global_size.extend(config.global_size.get(view).map(|size| (*view, *size)));
+        whole.view_weights.extend(config.view_weights.get(view).map(|weight| (*view, *weight)));
+    }
+    Model::from_weights(whole, weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::Preset;
+
+    #[test]
+    fn views_that_a_model_lacks_start_as_its_first() {
+        let all = TrainOptions::preset(Preset::Small).model_config();
+        let model = Model::new_untrained(ModelConfig { views: vec![View::Coronal], ..all.clone() }, 3).unwrap();
+        let whole = with_views(&model, &all).unwrap();
+        assert_eq!(whole.config().views, [View::Coronal, View::Axial, View::Sagittal]);
+        for view in View::ALL {
+            let name = "local.enc.2.res.1.conv0.conv.weight";
+            assert_eq!(whole.tensor(view, name).unwrap().values, model.tensor(View::Coronal, name).unwrap().values);
+        }
+        let same = with_views(&whole, &all).unwrap();
+        assert_eq!(same.sha256(), whole.sha256(), "nothing is lacking");
     }
 }

@@ -12,10 +12,11 @@ mod libtorch;
 mod licences;
 mod python;
 mod shell;
+mod shipped;
 mod slicer;
 mod tools;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use shell::{headline, run, Fault};
@@ -38,6 +39,8 @@ cargo xtask COMMAND
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
+  shipped       `shipped --labels FOLDER`: the model that ships, made again from evalseg's label maps (about two hours); goes on
+                where it was stopped
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   lint          format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
             build(&found)?;
             ablation::ablation(&|| program("release"), &root().join("out/ablation"))
         }),
+        "shipped" => shipped(rest),
         "gpu-check" => libtorch::settle(false).and_then(|found| {
             cargo(&found, &["bench", "--bench", "gpu"])?;
             cargo(&found, &["bench", "--bench", "training"])
@@ -142,6 +146,18 @@ fn demo() -> Result<(), Fault> {
 fn run_program(arguments: &[String]) -> Result<(), Fault> {
     build(&libtorch::settle(false)?)?;
     run(program("release").args(arguments))
+}
+
+fn shipped(arguments: &[String]) -> Result<(), Fault> {
+    let [option, labels] = arguments else {
+        return Err(Fault::new(format!("`shipped` takes --labels FOLDER\n\n{HELP}")));
+    };
+    if option != "--labels" {
+        return Err(Fault::new(format!("`shipped` does not know {option}; --labels FOLDER was expected")));
+    }
+    build(&libtorch::settle(false)?)?;
+    let list = root().join("models/maps.txt");
+    shipped::shipped(&|| program("release"), Path::new(labels), &list, &root().join("out/shipped"))
 }
 
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {

@@ -89,7 +89,8 @@ def _to_gui(self, found):
 def _read_again(self):
     if self is not None:
         for name, (kind, *_) in self._fields.items():
-            if name != self._written:
+            # A scene that closes empties the node first.
+            if name != self._written and self.parameterNode.HasParameter(name):
                 self._kept[name] = _read(self.parameterNode, name, kind)
 
 

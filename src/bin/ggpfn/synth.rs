@@ -6,7 +6,7 @@ use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::synthesis::{anatomy, organ, synthesise, Labels, Style, SynthesisOptions, Synthetic};
 use ggpfn::volume::lps_view;
 use ggpfn::{Error, Result};
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -164,8 +164,12 @@ fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rn
     let mut sources = vec![map.name.clone()];
     let mut whole = map.labels.clone();
     if !map.organs {
-        let hosts: Vec<&Map> = maps.iter().filter(|other| other.organs).collect();
-        let Some(host) = (!hosts.is_empty()).then(|| hosts[random.random_range(0..hosts.len())]) else {
+        let mut hosts: Vec<&Map> = maps.iter().filter(|other| other.organs).collect();
+        // One of those whose own pancreas was most alike, so that its neighbours lie where this one's would.
+        const ALIKE: usize = 4;
+        hosts.sort_by_cached_key(|host| (-1000.0 * host.labels.room_for_pancreas_of(&whole)) as i64);
+        hosts.truncate(ALIKE);
+        let Some(host) = hosts.choose(random) else {
             let fault =
                 format!("{} has the pancreas alone; a map with the other organs was expected beside it", map.name);
             return Err(Error::Argument { name: "--labels", fault });

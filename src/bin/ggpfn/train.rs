@@ -43,7 +43,8 @@ pub struct Arguments {
     /// msd and nihc: the paper's options for these data sets; small: a small network on a 2.5 mm grid
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
-    /// Fine-tune this model: its network, its weights, the whole-network stage alone unless --epochs says otherwise
+    /// Fine-tune this model: its network, its weights, the whole-network stage alone unless --epochs says otherwise. Views that it lacks
+    /// start as its first one
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// The views to train
