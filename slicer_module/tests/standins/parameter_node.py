@@ -88,10 +88,13 @@ def _to_gui(self, found):
 
 def _read_again(self):
     if self is not None:
-        for name, (kind, *_) in self._fields.items():
-            # A scene that closes empties the node first.
-            if name != self._written and self.parameterNode.HasParameter(name):
-                self._kept[name] = _read(self.parameterNode, name, kind)
+        for name, (kind, default, limits) in self._fields.items():
+            if name == self._written:
+                continue
+            # A scene that closes empties the node; the real one then writes what parameters begin with.
+            if not self.parameterNode.HasParameter(name):
+                _write(self.parameterNode, name, kind, limits, default)
+            self._kept[name] = _read(self.parameterNode, name, kind)
 
 
 def _accessors(name):
