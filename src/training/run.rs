@@ -117,7 +117,7 @@ impl Run {
     }
 
     /// Starts from a model's weights in place of untrained ones. The options must be for its network
-    /// ([`TrainOptions::adopt`]).
+    /// ([`TrainOptions::adopt`]). Views that it lacks start as its first one.
     pub fn init(mut self, model: Model) -> Self {
         self.init = Some(model);
         self

@@ -155,8 +155,10 @@ class Work(unittest.TestCase):
 
     @unittest.skipIf(sys.platform == "win32", "signals of POSIX")
     def test_ctrl_c_in_a_plain_script(self):
+        # Tests that run in a shell's background inherit that Ctrl-C is ignored; a script in a terminal does not.
         script = f"""
-import sys, time, threading
+import signal, sys, time, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{str(MODULE)!r}]
 import ggpfn, numpy as np
 engine = ggpfn.open_engine("in process")
