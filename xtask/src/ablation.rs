@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::score::score;
 use crate::shell::{headline, run, Fault};
 
 const TRAIN: usize = 24;
@@ -51,17 +52,11 @@ pub fn ablation(program: &dyn Fn() -> std::process::Command, folder: &Path) -> R
     }
     let options = text(&folder.join("options.toml"));
     std::fs::write(&options, OPTIONS).map_err(|e| Fault::new(format!("{options}: {e}")))?;
-    let cases = std::fs::read_dir(Path::new(&test).join("images")).map_err(|e| Fault::new(format!("{test}: {e}")))?;
-    let mut images: Vec<String> = cases.flatten().map(|entry| text(&entry.path())).collect();
-    images.sort();
-    let labels = text(&Path::new(&test).join("labels"));
     let mut table = Vec::new();
     for (name, t, more) in VARIANTS {
         headline(name);
         let short: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
         let out = folder.join(short);
-        let (model, masks, csv) =
-            (text(&out.join("model.safetensors")), text(&out.join("masks")), text(&out.join("test.json")));
         // All cases are trained on: none is needed to choose an epoch, the last is taken.
         let split = text(&folder.join("split.json"));
         let names: Vec<String> = (1..=TRAIN).map(|i| format!("\"synthetic_{i:04}\"")).collect();
@@ -84,24 +79,11 @@ pub fn ablation(program: &dyn Fn() -> std::process::Command, folder: &Path) -> R
             command.arg("--resume");
         }
         run(&mut command)?;
-        let mut command = program();
-        command.arg("--quiet").arg("segment").args(&images).args([&format!("{masks}/"), "--model", &model]);
-        run(&mut command)?;
-        run(program().args(["evaluate", &masks, &labels, "--json", &csv]))?;
-        let result = std::fs::read_to_string(&csv).map_err(|e| Fault::new(format!("{csv}: {e}")))?;
-        table.push((name, mean_dice(&result)));
+        table.push((name, score(program, Path::new(&test), &out, &out.join("model.safetensors"), &[])?));
     }
     println!("\n{:<44}mean Dice on {TEST} CTs", "");
     for (name, dice) in table {
         println!("{name:<44}{dice}");
     }
     Ok(())
-}
-
-/// The mean Dice out of the program's JSON, which this crate without dependencies reads by its words.
-pub fn mean_dice(json: &str) -> String {
-    let summary = json.split("\"summary\"").nth(1).unwrap_or_default();
-    let dice = summary.split("\"dice\"").nth(1).unwrap_or_default();
-    let mean = dice.split("\"mean\":").nth(1).unwrap_or_default();
-    mean.trim().split([',', '}']).next().unwrap_or("unknown").trim().to_string()
 }

@@ -11,6 +11,7 @@ mod install;
 mod libtorch;
 mod licences;
 mod python;
+mod score;
 mod shell;
 mod shipped;
 mod slicer;

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::install::{file_name, files_in};
+use crate::score::score;
 use crate::shell::{headline, run, Fault};
 
 /// A set of CTs: its folder, how many, its seed, and whose label maps they are painted from; none: made up.
@@ -96,7 +98,8 @@ pub fn shipped(program: &dyn Fn() -> Command, labels: &Path, list: &Path, folder
     let mut best = ("0.5", f64::MIN);
     for threshold in THRESHOLDS {
         headline(&format!("validation cases at threshold {threshold}"));
-        let dice = evaluate(program, folder, "validation", &trained, &["--threshold", threshold])?;
+        let set = here("validation");
+        let dice = score(program, &set, &set, &trained, &["--threshold", threshold])?;
         if dice > best.1 {
             best = (threshold, dice);
         }
@@ -106,7 +109,7 @@ pub fn shipped(program: &dyn Fn() -> Command, labels: &Path, list: &Path, folder
     for set in ["validation", "held-out", "made-up-held-out"] {
         for views in ["axial,sagittal,coronal", "axial"] {
             headline(&format!("{set}: {views}"));
-            evaluate(program, folder, set, &model, &["--views", views])?;
+            score(program, &here(set), &here(set), &model, &["--views", views])?;
         }
     }
     println!("\nThreshold {} by the validation cases; the model is {}", best.0, model.display());
@@ -132,11 +135,10 @@ fn maps(labels: &Path, list: &Path, part: &str) -> Result<Vec<PathBuf>, Fault> {
 fn gather(from: &Path, to: &Path, set: &str) -> Result<(), Fault> {
     let fault = |path: &Path, e: std::io::Error| Fault::new(format!("{}: {e}", path.display()));
     std::fs::create_dir_all(to).map_err(|e| fault(to, e))?;
-    for entry in std::fs::read_dir(from).map_err(|e| fault(from, e))? {
-        let entry = entry.map_err(|e| fault(from, e))?;
-        let target = to.join(format!("{set}_{}", entry.file_name().to_string_lossy()));
-        if !target.exists() && std::fs::hard_link(entry.path(), &target).is_err() {
-            std::fs::copy(entry.path(), &target).map_err(|e| fault(&target, e))?;
+    for file in files_in(from)? {
+        let target = to.join(format!("{set}_{}", file_name(&file)));
+        if !target.exists() && std::fs::hard_link(&file, &target).is_err() {
+            std::fs::copy(&file, &target).map_err(|e| fault(&target, e))?;
         }
     }
     Ok(())
@@ -167,27 +169,4 @@ fn train(
     }
     run(&mut command)?;
     std::fs::write(out.join("done"), "").map_err(|e| Fault::new(format!("{}: {e}", out.display())))
-}
-
-/// Segments a set and prints how good that is; gives the mean Dice.
-fn evaluate(
-    program: &dyn Fn() -> Command,
-    folder: &Path,
-    set: &str,
-    model: &Path,
-    more: &[&str],
-) -> Result<f64, Fault> {
-    let set = folder.join(set);
-    let (masks, json) = (set.join("masks"), set.join("figures.json"));
-    let images = std::fs::read_dir(set.join("images")).map_err(|e| Fault::new(format!("{}: {e}", set.display())))?;
-    let mut images: Vec<PathBuf> = images.flatten().map(|entry| entry.path()).collect();
-    images.sort();
-    let mut command = program();
-    command.arg("--quiet").arg("segment").args(&images).arg(format!("{}/", masks.display()));
-    run(command.arg("--model").arg(model).args(more))?;
-    run(program().arg("evaluate").arg(&masks).arg(set.join("labels")).arg("--json").arg(&json))?;
-    let text = std::fs::read_to_string(&json).map_err(|e| Fault::new(format!("{}: {e}", json.display())))?;
-    crate::ablation::mean_dice(&text)
-        .parse()
-        .map_err(|_| Fault::new(format!("{}: a mean Dice was expected", json.display())))
 }
