@@ -12,6 +12,7 @@ mod noise;
 mod paint;
 mod phantom;
 mod surroundings;
+mod vessels;
 
 use ndarray::Array3;
 use rand::SeedableRng;

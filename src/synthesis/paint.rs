@@ -1,7 +1,8 @@
 //! A label map painted as a CT: densities, texture, and what a scanner does to them.
 //!
 //! Densities in Hounsfield units are drawn for each patient around what is published for adults in the native, late arterial and
-//! portal-venous phases; the pancreas loses density with the fat between its lobules. [`Style::Randomised`] draws them far wider than
+//! portal-venous phases; the pancreas loses density with the fat between its lobules, until in some only strands of it are left in the
+//! fat. [`Style::Randomised`] draws them far wider than
 //! any patient has them, as SynthSeg does (Billot et al., 2023), for networks that have to meet scanners they never saw.
 
 use ndarray::Array3;
@@ -67,7 +68,7 @@ pub(super) fn paint(map: &Labels, style: Style, random: &mut impl Rng) -> Result
     let softness =
         if style == Style::Randomised { random.random_range(0.5..2.5) } else { random.random_range(0.8..1.6) };
     let texture = smooth(size, [softness; 3], random);
-    let lobules = smooth(size, [1.6, 1.6, 1.6], random);
+    let lobules = smooth(size, map.spacing.map(|s| table.lobules.size / s), random);
     let depth = |id: u8| part_inside(map, id);
     let (stomach, duodenum, colon) = (depth(organ::STOMACH), depth(organ::DUODENUM), depth(organ::COLON));
     let kidneys = {
@@ -80,16 +81,12 @@ pub(super) fn paint(map: &Labels, style: Style, random: &mut impl Rng) -> Result
     };
     let filling = Filling::draw(map, random);
     let mut image = Array3::<f32>::zeros(size);
-    let fat_between_lobules = table.fat_between_lobules;
+    let fat = table.of(organ::FAT);
     for ((index, id), hu) in map.ids.indexed_iter().zip(image.iter_mut()) {
         let (mean, spread) = table.of(*id);
         let mut value = mean + spread * texture[index];
         match *id {
-            organ::PANCREAS => {
-                // Fat between the lobules: dark clefts, more of them in older patients.
-                let cleft = (lobules[index] - 1.1).max(0.0) * 60.0 * fat_between_lobules;
-                value -= cleft.min(110.0);
-            }
+            organ::PANCREAS => value = table.lobules.mixed(lobules[index], value, fat.0 + fat.1 * texture[index]),
             organ::STOMACH if stomach[index] > 0.86 => value = filling.value(0, index, texture[index]),
             organ::DUODENUM if duodenum[index] > 0.9 && table.open_duodenum => {
                 value = filling.value(1, index, texture[index])
@@ -113,7 +110,7 @@ pub(super) fn paint(map: &Labels, style: Style, random: &mut impl Rng) -> Result
 /// Means and spreads by organ.
 struct Table {
     values: [(f32, f32); organ::COUNT],
-    fat_between_lobules: f32,
+    lobules: Lobules,
     medulla: f32,
     cortex: f32,
     open_duodenum: bool,
@@ -122,8 +119,8 @@ struct Table {
 impl Table {
     fn draw(style: Style, random: &mut impl Rng) -> Self {
         let mut values = [(-1000.0_f32, 4.0_f32); organ::COUNT];
-        let phase =
-            *[Phase::Native, Phase::Arterial, Phase::Venous, Phase::Venous].choose(random).unwrap_or(&Phase::Venous);
+        let phases = [Phase::Native, Phase::Native, Phase::Arterial, Phase::Venous, Phase::Venous, Phase::Venous];
+        let phase = *phases.choose(random).unwrap_or(&Phase::Venous);
         // How well the contrast has come: between this phase and the one before.
         let strength = if phase == Phase::Native { 0.0 } else { random.random_range(0.6..1.1) };
         for (id, means, patients, voxels) in DENSITIES {
@@ -138,9 +135,9 @@ impl Table {
         values[organ::LUNG as usize] = (-840.0 + 30.0 * normal(random) as f32, 35.0);
         values[organ::GAS as usize] = (-960.0, 10.0);
         values[organ::CONTENT as usize] = (random.random_range(5.0..45.0), 8.0);
-        let fat_between_lobules = random.random_range(0.0_f32..1.6).powi(2);
+        let lobules = Lobules::draw(random);
         // Clefts that the slice does not resolve lower the mean as well.
-        values[organ::PANCREAS as usize].0 -= 8.0 * fat_between_lobules;
+        values[organ::PANCREAS as usize].0 -= lobules.unresolved;
         // Many a scan has bowel of exactly the pancreas' density.
         if random.random::<f64>() < 0.6 {
             let pancreas = values[organ::PANCREAS as usize].0;
@@ -149,7 +146,7 @@ impl Table {
         }
         let mut table = Table {
             values,
-            fat_between_lobules,
+            lobules,
             medulla: if phase == Phase::Arterial { -65.0 } else { random.random_range(-12.0..8.0) },
             cortex: random.random_range(180.0..420.0),
             open_duodenum: random.random::<f64>() < 0.5,
@@ -177,11 +174,44 @@ impl Table {
         }
         // The pancreas stays apart from fat, or nobody could see it.
         self.values[organ::PANCREAS as usize].0 = random.random_range(5.0..180.0);
-        self.fat_between_lobules = random.random_range(0.0..2.5);
     }
 
     fn of(&self, id: u8) -> (f32, f32) {
         self.values[id as usize]
+    }
+}
+
+/// The pancreas' lobules and the fat between them.
+struct Lobules {
+    /// Deviation in mm of the Gaussian that the lobules are correlated by.
+    size: f64,
+    /// Where of that noise, of deviation 1, fat begins, and how gently.
+    border: f32,
+    softness: f32,
+    /// HU by which clefts finer than voxels lower the mean.
+    unresolved: f32,
+}
+
+impl Lobules {
+    /// The share of patients whose pancreas is mostly or half fat, as in the old, the stout and the diabetic.
+    const INFILTRATED: f64 = 0.3;
+
+    fn draw(random: &mut impl Rng) -> Self {
+        let size = random.random_range(1.4..3.4);
+        if random.random::<f64>() < Self::INFILTRATED {
+            // Fat in 25 to 60 of 100 voxels.
+            let (border, softness) = (random.random_range(-0.3..0.7), random.random_range(0.2..0.5));
+            Lobules { size, border, softness, unresolved: random.random_range(0.0..20.0) }
+        } else {
+            let fat = random.random_range(0.0_f32..1.4).powi(2);
+            Lobules { size, border: 2.3 - 0.65 * fat, softness: 0.4, unresolved: 8.0 * fat }
+        }
+    }
+
+    /// The density where the noise has a value.
+    fn mixed(&self, noise: f32, lobule: f32, fat: f32) -> f32 {
+        let share = 1.0 / (1.0 + ((self.border - noise) / self.softness).exp());
+        lobule + share * (fat - lobule)
     }
 }
 
@@ -199,6 +229,8 @@ struct Filling {
 
 impl Filling {
     fn draw(map: &Labels, random: &mut impl Rng) -> Self {
+        // Stool is mottled: fibres, fat and bubbles.
+        let stool = random.random::<f64>() < 0.6;
         let mut level = |id: u8, gas: f64| {
             let bounds = map.bounds(|found| found == id).unwrap_or([[0; 3], [0; 3]]);
             let part: f64 = if random.random::<f64>() < gas { random.random_range(0.0..0.6) } else { 0.0 };
@@ -209,7 +241,10 @@ impl Filling {
                 _ if food < 0.9 => random.random_range(25.0..80.0),
                 _ => random.random_range(120.0..300.0), // oral contrast
             };
-            (row as usize, density as f32, random.random_range(3.0..18.0))
+            let (low, high) = (random.random_range(-70.0..50.0), random.random_range(30.0..120.0));
+            let plain = (density as f32, random.random_range(3.0..18.0));
+            let (density, spread) = if stool && id == organ::COLON { (low, high) } else { plain };
+            (row as usize, density, spread)
         };
         Filling { organs: [level(organ::STOMACH, 0.7), level(organ::DUODENUM, 0.15), level(organ::COLON, 0.8)] }
     }

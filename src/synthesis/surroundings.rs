@@ -8,7 +8,8 @@ use rand::Rng;
 
 use super::bowel::bowel;
 use super::labels::{organ, Labels};
-use super::noise::{displacement, normal};
+use super::noise::displacement;
+use super::vessels::vessels;
 
 /// The body's frame in mm: x to the left, y to the back, z up, from the middle of voxel (0, 0, 0).
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +23,13 @@ pub(super) struct Frame {
     pub fat: f64,
     pub wall: f64,
     /// y of aorta and vertebral bodies, and their radii.
-    aorta: f64,
-    aorta_radius: f64,
+    pub aorta: f64,
+    pub aorta_radius: f64,
     vertebra: f64,
     vertebra_radius: f64,
+    /// x of aorta and vena cava.
+    pub aorta_x: f64,
+    pub cava_x: f64,
     /// z of the pancreas' centre, and its lowest and highest z.
     pub pancreas: [f64; 3],
     pub pancreas_z: [f64; 2],
@@ -37,7 +41,8 @@ pub(super) fn surround(organs: &Labels, random: &mut impl Rng) -> Labels {
     let mut map = Labels { ids: organs.ids.clone(), spacing: organs.spacing };
     mirror_kidney(&mut map, &frame, random);
     spine_and_vessels(&mut map, &frame, random);
-    veins(&mut map, &frame, random);
+    vessels(&mut map, &frame, random);
+    adrenals(&mut map, &frame, random);
     let inner = wall_and_fat(&mut map, &frame, random);
     lungs(&mut map, &inner);
     bowel(&mut map, &frame, random);
@@ -100,6 +105,8 @@ impl Frame {
             aorta_radius,
             vertebra,
             vertebra_radius,
+            aorta_x: middle_x + random.random_range(4.0..14.0),
+            cava_x: middle_x - random.random_range(14.0..22.0),
             pancreas: organs.centroid(organ::PANCREAS)?,
             pancreas_z: [mm(box_of_pancreas[0][0], 0), mm(box_of_pancreas[1][0], 0)],
         })
@@ -113,7 +120,7 @@ fn radius(at: [f64; 2], middle: [f64; 2], half: [f64; 2], power: f64) -> f64 {
 }
 
 /// Fills background around a polyline.
-fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8) {
+pub(super) fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8) {
     for (step, ends) in points.windows(2).enumerate() {
         let length = distance(ends[0], ends[1]);
         let parts = (length / 1.5).ceil().max(1.0) as usize;
@@ -176,7 +183,7 @@ fn mirror_kidney(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     }
 }
 
-/// Aorta, vena cava, vertebrae with discs, canal and processes, psoas and back muscles.
+/// Aorta, vena cava, vertebrae with discs, canal and processes, psoas and back muscles, the diaphragm's crura.
 fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
     let spacing = map.spacing;
@@ -184,9 +191,11 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     let period = random.random_range(29.0..35.0);
     let phase = random.random_range(0.0..period);
     let cava_radius = [random.random_range(6.0..10.0), random.random_range(9.0..13.0)];
-    let aorta_x = frame.middle[1] + random.random_range(4.0..14.0);
-    let cava_x = frame.middle[1] - random.random_range(14.0..22.0);
     let psoas = random.random_range(12.0..17.0);
+    // The crura grow upwards from beside the aorta and close before it above the coeliac trunk.
+    let crus = random.random_range(2.6..5.0);
+    let crus_foot = frame.pancreas_z[0] + random.random_range(-20.0..15.0);
+    let crus_arch = frame.pancreas_z[1] + random.random_range(5.0..20.0);
     let f = *frame;
     ndarray::Zip::indexed(&mut map.ids).par_for_each(|(z, y, x), voxel| {
         if *voxel != organ::BACKGROUND {
@@ -204,9 +213,15 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         let transverse = (mx - m).abs() < 42.0 && (my - canal_y + 2.0).abs() < 4.5 && (14.0..24.0).contains(&level);
         let beside =
             |cy: f64, away: f64, ry: f64, rx: f64| inside(cy, m - away, ry, rx) || inside(cy, m + away, ry, rx);
-        *voxel = if inside(f.aorta, aorta_x, f.aorta_radius, f.aorta_radius) {
+        let crura = |z: f64, y: f64, x: f64| {
+            let thick = crus * ((z - crus_foot) / 30.0).clamp(0.0, 1.3);
+            let away = ((y - f.aorta).hypot(x - f.aorta_x) - f.aorta_radius - 2.0 - thick).abs();
+            let beside = y > f.aorta - 0.5 * f.aorta_radius || z > crus_arch;
+            beside && y < f.vertebra - 0.5 * f.vertebra_radius && away < thick
+        };
+        *voxel = if inside(f.aorta, f.aorta_x, f.aorta_radius, f.aorta_radius) {
             organ::AORTA
-        } else if inside(f.aorta - 1.0, cava_x, cava_radius[0], cava_radius[1]) {
+        } else if inside(f.aorta - 1.0, f.cava_x, cava_radius[0], cava_radius[1]) {
             organ::VENA_CAVA
         } else if inside(body_y, m, f.vertebra_radius, 1.3 * f.vertebra_radius) {
             if level < 7.0 {
@@ -216,6 +231,8 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             }
         } else if inside(canal_y, m, 7.5, 10.0) {
             organ::SPINAL_CANAL
+        } else if crura(mz, my, mx) {
+            organ::MUSCLE
         } else if arch || spinous || transverse {
             organ::VERTEBRAE
         } else if beside(body_y + 4.0, 36.0, 1.25 * psoas, psoas) || beside(canal_y + 18.0, 30.0, 20.0, 27.0) {
@@ -226,53 +243,22 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     });
 }
 
-/// Splenic vein along the back of the pancreas, portal vein to the liver, superior mesenteric vein and artery.
-fn veins(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
-    let spacing = map.spacing;
-    let mut columns: Vec<(f64, f64, f64, f64)> = Vec::new(); // x, backmost y, z there, count
-    let step = 6.0;
-    for bin in 0..30 {
-        let low = frame.middle[1] - 12.0 + bin as f64 * step;
-        let (mut back, mut z_sum, mut count) = (f64::MIN, 0.0, 0.0);
-        for ((z, y, x), id) in map.ids.indexed_iter() {
-            let mx = x as f64 * spacing[2];
-            if *id == organ::PANCREAS && mx >= low && mx < low + step {
-                back = back.max(y as f64 * spacing[1]);
-                z_sum += z as f64 * spacing[0];
-                count += 1.0;
+/// Adrenal glands on the kidneys: two thin limbs each, upright, that part towards the back.
+fn adrenals(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    for (kidney, side) in [(organ::RIGHT_KIDNEY, -1.0), (organ::LEFT_KIDNEY, 1.0)] {
+        let (Some([_, high]), Some(middle)) = (map.bounds(|id| id == kidney), map.centroid(kidney)) else { continue };
+        let top = high[0] as f64 * map.spacing[0];
+        let x = frame.middle[1] + side * random.random_range(0.5..0.66) * (middle[2] - frame.middle[1]).abs();
+        let y = frame.aorta + random.random_range(-6.0..6.0);
+        let thick = random.random_range(1.6..2.8);
+        let tall = random.random_range(18.0..30.0);
+        for level in 0..(tall / 2.0) as usize {
+            let z = top - 14.0 + 2.0 * level as f64;
+            for (out, back) in [(4.0, 20.0), (14.0, 15.0)] {
+                tube(map, &[[z, y, x], [z, y + back, x + side * out]], &[thick, 0.8 * thick], organ::ADRENALS);
             }
         }
-        if count > 0.0 {
-            columns.push((low + step / 2.0, back, z_sum / count, count));
-        }
     }
-    let vein = random.random_range(3.0..5.0);
-    let course: Vec<[f64; 3]> = columns.iter().map(|(x, y, z, _)| [z + 2.0, y + 1.0, *x]).collect();
-    let smooth: Vec<[f64; 3]> = (0..course.len())
-        .map(|i| {
-            let near = &course[i.saturating_sub(2)..(i + 3).min(course.len())];
-            std::array::from_fn(|a| near.iter().map(|p| p[a]).sum::<f64>() / near.len() as f64)
-        })
-        .collect();
-    let Some(confluence) = smooth.first().copied() else { return };
-    tube(map, &smooth, &vec![vein; smooth.len()], organ::PORTAL_VEIN);
-    let hilum = [
-        confluence[0] + random.random_range(35.0..60.0),
-        confluence[1] - random.random_range(-5.0..12.0),
-        confluence[2] - random.random_range(28.0..48.0),
-    ];
-    let portal = random.random_range(5.0..7.5);
-    tube(map, &[confluence, hilum], &[portal, portal], organ::PORTAL_VEIN);
-    let below = random.random_range(70.0..120.0);
-    for (x, y, r) in [(-4.0, -2.0, random.random_range(4.5..6.5)), (9.0, 6.0, random.random_range(3.0..4.2))] {
-        let start = [confluence[0] + if y > 0.0 { 14.0 } else { 0.0 }, confluence[1] + y, confluence[2] + x];
-        let middle = [confluence[0] - 0.5 * below, confluence[1] + y - 8.0, confluence[2] + x + 3.0 * normal(random)];
-        let end = [confluence[0] - below, confluence[1] + y - 4.0, confluence[2] + x - 8.0];
-        tube(map, &[start, middle, end], &[r, r, 0.8 * r], organ::MESENTERIC_VESSELS);
-    }
-    // The artery of the coeliac trunk's level, short and forward from the aorta.
-    let trunk = [frame.pancreas_z[1] + 4.0, frame.aorta, frame.middle[1] + 6.0];
-    tube(map, &[trunk, [trunk[0] + 3.0, trunk[1] - 26.0, trunk[2]]], &[3.5, 3.0], organ::MESENTERIC_VESSELS);
 }
 
 /// Skin, fat, muscular wall with ribs, fat inside. Gives where the abdominal cavity is.
@@ -283,6 +269,8 @@ fn wall_and_fat(map: &mut Labels, frame: &Frame, random: &mut impl Rng) -> Array
     let (rib_period, rib_phase) = (random.random_range(24.0..30.0), random.random_range(0.0..30.0));
     let rib_slope = random.random_range(60.0..100.0);
     let rib_end = frame.pancreas_z[0] - random.random_range(-10.0..50.0);
+    // From some hand's breadths below the pancreas on the hip bones stand within the wall.
+    let hip = frame.pancreas_z[0] - random.random_range(95.0..140.0);
     let f = *frame;
     let mut inner = Array3::from_elem(size, false);
     ndarray::Zip::indexed(&mut map.ids).and(&mut inner).par_for_each(|(z, y, x), voxel, inside| {
@@ -308,7 +296,9 @@ fn wall_and_fat(map: &mut Labels, frame: &Frame, random: &mut impl Rng) -> Array
             let course = (z_mm + rib_slope * forward + rib_phase).rem_euclid(rib_period);
             let middle = (depth - fat - 0.55 * wall).abs();
             let rib = (course - 0.5 * rib_period).hypot(1.3 * middle) < 5.5;
-            if rib && forward < 0.8 && z_mm > rib_end + 40.0 * forward {
+            let crest = hip - 45.0 * (back - 0.25).abs();
+            let wing = z_mm < crest && back > -0.35 && middle < 0.2 * wall + 0.02 * (crest - z_mm).min(100.0);
+            if wing || (rib && forward < 0.8 && z_mm > rib_end + 40.0 * forward) {
                 organ::RIBS
             } else {
                 organ::MUSCLE

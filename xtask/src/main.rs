@@ -150,15 +150,21 @@ fn run_program(arguments: &[String]) -> Result<(), Fault> {
 }
 
 fn shipped(arguments: &[String]) -> Result<(), Fault> {
-    let [option, labels] = arguments else {
-        return Err(Fault::new(format!("`shipped` takes --labels FOLDER\n\n{HELP}")));
-    };
-    if option != "--labels" {
-        return Err(Fault::new(format!("`shipped` does not know {option}; --labels FOLDER was expected")));
+    let (mut labels, mut from) = (None, None);
+    let mut rest = arguments.iter();
+    while let Some(option) = rest.next() {
+        let place = match option.as_str() {
+            "--labels" => &mut labels,
+            "--from" => &mut from,
+            _ => return Err(Fault::new(format!("`shipped` does not know {option}\n\n{HELP}"))),
+        };
+        let value = rest.next().ok_or_else(|| Fault::new(format!("{option} takes a path\n\n{HELP}")))?;
+        *place = Some(Path::new(value));
     }
+    let labels = labels.ok_or_else(|| Fault::new(format!("`shipped` takes --labels FOLDER\n\n{HELP}")))?;
     build(&libtorch::settle(false)?)?;
     let list = root().join("models/maps.txt");
-    shipped::shipped(&|| program("release"), Path::new(labels), &list, &root().join("out/shipped"))
+    shipped::shipped(&|| program("release"), labels, &list, from, &root().join("out/shipped"))
 }
 
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {

@@ -49,7 +49,7 @@ learning_rate = 1.5e-3
 final_learning_rate = 5e-4
 ";
 
-/// Then all three, the others beginning as the axial one. They are validated at the end alone: the learning rate falls to
+/// Then all three, the others beginning as the axial one; or all three from a model that is there already. They are validated at the end alone: the learning rate falls to
 /// nearly nothing, and the last weights are better than those that looked best on six cases meanwhile.
 const VIEWS: &str = "\
 preset = \"small\"
@@ -68,8 +68,15 @@ final_learning_rate = 1e-5
 
 const THRESHOLDS: [&str; 6] = ["0.2", "0.25", "0.3", "0.35", "0.4", "0.5"];
 
-/// Makes the model in `folder` with `program`, from the label maps in `labels`; `list` is `models/maps.txt`.
-pub fn shipped(program: &dyn Fn() -> Command, labels: &Path, list: &Path, folder: &Path) -> Result<(), Fault> {
+/// Makes the model in `folder` with `program`, from the label maps in `labels`; `list` is `models/maps.txt`. A model `from` which to
+/// go on takes the place of the axial view's training; it has to have been trained with the same list.
+pub fn shipped(
+    program: &dyn Fn() -> Command,
+    labels: &Path,
+    list: &Path,
+    from: Option<&Path>,
+    folder: &Path,
+) -> Result<(), Fault> {
     let here = |name: &str| folder.join(name);
     std::fs::create_dir_all(folder).map_err(|e| Fault::new(format!("{}: {e}", folder.display())))?;
     for set in &SETS {
@@ -91,8 +98,10 @@ pub fn shipped(program: &dyn Fn() -> Command, labels: &Path, list: &Path, folder
         }
     }
     let axial = here("axial").join("model.safetensors");
-    train(program, folder, "axial", AXIAL, None)?;
-    train(program, folder, "views", VIEWS, Some(&axial))?;
+    if from.is_none() {
+        train(program, folder, "axial", AXIAL, None)?;
+    }
+    train(program, folder, "views", VIEWS, Some(from.unwrap_or(&axial)))?;
 
     let trained = here("views").join("model.safetensors");
     let mut best = ("0.5", f64::MIN);

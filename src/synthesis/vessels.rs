@@ -1,0 +1,205 @@
+//! Vessels around the organs of a label map: what leaves aorta and vena cava, and the portal vein's tributaries.
+//!
+//! They lie where anatomy has them relative to pancreas, kidneys and spleen. To a network they matter for what they are taken for: in a
+//! native scan the left renal vein, which crosses in front of the aorta, and the mesenteric vein are as dense as a pancreas.
+
+use rand::Rng;
+
+use super::labels::{organ, Labels};
+use super::noise::normal;
+use super::surroundings::{tube, Frame};
+
+/// All vessels but aorta and vena cava, which lie there already. Arteries come first: where they would meet, the vein yields.
+pub(super) fn vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    let levels = Levels::draw(map, frame, random);
+    let line = line_of_pancreas(map, frame);
+    arteries(map, frame, &levels, &line, random);
+    renal(map, frame, &levels, random);
+    portal(map, frame, &line, random);
+}
+
+/// Heights in mm at which the large branches leave.
+struct Levels {
+    coeliac: f64,
+    mesenteric: f64,
+    /// Where the left renal vein crosses the aorta, below the mesenteric artery.
+    crossing: f64,
+}
+
+impl Levels {
+    fn draw(map: &Labels, frame: &Frame, random: &mut impl Rng) -> Self {
+        let near = |x: usize| (x as f64 * map.spacing[2] - frame.middle[1]).abs() < 25.0;
+        let at_midline = map.ids.indexed_iter().filter(|((_, _, x), id)| **id == organ::PANCREAS && near(*x));
+        let top = at_midline.map(|((z, _, _), _)| z as f64 * map.spacing[0]).fold(f64::MIN, f64::max);
+        let top = if top == f64::MIN { frame.pancreas[0] } else { top };
+        let coeliac = top + random.random_range(0.0..10.0);
+        let mesenteric = coeliac - random.random_range(9.0..15.0);
+        Levels { coeliac, mesenteric, crossing: mesenteric - random.random_range(8.0..18.0) }
+    }
+}
+
+/// Where the pancreas runs, from the neck to the tail: for columns of 6 mm the middle of its back and of its upper edge.
+struct Line {
+    back: Vec<[f64; 3]>,
+    top: Vec<[f64; 3]>,
+}
+
+fn line_of_pancreas(map: &Labels, frame: &Frame) -> Line {
+    const STEP: f64 = 6.0;
+    const COLUMNS: usize = 30;
+    let start = frame.middle[1] - 12.0;
+    // By column: backmost y, highest z, and sums of z, y and one.
+    let mut columns = vec![(f64::MIN, f64::MIN, [0.0_f64; 3]); COLUMNS];
+    for ((z, y, x), _) in map.ids.indexed_iter().filter(|(_, id)| **id == organ::PANCREAS) {
+        let [z, y, x] = std::array::from_fn(|a| [z, y, x][a] as f64 * map.spacing[a]);
+        let column = (x - start) / STEP;
+        if (0.0..COLUMNS as f64).contains(&column) {
+            let (back, top, sums) = &mut columns[column as usize];
+            (*back, *top) = (back.max(y), top.max(z));
+            *sums = [sums[0] + z, sums[1] + y, sums[2] + 1.0];
+        }
+    }
+    let (mut back, mut top) = (Vec::new(), Vec::new());
+    for (number, (backmost, highest, [z, y, count])) in columns.into_iter().enumerate() {
+        if count > 0.0 {
+            let x = start + (number as f64 + 0.5) * STEP;
+            back.push([z / count + 2.0, backmost + 1.0, x]);
+            top.push([highest + 2.0, y / count + 3.0, x]);
+        }
+    }
+    Line { back: smoothed(&back), top: smoothed(&top) }
+}
+
+/// Each point the mean of those up to two away.
+fn smoothed(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
+    (0..points.len())
+        .map(|i| {
+            let near = &points[i.saturating_sub(2)..(i + 3).min(points.len())];
+            std::array::from_fn(|a| near.iter().map(|p| p[a]).sum::<f64>() / near.len() as f64)
+        })
+        .collect()
+}
+
+/// Coeliac trunk with its arteries to liver and spleen, superior mesenteric artery, renal arteries.
+fn arteries(map: &mut Labels, frame: &Frame, levels: &Levels, line: &Line, random: &mut impl Rng) {
+    let (x, front) = (frame.aorta_x, frame.aorta - frame.aorta_radius);
+    let fork = [levels.coeliac + 3.0, front - random.random_range(12.0..20.0), x];
+    tube(map, &[[levels.coeliac, front + 3.0, x], fork], &[4.0, 3.5], organ::AORTA);
+    let liver = [
+        fork,
+        [fork[0] - 1.0, fork[1], x - 14.0],
+        [fork[0] + random.random_range(2.0..10.0), fork[1] + 1.0, x - 32.0],
+        [fork[0] + random.random_range(10.0..24.0), fork[1] - 2.0, x - 46.0],
+    ];
+    tube(map, &liver, &[2.8, 2.6, 2.4, 2.0], organ::AORTA);
+    // The splenic artery winds along the upper edge, more so in the old.
+    let winding = random.random_range(1.0..6.0);
+    let beyond_neck = line.top.iter().filter(|p| p[2] > x + 8.0).enumerate();
+    let mut course = vec![fork];
+    course.extend(beyond_neck.map(|(n, p)| [p[0] + winding * if n % 2 == 0 { 1.0 } else { -0.4 }, p[1], p[2]]));
+    course.extend(towards(map, organ::SPLEEN, course.last().copied()));
+    let thick = random.random_range(2.2..3.0);
+    tube(map, &course, &vec![thick; course.len()], organ::AORTA);
+
+    let Some(confluence) = line.back.first().copied() else { return };
+    let thick = random.random_range(3.2..4.4);
+    let below = random.random_range(70.0..120.0);
+    let [far, near] = [confluence[0] - below, confluence[0] - 0.5 * below];
+    let course = [
+        [levels.mesenteric, front + 3.0, x],
+        [levels.mesenteric - 5.0, front - 6.0, x],
+        [levels.mesenteric - 18.0, (front - 9.0).min(confluence[1] + 5.0), confluence[2] + 10.0],
+        [near, confluence[1] - 2.0, confluence[2] + 9.0 + 3.0 * normal(random)],
+        [far, confluence[1] + 2.0, confluence[2] + 1.0],
+    ];
+    tube(map, &course, &[thick, thick, thick, thick, 0.7 * thick], organ::MESENTERIC_VESSELS);
+}
+
+/// Arteries and veins of both kidneys; the left vein crosses in front of the aorta.
+fn renal(map: &mut Labels, frame: &Frame, levels: &Levels, random: &mut impl Rng) {
+    let (aorta, cava) = (frame.aorta, [frame.aorta - 1.0, frame.cava_x]);
+    for (kidney, side) in [(organ::RIGHT_KIDNEY, -1.0), (organ::LEFT_KIDNEY, 1.0)] {
+        let Some(hilum) = hilum(map, kidney, side, levels.crossing - random.random_range(0.0..16.0)) else { continue };
+        let from = [levels.crossing + random.random_range(-2.0..6.0), aorta, frame.aorta_x];
+        // Behind the vena cava on the right.
+        let behind =
+            [0.5 * (from[0] + hilum[0]), aorta + 9.0, frame.aorta_x + side * 0.45 * (hilum[2] - frame.aorta_x).abs()];
+        tube(map, &[from, behind, [hilum[0], hilum[1] + 2.0, hilum[2]]], &[2.8, 2.6, 2.2], organ::AORTA);
+        let thick = random.random_range(3.8..6.2);
+        let mouth = [levels.crossing - if side < 0.0 { random.random_range(0.0..12.0) } else { 0.0 }, cava[0], cava[1]];
+        let mut course = vec![mouth];
+        if side > 0.0 {
+            let before = aorta - frame.aorta_radius - 0.6 * thick;
+            course.push([levels.crossing, before, frame.aorta_x - 4.0]);
+            course.push([levels.crossing, before + 0.5, frame.aorta_x + 5.0]);
+            course.push([levels.crossing - 2.0, before + 6.0, frame.aorta_x + frame.aorta_radius + 9.0]);
+        }
+        course.push(hilum);
+        let radii: Vec<f64> = (0..course.len()).map(|n| if n == 1 || n == 2 { 0.8 * thick } else { thick }).collect();
+        tube(map, &course, &radii, organ::VENA_CAVA);
+    }
+}
+
+/// Where vessels enter a kidney, as near as the kidney allows to a height: a little inside its edge towards the spine.
+fn hilum(map: &Labels, kidney: u8, side: f64, height: f64) -> Option<[f64; 3]> {
+    let [low, high] = map.bounds(|id| id == kidney)?.map(|corner| corner[0] as f64 * map.spacing[0]);
+    let quarter = 0.25 * (high - low);
+    let height = height.clamp(low + quarter, high - quarter);
+    let (mut edge, mut y_sum, mut count) = (f64::MAX, 0.0, 0.0);
+    for ((z, y, x), _) in map.ids.indexed_iter().filter(|(_, id)| **id == kidney) {
+        if (z as f64 * map.spacing[0] - height).abs() < 6.0 {
+            edge = edge.min(side * x as f64 * map.spacing[2]);
+            y_sum += y as f64 * map.spacing[1];
+            count += 1.0;
+        }
+    }
+    (count > 0.0).then(|| [height, y_sum / count - 3.0, side * (edge + 8.0)])
+}
+
+/// The way on from a point to the nearest voxel of an organ, if that is not far.
+fn towards(map: &Labels, organ: u8, from: Option<[f64; 3]>) -> Option<[f64; 3]> {
+    let from = from?;
+    let away = |p: &[f64; 3]| (0..3).map(|a| (p[a] - from[a]).powi(2)).sum::<f64>();
+    let places = map.ids.indexed_iter().filter(|(_, id)| **id == organ);
+    let places = places.map(|((z, y, x), _)| std::array::from_fn(|a| [z, y, x][a] as f64 * map.spacing[a]));
+    places.min_by(|a, b| away(a).total_cmp(&away(b))).filter(|p| away(p) < 70.0 * 70.0)
+}
+
+/// Splenic vein along the back of the pancreas, portal vein to the liver, superior and inferior mesenteric vein and their branches.
+fn portal(map: &mut Labels, frame: &Frame, line: &Line, random: &mut impl Rng) {
+    let Some(confluence) = line.back.first().copied() else { return };
+    let vein = random.random_range(3.0..5.0);
+    let mut course = line.back.clone();
+    course.extend(towards(map, organ::SPLEEN, course.last().copied()));
+    tube(map, &course, &vec![vein; course.len()], organ::PORTAL_VEIN);
+    let hilum = [
+        confluence[0] + random.random_range(35.0..60.0),
+        confluence[1] - random.random_range(-5.0..12.0),
+        confluence[2] - random.random_range(28.0..48.0),
+    ];
+    let portal = random.random_range(5.0..7.5);
+    tube(map, &[confluence, hilum], &[portal, portal], organ::PORTAL_VEIN);
+
+    let below = random.random_range(70.0..120.0);
+    let thick = random.random_range(4.5..6.5);
+    let trunk = [
+        [confluence[0], confluence[1] - 2.0, confluence[2] - 4.0],
+        [confluence[0] - 0.5 * below, confluence[1] - 10.0, confluence[2] - 4.0 + 3.0 * normal(random)],
+        [confluence[0] - below, confluence[1] - 6.0, confluence[2] - 12.0],
+    ];
+    tube(map, &trunk, &[thick, thick, 0.8 * thick], organ::MESENTERIC_VESSELS);
+    // Jejunal veins come from the left, some of them as wide as the splenic vein.
+    for _ in 0..random.random_range(2..6) {
+        let part = random.random_range(0.1..0.9);
+        let start: [f64; 3] = std::array::from_fn(|a| trunk[0][a] + part * (trunk[2][a] - trunk[0][a]));
+        let reach = random.random_range(25.0..60.0);
+        let bend = [start[0] - random.random_range(-6.0..10.0), start[1] - 3.0, start[2] + 0.5 * reach];
+        let end = [bend[0] - random.random_range(-8.0..22.0), bend[1] + 6.0 * normal(random), start[2] + reach];
+        let thick = random.random_range(1.6..3.4);
+        tube(map, &[start, bend, end], &[thick, thick, 0.6 * thick], organ::MESENTERIC_VESSELS);
+    }
+    // The inferior mesenteric vein, down beside the aorta.
+    let start = line.back[line.back.len() / 3];
+    let end = [start[0] - below, frame.aorta - 4.0, frame.aorta_x + random.random_range(22.0..40.0)];
+    tube(map, &[start, end], &[2.4, 1.8], organ::MESENTERIC_VESSELS);
+}
