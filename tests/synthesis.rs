@@ -139,6 +139,17 @@ fn the_left_renal_vein_runs_from_the_kidney_across_the_aorta() {
     }
 }
 
+#[test]
+fn a_scan_that_reaches_far_down_has_hip_bones() {
+    let (labels, _) = map_of_organs();
+    let whole = labels.cropped(|_| true, [230.0, 20.0, 90.0, 120.0, 80.0, 80.0]);
+    let made = synthesise(&whole, &SynthesisOptions { deformation: 0.0, ..Default::default() }, 2).unwrap();
+    // The map's lowest 100 mm: no rib is there.
+    let low = made.labels.section([0; 3], [20, whole.ids.dim().1, whole.ids.dim().2]);
+    let bones = low.volume_ml(organ::RIBS);
+    assert!((60.0..900.0).contains(&bones), "{bones} mL");
+}
+
 /// The small bowel lies in its own sac: a layer of fat parts it from the pancreas, and none of it is behind.
 #[test]
 fn loops_of_bowel_keep_off_the_pancreas() {

@@ -181,6 +181,6 @@ if __name__ == "__main__":
     target = Path(sys.argv[3 if sys.argv[1] == "views" else 2])
     target.mkdir(parents=True, exist_ok=True)
     if sys.argv[1] == "views":
-        views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else 0.3, "--largest" in sys.argv)
+        views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else 0.35, "--largest" in sys.argv)
     else:
         panel(target)

@@ -16,7 +16,7 @@ pub mod organ {
     pub const RIGHT_KIDNEY: u8 = 2;
     /// Left kidney.
     pub const LEFT_KIDNEY: u8 = 3;
-    /// Gallbladder; not everybody has one.
+    /// Gallbladder, which not everybody has; in a whole body the bile duct too.
     pub const GALLBLADDER: u8 = 4;
     /// Liver.
     pub const LIVER: u8 = 5;
@@ -30,7 +30,7 @@ pub mod organ {
     pub const OESOPHAGUS: u8 = 9;
     /// Duodenum with what it holds, but gas.
     pub const DUODENUM: u8 = 10;
-    /// Inferior vena cava.
+    /// Inferior vena cava with the renal veins.
     pub const VENA_CAVA: u8 = 11;
     /// Portal and splenic vein.
     pub const PORTAL_VEIN: u8 = 12;
@@ -44,7 +44,7 @@ pub mod organ {
     pub const ADRENALS: u8 = 16;
     /// Vertebrae.
     pub const VERTEBRAE: u8 = 17;
-    /// Bony ribs.
+    /// Bony ribs, and hip bones.
     pub const RIBS: u8 = 18;
     /// Spinal canal.
     pub const SPINAL_CANAL: u8 = 19;

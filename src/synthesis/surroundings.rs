@@ -27,9 +27,10 @@ pub(super) struct Frame {
     pub aorta_radius: f64,
     vertebra: f64,
     vertebra_radius: f64,
-    /// x of aorta and vena cava.
+    /// x of the aorta.
     pub aorta_x: f64,
-    pub cava_x: f64,
+    /// x of the vena cava, its y at the pancreas' lower end, the height from which on it comes forward towards the liver, and how much.
+    cava: [f64; 4],
     /// z of the pancreas' centre, and its lowest and highest z.
     pub pancreas: [f64; 3],
     pub pancreas_z: [f64; 2],
@@ -106,10 +107,21 @@ impl Frame {
             vertebra,
             vertebra_radius,
             aorta_x: middle_x + random.random_range(4.0..14.0),
-            cava_x: middle_x - random.random_range(14.0..22.0),
+            cava: [
+                middle_x - random.random_range(14.0..22.0),
+                aorta - random.random_range(-1.0..8.0),
+                mm(box_of_pancreas[0][0], 0) + random.random_range(0.0..25.0),
+                random.random_range(0.1..0.5),
+            ],
             pancreas: organs.centroid(organ::PANCREAS)?,
             pancreas_z: [mm(box_of_pancreas[0][0], 0), mm(box_of_pancreas[1][0], 0)],
         })
+    }
+
+    /// y and x of the vena cava's middle at a height.
+    pub fn cava(&self, z: f64) -> [f64; 2] {
+        let [x, y, from, forward] = self.cava;
+        [y - (forward * (z - from)).clamp(0.0, 32.0), x]
     }
 }
 
@@ -190,7 +202,7 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     let sway = displacement(size, spacing, 60.0, 1.5, random);
     let period = random.random_range(29.0..35.0);
     let phase = random.random_range(0.0..period);
-    let cava_radius = [random.random_range(6.0..10.0), random.random_range(9.0..13.0)];
+    let cava_radius = [random.random_range(6.0..11.0), random.random_range(9.0..14.0)];
     let psoas = random.random_range(12.0..17.0);
     // The crura grow upwards from beside the aorta and close before it above the coeliac trunk.
     let crus = random.random_range(2.6..5.0);
@@ -206,6 +218,7 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         let inside = |cy: f64, cx: f64, ry: f64, rx: f64| ((my - cy) / ry).powi(2) + ((mx - cx) / rx).powi(2) <= 1.0;
         let m = f.middle[1];
         let body_y = f.vertebra;
+        let cava = f.cava(mz);
         let canal_y = body_y + f.vertebra_radius + 8.0;
         let level = (mz + phase).rem_euclid(period);
         let arch = inside(canal_y, m, 13.0, 16.0) && level > 9.0;
@@ -221,7 +234,7 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         };
         *voxel = if inside(f.aorta, f.aorta_x, f.aorta_radius, f.aorta_radius) {
             organ::AORTA
-        } else if inside(f.aorta - 1.0, f.cava_x, cava_radius[0], cava_radius[1]) {
+        } else if inside(cava[0], cava[1], cava_radius[0], cava_radius[1]) {
             organ::VENA_CAVA
         } else if inside(body_y, m, f.vertebra_radius, 1.3 * f.vertebra_radius) {
             if level < 7.0 {

@@ -117,7 +117,7 @@ fn arteries(map: &mut Labels, frame: &Frame, levels: &Levels, line: &Line, rando
 
 /// Arteries and veins of both kidneys; the left vein crosses in front of the aorta.
 fn renal(map: &mut Labels, frame: &Frame, levels: &Levels, random: &mut impl Rng) {
-    let (aorta, cava) = (frame.aorta, [frame.aorta - 1.0, frame.cava_x]);
+    let aorta = frame.aorta;
     for (kidney, side) in [(organ::RIGHT_KIDNEY, -1.0), (organ::LEFT_KIDNEY, 1.0)] {
         let Some(hilum) = hilum(map, kidney, side, levels.crossing - random.random_range(0.0..16.0)) else { continue };
         let from = [levels.crossing + random.random_range(-2.0..6.0), aorta, frame.aorta_x];
@@ -126,7 +126,9 @@ fn renal(map: &mut Labels, frame: &Frame, levels: &Levels, random: &mut impl Rng
             [0.5 * (from[0] + hilum[0]), aorta + 9.0, frame.aorta_x + side * 0.45 * (hilum[2] - frame.aorta_x).abs()];
         tube(map, &[from, behind, [hilum[0], hilum[1] + 2.0, hilum[2]]], &[2.8, 2.6, 2.2], organ::AORTA);
         let thick = random.random_range(3.8..6.2);
-        let mouth = [levels.crossing - if side < 0.0 { random.random_range(0.0..12.0) } else { 0.0 }, cava[0], cava[1]];
+        let down = if side < 0.0 { random.random_range(0.0..12.0) } else { 0.0 };
+        let [y, x] = frame.cava(levels.crossing - down);
+        let mouth = [levels.crossing - down, y, x];
         let mut course = vec![mouth];
         if side > 0.0 {
             let before = aorta - frame.aorta_radius - 0.6 * thick;
@@ -172,13 +174,23 @@ fn portal(map: &mut Labels, frame: &Frame, line: &Line, random: &mut impl Rng) {
     let mut course = line.back.clone();
     course.extend(towards(map, organ::SPLEEN, course.last().copied()));
     tube(map, &course, &vec![vein; course.len()], organ::PORTAL_VEIN);
-    let hilum = [
-        confluence[0] + random.random_range(35.0..60.0),
+    let ahead = [
+        confluence[0] + random.random_range(25.0..48.0),
         confluence[1] - random.random_range(-5.0..12.0),
-        confluence[2] - random.random_range(28.0..48.0),
+        confluence[2] - random.random_range(24.0..42.0),
     ];
-    let portal = random.random_range(5.0..7.5);
-    tube(map, &[confluence, hilum], &[portal, portal], organ::PORTAL_VEIN);
+    let hilum = towards(map, organ::LIVER, Some(ahead)).unwrap_or(ahead);
+    let thick = random.random_range(5.0..8.0);
+    tube(map, &[confluence, hilum], &[thick, thick], organ::PORTAL_VEIN);
+    // Its branches as far as the liver's fissures leave room for them, and the bile duct beside it, behind the head.
+    for way in [[10.0, 6.0, -28.0], [16.0, -16.0, 24.0]] {
+        let end = std::array::from_fn(|a| hilum[a] + way[a] + 4.0 * normal(random));
+        tube(map, &[hilum, end], &[0.8 * thick, 0.4 * thick], organ::PORTAL_VEIN);
+    }
+    let duct = random.random_range(1.8..4.0);
+    let beside = [hilum[0] - 2.0, hilum[1] - 3.0, hilum[2] - thick - 1.5];
+    let end = [confluence[0] - 10.0, confluence[1] + 4.0, confluence[2] - 20.0];
+    tube(map, &[beside, end], &[duct, duct], organ::GALLBLADDER);
 
     let below = random.random_range(70.0..120.0);
     let thick = random.random_range(4.5..6.5);

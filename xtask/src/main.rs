@@ -41,7 +41,7 @@ cargo xtask COMMAND
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
   shipped       `shipped --labels FOLDER`: the model that ships, made again from evalseg's label maps (about two hours); goes on
-                where it was stopped
+                where it was stopped; `--from MODEL` begins with a model's weights instead of none
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   lint          format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"

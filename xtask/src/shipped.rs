@@ -60,7 +60,7 @@ epochs = 0
 [local]
 epochs = 0
 [whole]
-epochs = 17
+epochs = 20
 batch = 4
 learning_rate = 1.2e-3
 final_learning_rate = 1e-5
