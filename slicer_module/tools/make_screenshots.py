@@ -25,7 +25,7 @@ SIZE = 480
 
 
 def views(ct, out, threshold, largest):
-    """Writes slices.png, threed.png and views.json."""
+    """Writes slices.png, threed.png and views.json; without a threshold at the module's own."""
     from types import SimpleNamespace
 
     import slicer
@@ -53,7 +53,9 @@ def views(ct, out, threshold, largest):
     logic = PancreasSegmentationLogic()
     parameters = logic.getParameterNode()
     parameters.inputVolume = volume
-    parameters.threshold, parameters.largestComponent = threshold, largest
+    if threshold is not None:
+        parameters.threshold = threshold
+    parameters.largestComponent = largest
     segmentation = logic.process(parameters)
     shown = segmentation.GetDisplayNode()
     shown.SetOpacity2DFill(0.35)
@@ -181,6 +183,6 @@ if __name__ == "__main__":
     target = Path(sys.argv[3 if sys.argv[1] == "views" else 2])
     target.mkdir(parents=True, exist_ok=True)
     if sys.argv[1] == "views":
-        views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else 0.35, "--largest" in sys.argv)
+        views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else None, "--largest" in sys.argv)
     else:
         panel(target)

@@ -138,15 +138,17 @@ impl Labels {
     /// The centroid of an organ, in mm from the middle of voxel (0, 0, 0), as [z, y, x].
     pub fn centroid(&self, id: u8) -> Option<[f64; 3]> {
         let (mut sum, mut count) = ([0.0; 3], 0.0);
-        for ((z, y, x), found) in self.ids.indexed_iter() {
-            if *found == id {
-                for (axis, index) in [z, y, x].into_iter().enumerate() {
-                    sum[axis] += index as f64 * self.spacing[axis];
-                }
-                count += 1.0;
-            }
+        for place in self.places(id) {
+            sum = std::array::from_fn(|a| sum[a] + place[a]);
+            count += 1.0;
         }
         (count > 0.0).then(|| sum.map(|s| s / count))
+    }
+
+    /// Where the voxels of an organ are, in mm from the middle of voxel (0, 0, 0), as [z, y, x].
+    pub(super) fn places(&self, id: u8) -> impl Iterator<Item = [f64; 3]> + '_ {
+        let of_organ = self.ids.indexed_iter().filter(move |(_, found)| **found == id);
+        of_organ.map(|((z, y, x), _)| std::array::from_fn(|a| [z, y, x][a] as f64 * self.spacing[a]))
     }
 
     /// The map without what lies apart from an organ's largest part, if that is little: slips of a hand that drew it.
@@ -226,10 +228,8 @@ impl Labels {
             return -1.0;
         };
         let (mut all, mut score) = (0, 0);
-        for ((z, y, x), _) in other.ids.indexed_iter().filter(|(_, id)| **id == organ::PANCREAS) {
-            let at: [f64; 3] = std::array::from_fn(|a| {
-                ([z, y, x][a] as f64 * other.spacing[a] - there[a] + here[a]) / self.spacing[a]
-            });
+        for place in other.places(organ::PANCREAS) {
+            let at: [f64; 3] = std::array::from_fn(|a| (place[a] - there[a] + here[a]) / self.spacing[a]);
             let inside = (0..3).all(|a| at[a] > -0.5 && at[a] < self.ids.shape()[a] as f64 - 0.5);
             all += 1;
             score += match inside.then(|| self.ids[at.map(|v| v.round() as usize)]) {

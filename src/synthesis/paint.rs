@@ -2,8 +2,8 @@
 //!
 //! Densities in Hounsfield units are drawn for each patient around what is published for adults in the native, late arterial and
 //! portal-venous phases; the pancreas loses density with the fat between its lobules, until in some only strands of it are left in the
-//! fat. [`Style::Randomised`] draws them far wider than
-//! any patient has them, as SynthSeg does (Billot et al., 2023), for networks that have to meet scanners they never saw.
+//! fat. [`Style::Randomised`] draws them far wider than any patient has them, as SynthSeg does (Billot et al., 2023), for networks that
+//! have to meet scanners they never saw.
 
 use ndarray::Array3;
 use rand::seq::IndexedRandom;
@@ -245,9 +245,9 @@ impl Filling {
                 _ if food < 0.9 => random.random_range(25.0..80.0),
                 _ => random.random_range(120.0..300.0), // oral contrast
             };
-            let (low, high) = (random.random_range(-70.0..50.0), random.random_range(30.0..120.0));
+            let mottled = (random.random_range(-70.0..50.0), random.random_range(30.0..120.0));
             let plain = (density as f32, random.random_range(3.0..18.0));
-            let (density, spread) = if stool && id == organ::COLON { (low, high) } else { plain };
+            let (density, spread) = if stool && id == organ::COLON { mottled } else { plain };
             (row as usize, density, spread)
         };
         Filling { organs: [level(organ::STOMACH, 0.7), level(organ::DUODENUM, 0.15), level(organ::COLON, 0.8)] }

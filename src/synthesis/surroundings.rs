@@ -29,11 +29,21 @@ pub(super) struct Frame {
     vertebra_radius: f64,
     /// x of the aorta.
     pub aorta_x: f64,
-    /// x of the vena cava, its y at the pancreas' lower end, the height from which on it comes forward towards the liver, and how much.
-    cava: [f64; 4],
+    pub cava: Cava,
     /// z of the pancreas' centre, and its lowest and highest z.
     pub pancreas: [f64; 3],
     pub pancreas_z: [f64; 2],
+}
+
+/// Where the vena cava runs: upright, and from a height on forward towards the liver.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cava {
+    x: f64,
+    /// y below the bend.
+    y: f64,
+    /// The height of the bend, and mm forward for each mm above it.
+    bend: f64,
+    slope: f64,
 }
 
 /// A map with everything around its organs, varied at random.
@@ -60,12 +70,8 @@ impl Frame {
             middle_x = 0.35 * middle_x + 0.65 * (kidney[2] - random.random_range(58.0..68.0));
         }
         // The aorta lies behind the backmost part of the pancreas near the midline.
-        let mut behind: Vec<f64> = organs
-            .ids
-            .indexed_iter()
-            .filter(|((_, _, x), id)| **id == organ::PANCREAS && (mm(*x, 2) - middle_x).abs() < 28.0)
-            .map(|((_, y, _), _)| mm(y, 1))
-            .collect();
+        let near = |place: &[f64; 3]| (place[2] - middle_x).abs() < 28.0;
+        let mut behind: Vec<f64> = organs.places(organ::PANCREAS).filter(near).map(|place| place[1]).collect();
         behind.sort_by(f64::total_cmp);
         let back_of_pancreas = match behind.len() {
             0 => mm(box_of_pancreas[1][1], 1),
@@ -107,21 +113,22 @@ impl Frame {
             vertebra,
             vertebra_radius,
             aorta_x: middle_x + random.random_range(4.0..14.0),
-            cava: [
-                middle_x - random.random_range(14.0..22.0),
-                aorta - random.random_range(-1.0..8.0),
-                mm(box_of_pancreas[0][0], 0) + random.random_range(0.0..25.0),
-                random.random_range(0.1..0.5),
-            ],
+            cava: Cava {
+                x: middle_x - random.random_range(14.0..22.0),
+                y: aorta - random.random_range(-1.0..8.0),
+                bend: mm(box_of_pancreas[0][0], 0) + random.random_range(0.0..25.0),
+                slope: random.random_range(0.1..0.5),
+            },
             pancreas: organs.centroid(organ::PANCREAS)?,
             pancreas_z: [mm(box_of_pancreas[0][0], 0), mm(box_of_pancreas[1][0], 0)],
         })
     }
+}
 
-    /// y and x of the vena cava's middle at a height.
-    pub fn cava(&self, z: f64) -> [f64; 2] {
-        let [x, y, from, forward] = self.cava;
-        [y - (forward * (z - from)).clamp(0.0, 32.0), x]
+impl Cava {
+    /// y and x of its middle at a height.
+    pub fn at(&self, z: f64) -> [f64; 2] {
+        [self.y - (self.slope * (z - self.bend)).clamp(0.0, 32.0), self.x]
     }
 }
 
@@ -218,7 +225,7 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         let inside = |cy: f64, cx: f64, ry: f64, rx: f64| ((my - cy) / ry).powi(2) + ((mx - cx) / rx).powi(2) <= 1.0;
         let m = f.middle[1];
         let body_y = f.vertebra;
-        let cava = f.cava(mz);
+        let cava = f.cava.at(mz);
         let canal_y = body_y + f.vertebra_radius + 8.0;
         let level = (mz + phase).rem_euclid(period);
         let arch = inside(canal_y, m, 13.0, 16.0) && level > 9.0;
@@ -226,11 +233,11 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
         let transverse = (mx - m).abs() < 42.0 && (my - canal_y + 2.0).abs() < 4.5 && (14.0..24.0).contains(&level);
         let beside =
             |cy: f64, away: f64, ry: f64, rx: f64| inside(cy, m - away, ry, rx) || inside(cy, m + away, ry, rx);
-        let crura = |z: f64, y: f64, x: f64| {
-            let thick = crus * ((z - crus_foot) / 30.0).clamp(0.0, 1.3);
-            let away = ((y - f.aorta).hypot(x - f.aorta_x) - f.aorta_radius - 2.0 - thick).abs();
-            let beside = y > f.aorta - 0.5 * f.aorta_radius || z > crus_arch;
-            beside && y < f.vertebra - 0.5 * f.vertebra_radius && away < thick
+        let crura = || {
+            let thick = crus * ((mz - crus_foot) / 30.0).clamp(0.0, 1.3);
+            let away = ((my - f.aorta).hypot(mx - f.aorta_x) - f.aorta_radius - 2.0 - thick).abs();
+            let beside = my > f.aorta - 0.5 * f.aorta_radius || mz > crus_arch;
+            beside && my < f.vertebra - 0.5 * f.vertebra_radius && away < thick
         };
         *voxel = if inside(f.aorta, f.aorta_x, f.aorta_radius, f.aorta_radius) {
             organ::AORTA
@@ -244,7 +251,7 @@ fn spine_and_vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             }
         } else if inside(canal_y, m, 7.5, 10.0) {
             organ::SPINAL_CANAL
-        } else if crura(mz, my, mx) {
+        } else if crura() {
             organ::MUSCLE
         } else if arch || spinous || transverse {
             organ::VERTEBRAE

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::labels::{organ, Labels};
 use super::noise::normal;
-use super::surroundings::{tube, Frame};
+use super::surroundings::{distance, tube, Frame};
 
 /// All vessels but aorta and vena cava, which lie there already. Arteries come first: where they would meet, the vein yields.
 pub(super) fn vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
@@ -28,10 +28,9 @@ struct Levels {
 
 impl Levels {
     fn draw(map: &Labels, frame: &Frame, random: &mut impl Rng) -> Self {
-        let near = |x: usize| (x as f64 * map.spacing[2] - frame.middle[1]).abs() < 25.0;
-        let at_midline = map.ids.indexed_iter().filter(|((_, _, x), id)| **id == organ::PANCREAS && near(*x));
-        let top = at_midline.map(|((z, _, _), _)| z as f64 * map.spacing[0]).fold(f64::MIN, f64::max);
-        let top = if top == f64::MIN { frame.pancreas[0] } else { top };
+        let near = |place: &[f64; 3]| (place[2] - frame.middle[1]).abs() < 25.0;
+        let at_midline = map.places(organ::PANCREAS).filter(near);
+        let top = at_midline.map(|place| place[0]).reduce(f64::max).unwrap_or(frame.pancreas[0]);
         let coeliac = top + random.random_range(0.0..10.0);
         let mesenteric = coeliac - random.random_range(9.0..15.0);
         Levels { coeliac, mesenteric, crossing: mesenteric - random.random_range(8.0..18.0) }
@@ -50,8 +49,7 @@ fn line_of_pancreas(map: &Labels, frame: &Frame) -> Line {
     let start = frame.middle[1] - 12.0;
     // By column: backmost y, highest z, and sums of z, y and one.
     let mut columns = vec![(f64::MIN, f64::MIN, [0.0_f64; 3]); COLUMNS];
-    for ((z, y, x), _) in map.ids.indexed_iter().filter(|(_, id)| **id == organ::PANCREAS) {
-        let [z, y, x] = std::array::from_fn(|a| [z, y, x][a] as f64 * map.spacing[a]);
+    for [z, y, x] in map.places(organ::PANCREAS) {
         let column = (x - start) / STEP;
         if (0.0..COLUMNS as f64).contains(&column) {
             let (back, top, sums) = &mut columns[column as usize];
@@ -80,7 +78,7 @@ fn smoothed(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
         .collect()
 }
 
-/// Coeliac trunk with its arteries to liver and spleen, superior mesenteric artery, renal arteries.
+/// Coeliac trunk with its arteries to liver and spleen, and the superior mesenteric artery.
 fn arteries(map: &mut Labels, frame: &Frame, levels: &Levels, line: &Line, random: &mut impl Rng) {
     let (x, front) = (frame.aorta_x, frame.aorta - frame.aorta_radius);
     let fork = [levels.coeliac + 3.0, front - random.random_range(12.0..20.0), x];
@@ -97,7 +95,7 @@ fn arteries(map: &mut Labels, frame: &Frame, levels: &Levels, line: &Line, rando
     let beyond_neck = line.top.iter().filter(|p| p[2] > x + 8.0).enumerate();
     let mut course = vec![fork];
     course.extend(beyond_neck.map(|(n, p)| [p[0] + winding * if n % 2 == 0 { 1.0 } else { -0.4 }, p[1], p[2]]));
-    course.extend(towards(map, organ::SPLEEN, course.last().copied()));
+    course.extend(course.last().and_then(|end| towards(map, organ::SPLEEN, *end)));
     let thick = random.random_range(2.2..3.0);
     tube(map, &course, &vec![thick; course.len()], organ::AORTA);
 
@@ -127,7 +125,7 @@ fn renal(map: &mut Labels, frame: &Frame, levels: &Levels, random: &mut impl Rng
         tube(map, &[from, behind, [hilum[0], hilum[1] + 2.0, hilum[2]]], &[2.8, 2.6, 2.2], organ::AORTA);
         let thick = random.random_range(3.8..6.2);
         let down = if side < 0.0 { random.random_range(0.0..12.0) } else { 0.0 };
-        let [y, x] = frame.cava(levels.crossing - down);
+        let [y, x] = frame.cava.at(levels.crossing - down);
         let mouth = [levels.crossing - down, y, x];
         let mut course = vec![mouth];
         if side > 0.0 {
@@ -148,23 +146,19 @@ fn hilum(map: &Labels, kidney: u8, side: f64, height: f64) -> Option<[f64; 3]> {
     let quarter = 0.25 * (high - low);
     let height = height.clamp(low + quarter, high - quarter);
     let (mut edge, mut y_sum, mut count) = (f64::MAX, 0.0, 0.0);
-    for ((z, y, x), _) in map.ids.indexed_iter().filter(|(_, id)| **id == kidney) {
-        if (z as f64 * map.spacing[0] - height).abs() < 6.0 {
-            edge = edge.min(side * x as f64 * map.spacing[2]);
-            y_sum += y as f64 * map.spacing[1];
-            count += 1.0;
-        }
+    for [_, y, x] in map.places(kidney).filter(|place| (place[0] - height).abs() < 6.0) {
+        edge = edge.min(side * x);
+        y_sum += y;
+        count += 1.0;
     }
     (count > 0.0).then(|| [height, y_sum / count - 3.0, side * (edge + 8.0)])
 }
 
 /// The way on from a point to the nearest voxel of an organ, if that is not far.
-fn towards(map: &Labels, organ: u8, from: Option<[f64; 3]>) -> Option<[f64; 3]> {
-    let from = from?;
-    let away = |p: &[f64; 3]| (0..3).map(|a| (p[a] - from[a]).powi(2)).sum::<f64>();
-    let places = map.ids.indexed_iter().filter(|(_, id)| **id == organ);
-    let places = places.map(|((z, y, x), _)| std::array::from_fn(|a| [z, y, x][a] as f64 * map.spacing[a]));
-    places.min_by(|a, b| away(a).total_cmp(&away(b))).filter(|p| away(p) < 70.0 * 70.0)
+fn towards(map: &Labels, organ: u8, from: [f64; 3]) -> Option<[f64; 3]> {
+    const FAR: f64 = 70.0;
+    let away = |place: &[f64; 3]| distance(*place, from);
+    map.places(organ).min_by(|a, b| away(a).total_cmp(&away(b))).filter(|place| away(place) < FAR)
 }
 
 /// Splenic vein along the back of the pancreas, portal vein to the liver, superior and inferior mesenteric vein and their branches.
@@ -172,14 +166,14 @@ fn portal(map: &mut Labels, frame: &Frame, line: &Line, random: &mut impl Rng) {
     let Some(confluence) = line.back.first().copied() else { return };
     let vein = random.random_range(3.0..5.0);
     let mut course = line.back.clone();
-    course.extend(towards(map, organ::SPLEEN, course.last().copied()));
+    course.extend(course.last().and_then(|end| towards(map, organ::SPLEEN, *end)));
     tube(map, &course, &vec![vein; course.len()], organ::PORTAL_VEIN);
     let ahead = [
         confluence[0] + random.random_range(25.0..48.0),
         confluence[1] - random.random_range(-5.0..12.0),
         confluence[2] - random.random_range(24.0..42.0),
     ];
-    let hilum = towards(map, organ::LIVER, Some(ahead)).unwrap_or(ahead);
+    let hilum = towards(map, organ::LIVER, ahead).unwrap_or(ahead);
     let thick = random.random_range(5.0..8.0);
     tube(map, &[confluence, hilum], &[thick, thick], organ::PORTAL_VEIN);
     // Its branches as far as the liver's fissures leave room for them, and the bile duct beside it, behind the head.

@@ -49,8 +49,9 @@ learning_rate = 1.5e-3
 final_learning_rate = 5e-4
 ";
 
-/// Then all three, the others beginning as the axial one; or all three from a model that is there already. They are validated at the end alone: the learning rate falls to
-/// nearly nothing, and the last weights are better than those that looked best on six cases meanwhile.
+/// Then all three, the others beginning as the axial one; or all three from a model that is there already. They are validated at the
+/// end alone: the learning rate falls to nearly nothing, and the last weights are better than those that looked best on six cases
+/// meanwhile.
 const VIEWS: &str = "\
 preset = \"small\"
 seed = 302

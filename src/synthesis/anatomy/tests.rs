@@ -20,8 +20,7 @@ fn middle(labels: &Labels, organ: u8) -> [f64; 3] {
 }
 
 fn places(labels: &Labels, organ: u8) -> Vec<[f64; 3]> {
-    let found = labels.ids.indexed_iter().filter(|(_, id)| **id == organ);
-    found.map(|((z, y, x), _)| [z, y, x].map(|v| v as f64 * SPACING)).collect()
+    labels.places(organ).collect()
 }
 
 fn mean(places: &[[f64; 3]]) -> [f64; 3] {

@@ -157,6 +157,10 @@ class Telling(PanelTest):
         self.assertRegex(self.ui.memoryLabel.text(), r"Needs about \d+.* of memory, of .* free")
         self.assertIn("GPU", self.ui.deviceLabel.text())
 
+    def test_the_threshold_at_first_is_the_shipped_model_s(self):
+        shipped = self.logic.segmentation.engines.engine().load_model()
+        self.assertAlmostEqual(self.p.threshold, shipped.info.threshold, places=6)
+
     def test_a_gpu_that_is_not_there(self):
         runtime = self.logic.segmentation.engines.engine().runtime(gpus=True)
         if runtime.gpus:
