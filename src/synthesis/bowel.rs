@@ -1,16 +1,42 @@
 //! Bowel around the organs of a label map: colon, loops of small bowel, and the small vessels of the mesentery.
 
 use ndarray::Array3;
-use rand::seq::IndexedRandom;
 use rand::Rng;
 
 use super::labels::{organ, Labels};
 use super::noise::{blurred, normal};
 use super::surroundings::{ball, distance, Frame};
 
-/// Colon, loops of small bowel and small vessels in the fat of the abdomen. Loops keep a little fat between them.
-pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
-    const SHEATH: f64 = 2.5;
+/// What is in a patient's loops of small bowel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lumen {
+    /// The shares of loops that hold gas, and that hold something else; the others are collapsed.
+    gas: f64,
+    filled: f64,
+}
+
+impl Lumen {
+    pub fn draw(random: &mut impl Rng) -> Self {
+        Lumen { gas: random.random_range(0.02..0.2), filled: random.random_range(0.1..0.7) }
+    }
+
+    /// What one loop is filled with. Collapsed ones are the pancreas' doubles.
+    pub fn of_loop(&self, random: &mut impl Rng) -> u8 {
+        let drawn = random.random::<f64>();
+        if drawn < self.gas {
+            organ::GAS
+        } else if drawn < self.gas + self.filled {
+            organ::CONTENT
+        } else {
+            organ::SMALL_BOWEL
+        }
+    }
+}
+
+/// Colon, loops of small bowel and small vessels in the fat of the abdomen; the less fat there is, the closer loops lie. Gives whose loop
+/// each voxel is: 0 nobody's.
+pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) -> Labels {
+    let sheath = frame.leanness.sheath();
     /// The owner of places that loops stay out of.
     const NOBODY: u8 = u8::MAX;
     let size: [usize; 3] = std::array::from_fn(|a| map.ids.shape()[a]);
@@ -36,7 +62,7 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     ];
     let points = rounded(&colon);
     let thick = random.random_range(13.0..22.0);
-    loop_of_bowel(map, &mut taken, &points, thick, 1, [organ::COLON, organ::COLON], SHEATH);
+    loop_of_bowel(map, &mut taken, &points, thick, 1, [organ::COLON, organ::COLON], sheath);
 
     // Small bowel: wandering loops, most of them below and to the left of the pancreas, some right before it.
     let closed = retroperitoneum(map, frame, random);
@@ -45,7 +71,8 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             *owner = NOBODY;
         }
     });
-    let count = random.random_range(60..110);
+    let count = random.random_range(60..110) + (50.0 * frame.leanness.degree) as usize;
+    let lumen = Lumen::draw(random);
     for number in 0..count {
         let near = random.random::<f64>() < 0.3;
         let start = if near {
@@ -74,12 +101,10 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             }
         }
         let thick = random.random_range(6.5..13.0);
-        // What fills the loop decides how it looks: collapsed ones are the pancreas' doubles.
-        let lumen = *[organ::SMALL_BOWEL, organ::SMALL_BOWEL, organ::SMALL_BOWEL, organ::CONTENT, organ::GAS]
-            .choose(random)
-            .unwrap_or(&organ::SMALL_BOWEL);
-        let owner = 2 + (number % 250) as u8;
-        loop_of_bowel(map, &mut taken, &points, thick, owner, [organ::SMALL_BOWEL, lumen], SHEATH);
+        // Owners from 133 on are those of loops that are laid along the pancreas.
+        let owner = 2 + (number % 130) as u8;
+        let ids = [organ::SMALL_BOWEL, lumen.of_loop(random)];
+        loop_of_bowel(map, &mut taken, &points, thick, owner, ids, sheath);
     }
 
     // Small vessels of the mesentery.
@@ -96,13 +121,15 @@ pub(super) fn bowel(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
             at = std::array::from_fn(|a| at[a] + 1.6 * heading[a] + 0.8 * normal(random));
         }
     }
+    taken.ids.mapv_inplace(|owner| if owner == NOBODY { 0 } else { owner });
+    taken
 }
 
 /// Where loops of small bowel do not come: the pancreas' own fat, which is thicker in those who have more of it, and, as high as the
 /// pancreas reaches, everything behind it.
 fn retroperitoneum(map: &Labels, frame: &Frame, random: &mut impl Rng) -> Array3<bool> {
     let spacing = map.spacing;
-    let fat = (1.0 + frame.fat * random.random_range(0.05..0.3)).clamp(1.5, 7.0);
+    let fat = (1.0 + frame.fat * random.random_range(0.05..0.3)).clamp(1.5, 7.0) * (1.0 - frame.leanness.degree);
     let pancreas = map.ids.mapv(|id| f32::from(u8::from(id == organ::PANCREAS)));
     // By column from right to left the row behind which nothing of the pancreas is.
     let (_, ny, nx) = map.ids.dim();
@@ -120,7 +147,7 @@ fn retroperitoneum(map: &Labels, frame: &Frame, random: &mut impl Rng) -> Array3
     let levels = [frame.pancreas_z[0] - 8.0, frame.pancreas_z[1] + 8.0];
     Array3::from_shape_fn(map.ids.raw_dim(), |(z, y, x)| {
         let level = z as f64 * spacing[0];
-        around[[z, y, x]] > 0.12 || (level > levels[0] && level < levels[1] && y > back[x])
+        (fat > 0.5 && around[[z, y, x]] > 0.12) || (level > levels[0] && level < levels[1] && y > back[x])
     })
 }
 
@@ -140,7 +167,7 @@ fn rounded(points: &[[f64; 3]]) -> Vec<[f64; 3]> {
 }
 
 /// One loop: `ids` are its wall and its lumen. It fills fat that no other loop has, or keeps clear.
-fn loop_of_bowel(
+pub(super) fn loop_of_bowel(
     map: &mut Labels,
     taken: &mut Labels,
     points: &[[f64; 3]],

@@ -6,6 +6,7 @@
 
 mod anatomy;
 mod bowel;
+mod contact;
 mod field;
 mod labels;
 mod noise;

@@ -1,12 +1,13 @@
 //! Everything around the organs of a label map: spine, ribs, muscles, fat, lungs, vessels, bowel.
 //!
 //! Real label maps show a few organs and nothing else. What is made up here lies where anatomy has it relative to them, and only where
-//! the map has nothing: the pancreas and its neighbours stay exactly as they were drawn.
+//! the map has nothing. The pancreas stays exactly as it was drawn; its neighbours may grow into the fat between them ([`super::contact`]).
 
 use ndarray::Array3;
 use rand::Rng;
 
 use super::bowel::bowel;
+use super::contact::{crowd, Leanness};
 use super::labels::{organ, Labels};
 use super::noise::displacement;
 use super::vessels::vessels;
@@ -22,6 +23,8 @@ pub(super) struct Frame {
     /// Thickness of skin and fat, and of the muscular wall.
     pub fat: f64,
     pub wall: f64,
+    /// How much fat there is between organs.
+    pub leanness: Leanness,
     /// y of aorta and vertebral bodies, and their radii.
     pub aorta: f64,
     pub aorta_radius: f64,
@@ -56,7 +59,10 @@ pub(super) fn surround(organs: &Labels, random: &mut impl Rng) -> Labels {
     adrenals(&mut map, &frame, random);
     let inner = wall_and_fat(&mut map, &frame, random);
     lungs(&mut map, &inner);
-    bowel(&mut map, &frame, random);
+    heart(&mut map, &frame, random);
+    bladder(&mut map, &frame, random);
+    let mut loops = bowel(&mut map, &frame, random);
+    crowd(&mut map, &mut loops, &frame.leanness, random);
     map
 }
 
@@ -81,7 +87,8 @@ impl Frame {
         let aorta = back_of_pancreas + aorta_radius + random.random_range(3.0..9.0);
         let vertebra_radius = random.random_range(16.0..20.0);
         let vertebra = aorta + aorta_radius + 2.0 + vertebra_radius;
-        let fat = random.random_range(6.0..28.0);
+        let leanness = Leanness::draw(random);
+        let fat = (3.0 + 25.0 * (1.0 - leanness.degree)) * random.random_range(0.75..1.25);
         let wall = random.random_range(9.0..15.0);
         let back = vertebra + random.random_range(52.0..66.0) + 0.5 * fat;
         let front = mm(all[0][1], 1).min(mm(box_of_pancreas[0][1], 1) - 30.0) - 0.8 * fat - 6.0;
@@ -108,6 +115,7 @@ impl Frame {
             power,
             fat,
             wall,
+            leanness,
             aorta,
             aorta_radius,
             vertebra,
@@ -140,6 +148,11 @@ fn radius(at: [f64; 2], middle: [f64; 2], half: [f64; 2], power: f64) -> f64 {
 
 /// Fills background around a polyline.
 pub(super) fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8) {
+    fill_tube(map, points, radii, organ::BACKGROUND, id);
+}
+
+/// Turns what is `from` into `id` around a polyline.
+pub(super) fn fill_tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], from: u8, id: u8) {
     for (step, ends) in points.windows(2).enumerate() {
         let length = distance(ends[0], ends[1]);
         let parts = (length / 1.5).ceil().max(1.0) as usize;
@@ -148,7 +161,7 @@ pub(super) fn tube(map: &mut Labels, points: &[[f64; 3]], radii: &[f64], id: u8)
             let centre = std::array::from_fn(|a| ends[0][a] + t * (ends[1][a] - ends[0][a]));
             let radius = radii[step] + t * (radii[(step + 1).min(radii.len() - 1)] - radii[step]);
             ball(map, centre, radius, |voxel, _, _| {
-                if *voxel == organ::BACKGROUND {
+                if *voxel == from {
                     *voxel = id;
                 }
             });
@@ -373,4 +386,38 @@ fn lungs(map: &mut Labels, inner: &Array3<bool>) {
             }
         }
     }
+}
+
+/// The heart on the diaphragm, left of the middle, in front.
+fn heart(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    let x = frame.middle[1] + random.random_range(5.0..30.0);
+    let y = frame.middle[0] - random.random_range(0.25..0.45) * frame.half[0];
+    let [iy, ix] = [y / map.spacing[1], x / map.spacing[2]].map(|i| i.round().max(0.0) as usize);
+    let (nz, ny, nx) = map.ids.dim();
+    if iy >= ny || ix >= nx {
+        return;
+    }
+    let Some(base) = (0..nz).find(|z| map.ids[[*z, iy, ix]] == organ::LUNG) else { return };
+    let [rz, ry, rx] = [(45.0, 62.0), (34.0, 48.0), (42.0, 62.0)].map(|(low, high)| random.random_range(low..high));
+    let z = base as f64 * map.spacing[0] + 0.75 * rz;
+    let spacing = map.spacing;
+    ndarray::Zip::indexed(&mut map.ids).par_for_each(|(k, j, i), voxel| {
+        let away = ((k as f64 * spacing[0] - z) / rz).powi(2)
+            + ((j as f64 * spacing[1] - y) / ry).powi(2)
+            + ((i as f64 * spacing[2] - x) / rx).powi(2);
+        if *voxel == organ::LUNG && away < 1.0 {
+            *voxel = if away < 0.72 { organ::HEART } else { organ::MUSCLE };
+        }
+    });
+}
+
+/// The bladder, in scans that reach into the pelvis.
+fn bladder(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
+    let z = frame.pancreas_z[0] - random.random_range(190.0..250.0);
+    let centre = [z, frame.middle[0] - 0.25 * frame.half[0], frame.middle[1] + random.random_range(-8.0..8.0)];
+    ball(map, centre, random.random_range(22.0..48.0), |voxel, _, _| {
+        if *voxel == organ::FAT {
+            *voxel = organ::BLADDER;
+        }
+    });
 }

@@ -7,7 +7,7 @@ use rand::Rng;
 
 use super::labels::{organ, Labels};
 use super::noise::normal;
-use super::surroundings::{distance, tube, Frame};
+use super::surroundings::{distance, fill_tube, tube, Frame};
 
 /// All vessels but aorta and vena cava, which lie there already. Arteries come first: where they would meet, the vein yields.
 pub(super) fn vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
@@ -16,6 +16,26 @@ pub(super) fn vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {
     arteries(map, frame, &levels, &line, random);
     renal(map, frame, &levels, random);
     portal(map, frame, &line, random);
+    within_liver(map, random);
+}
+
+/// Veins within the liver: three from the back of its dome downwards, branches of the portal vein from its middle.
+fn within_liver(map: &mut Labels, random: &mut impl Rng) {
+    let (Some(middle), Some([low, high])) = (map.centroid(organ::LIVER), map.bounds(|id| id == organ::LIVER)) else {
+        return;
+    };
+    let [low, high]: [[f64; 3]; 2] = [low, high].map(|c| std::array::from_fn(|a| c[a] as f64 * map.spacing[a]));
+    let dome = [high[0] - 18.0, middle[1] + 20.0, middle[2] + 25.0];
+    for number in 0..random.random_range(8..18) {
+        let hepatic = number % 2 == 0;
+        let start = if hepatic { dome } else { [middle[0], middle[1] + 5.0, middle[2] + 22.0] };
+        let end: [f64; 3] = std::array::from_fn(|a| random.random_range(low[a]..high[a].max(low[a] + 1.0)));
+        let bend: [f64; 3] = std::array::from_fn(|a| 0.5 * (start[a] + end[a]) + 8.0 * normal(random));
+        let thick = random.random_range(1.6..4.2);
+        let radii = [thick, 0.7 * thick, 0.35 * thick];
+        // The vena cava's own number: what is measured as portal vein stays the trunk.
+        fill_tube(map, &[start, bend, end], &radii, organ::LIVER, organ::VENA_CAVA);
+    }
 }
 
 /// Heights in mm at which the large branches leave.

@@ -179,13 +179,15 @@ fn draw_organs(maps: &[Map], chosen: usize, spacing: f64, random: &mut ChaCha8Rn
     }
     let known = |id: u8| (1..=10).contains(&id);
     let around = whole.cropped(known, [0.0, 0.0, 78.0, 112.0, 66.0, 66.0]);
-    // The scan's extent above and below differs from scan to scan; one in five reaches into the pelvis.
+    // The scan's extent above and below differs from scan to scan; one in five reaches into the pelvis, one in five into the chest.
     let z = around.bounds(|id| id == organ::PANCREAS).unwrap_or_default();
     let voxels = |mm: f64| (mm / spacing) as usize;
     let below =
         if random.random::<f64>() < 0.2 { random.random_range(160.0..260.0) } else { random.random_range(40.0..160.0) };
     let low = z[0][0] as isize - voxels(below) as isize;
-    let high = z[1][0] as isize + voxels(random.random_range(40.0..95.0)) as isize;
+    let above =
+        if random.random::<f64>() < 0.2 { random.random_range(95.0..170.0) } else { random.random_range(30.0..95.0) };
+    let high = z[1][0] as isize + voxels(above) as isize;
     let (_, ny, nx) = around.ids.dim();
     Ok((around.section([low, 0, 0], [(high - low + 1) as usize, ny, nx]), sources))
 }
