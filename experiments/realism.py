@@ -25,7 +25,7 @@ import csv
 import json
 import pathlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nibabel
 import numpy as np
@@ -120,6 +120,11 @@ class Box:
     thickness: float  # mm between slices
     corner: tuple  # first row and column in the whole slice
 
+    @property
+    def scan(self):
+        """The patient, or the painted CT: what counts once."""
+        return self.name.rsplit("_", 1)[0] if self.source == "painted" else self.patient
+
 
 def as_crop(hu):
     """HU as the crops keep them: 8 bits of -150..250."""
@@ -167,12 +172,11 @@ def painted_cts(folder, count=None):
     cases = json.loads((folder / "synth.json").read_text())["cases"][:count]
     for case in cases:
         name = case["name"]
-        read = lambda path: np.asarray(nibabel.load(path).dataobj).T
         image = nibabel.load(folder / "images" / f"{name}.nii.gz")
         if not np.all(np.diag(image.affine)[:3] * [-1, -1, 1] > 0):
             raise SystemExit(f"{name}: not in the LPS frame")
-        organs = read(folder / f"{name}_organs.nii.gz")
-        mask = read(folder / "labels" / f"{name}.nii.gz") > 0
+        organs = np.asarray(nibabel.load(folder / f"{name}_organs.nii.gz").dataobj).T
+        mask = np.asarray(nibabel.load(folder / "labels" / f"{name}.nii.gz").dataobj).T > 0
         hu = np.asarray(image.dataobj).T.astype(np.float32)
         spacing = tuple(float(s) for s in image.header.get_zooms()[:3][::-1])
         yield Painted(name, case["maps"][0], hu, mask, organs, spacing)
@@ -230,12 +234,10 @@ def thickened(boxes):
         high = np.min([np.add(b.corner, b.hu.shape) for b in group], axis=0)
         if np.any(high - low < 8):
             continue
-        part = lambda b, a: a[tuple(slice(l - c, h - c) for l, h, c in zip(low, high, b.corner))]
-        parts = [part(b, b.hu) for b in group]
+        cuts = [tuple(slice(a - c, b - c) for a, b, c in zip(low, high, other.corner)) for other in group]
+        parts = [other.hu[cut] for other, cut in zip(group, cuts)]
         mean = 0.5 * parts[0] + 0.5 * np.mean(parts[1:], axis=0)
-        result.append(
-            Box(box.source, box.patient, box.name, box.slice, mean, part(box, box.mask), box.pixel, 2 * box.thickness, tuple(low))
-        )
+        result.append(replace(box, hu=mean, mask=box.mask[cuts[0]], thickness=2 * box.thickness, corner=tuple(low)))
     return result
 
 
@@ -336,6 +338,8 @@ def cells(name, values):
 def verdict(name, gaps, quantiles):
     """The largest gap, and whether it passes the aim."""
     worst = int(np.nanargmax(np.abs(gaps)))
+    if "mL" in name:
+        return ""
     aim = AIM_SHARE if is_share(name) else AIM_HU
     text = f"{gaps[worst]:+.2f}" if is_share(name) else f"{gaps[worst]:+.0f}"
     return f"{text} at {quantiles[worst]} % ({'ok' if abs(gaps[worst]) <= aim else '**too far**'})"
@@ -367,7 +371,7 @@ def quantiles(arguments):
         for name in BOX_MEASURES:
             rows = {}
             for source in ("msd", "nih", "real", "painted"):
-                names = [box.patient if source != "painted" else box.name.rsplit("_", 1)[0] for box in table[source]]
+                names = [box.scan for box in table[source]]
                 weights = equal_patients(names) if weighting == "patients" else np.ones(len(names))
                 rows[source] = weighted_quantiles([m[name] for m in measured[source]], weights, QUANTILES)
                 gap = verdict(name, np.subtract(rows["painted"], rows["real"]), QUANTILES) if source == "painted" else ""
@@ -440,7 +444,6 @@ def texture_of(hu, core, pixel, high_pass=6.0):
 def edge_widths(hu, pixel, low=-60.0, high=20.0, reach=5.0):
     """Widths in mm of the borders between fat and tissue: contrast within `reach` mm over the steepest slope there."""
     size = [2 * int(round(reach / p)) + 1 for p in pixel]
-    top, bottom = ndimage.maximum_filter(hu, size), ndimage.minimum_filter(hu, size)
     # Means of the two sides, not their extremes, or noise would make edges wide.
     smooth = ndimage.gaussian_filter(hu, [1.0 / p for p in pixel])
     top, bottom = ndimage.maximum_filter(smooth, size), ndimage.minimum_filter(smooth, size)
@@ -480,7 +483,7 @@ def texture_table(boxes, pixel):
     for box in boxes:
         hu, mask = at_pixel(box, pixel) if pixel else (box.hu, box.mask)
         size = (pixel, pixel) if pixel else box.pixel
-        patient = box.patient if box.source != "painted" else box.name.rsplit("_", 1)[0]
+        patient = box.scan
         cores = {
             "pancreas": inner(mask, size, 2.5) & (ndimage.gaussian_filter(hu, [2.0 / p for p in size]) > 0),
             "fat": even_core(hu, size, -125, -75) & ~mask,
@@ -502,7 +505,9 @@ def texture_table(boxes, pixel):
         put("between fat and tissue (-70 to 10 HU), share of box", patient, band(hu, -70, 10).mean())
         put("soft and dark (10 to 50 HU), share of box", patient, band(hu, 10, 50).mean())
         put("soft and bright (130 to 180 HU), share of box", patient, band(hu, 130, 180).mean())
-        distance = ndimage.distance_transform_edt(~mask, sampling=size) - ndimage.distance_transform_edt(mask, sampling=size)
+        # From the border, not from the middle of the voxel beyond it.
+        outward, inward = (ndimage.distance_transform_edt(part, sampling=size) for part in (~mask, mask))
+        distance = np.where(mask, 0.5 * size[0] - inward, outward - 0.5 * size[0])
         for low, high in ((-4, -2), (-2, 0), (0, 2), (2, 4), (4, 6)):
             ring = hu[(distance > low) & (distance <= high)]
             if ring.size > 10:
@@ -511,14 +516,17 @@ def texture_table(boxes, pixel):
     return {name: [float(np.mean(values)) for values in patients.values()] for name, patients in collected.items()}
 
 
-def whole_slices(data):
+def whole_slices(data, thick):
     """The slices in HU: three patients, five neighbours each. The first patient's pixels are known from its label map, the others' are
-    taken for 0.8 mm."""
+    taken for 0.8 mm. `thick`: averaged with their neighbours, as `thickened` does it."""
     folder = data / "slices" / "nih_hu"
+    hu = [np.asarray(Image.open(folder / f"image_{index:03d}.png")).astype(np.float32)[::-1] - 1024 for index in range(15)]
     for index in range(15):
-        hu = np.asarray(Image.open(folder / f"image_{index:03d}.png")).astype(np.float32) - 1024
+        if index % 5 in (0, 4):
+            continue
         pixel = 0.859 if index < 5 else 0.8
-        yield f"nih_hu {index // 5}", hu[::-1], (pixel, pixel)
+        image = 0.25 * hu[index - 1] + 0.5 * hu[index] + 0.25 * hu[index + 1] if thick else hu[index]
+        yield f"nih_hu {index // 5}", image, (pixel, pixel)
 
 
 def whole_texture(slices, pixel):
@@ -542,16 +550,57 @@ def whole_texture(slices, pixel):
     return {name: [float(np.nanmean(values)) for values in patients.values()] for name, patients in collected.items()}
 
 
+# Organs in TotalSegmentator's maps, by the numbers of painted ones.
+MACHINE = {1: SPLEEN, 2: RIGHT_KIDNEY, 3: LEFT_KIDNEY, 5: LIVER, 52: AORTA, 86: MUSCLE, 87: MUSCLE, 88: MUSCLE, 89: MUSCLE}
+LABELLED = {"liver": [LIVER], "spleen": [SPLEEN], "kidneys": [RIGHT_KIDNEY, LEFT_KIDNEY], "aorta": [AORTA], "muscle": [MUSCLE]}
+
+
+def labelled_abdomen(data):
+    """Slices of the one contrast-enhanced CT that has organs labelled, by a machine: name, HU, organs, pixel. None without pydicom."""
+    try:
+        import pydicom
+    except ImportError:
+        return
+    files = [pydicom.dcmread(path) for path in (data / "dicom" / "contrast_abdomen").iterdir()]
+    files.sort(key=lambda file: float(file.ImagePositionPatient[2]))
+    labels = np.asarray(nibabel.load(data / "dicom" / "contrast_abdomen_totalsegmentator.nii.gz").dataobj)
+    organs = np.zeros(labels.shape, np.uint8)
+    for theirs, ours in MACHINE.items():
+        organs[labels == theirs] = ours
+    for k, file in enumerate(files):
+        hu = file.pixel_array.astype(np.float32) * float(file.RescaleSlope) + float(file.RescaleIntercept)
+        # The map's second axis grows to the front, the rows of the slice to the back.
+        yield "contrast_abdomen", hu, organs[:, ::-1, k].T, tuple(map(float, file.PixelSpacing))
+
+
+def organ_texture(slices, pixel):
+    """Texture 3 mm inside of labelled organs."""
+    collected = {}
+    for patient, hu, organs, size in slices:
+        for name, numbers in LABELLED.items():
+            core = inner(np.isin(organs, numbers), size, 3.0)
+            image, at = hu, size
+            if pixel and abs(size[0] - pixel) > 0.02:
+                image, core, at = resampled(hu, size, pixel), resampled(core, size, pixel) > 0.9, (pixel, pixel)
+            found = texture_of(image, core, at) if core.sum() >= 40 else None
+            if found:
+                for measure, value in zip(("median, HU", "deviation, HU", "half correlation at, mm"), (np.median(image[core]), found[0], found[2])):
+                    collected.setdefault(f"{name}: {measure}", {}).setdefault(patient, []).append(float(value))
+    return {name: [float(np.nanmean(values)) for values in patients.values()] for name, patients in collected.items()}
+
+
 def texture(arguments):
     real = real_boxes(arguments.data)
     smallest = smallest_size(real)
-    painted, slices = [], []
+    painted, slices, labelled = [], [], []
     pixel = arguments.pixel
     for ct in painted_cts(arguments.painted, arguments.count):
         pixel = pixel or ct.spacing[1]
         painted.extend(boxes_of(ct, smallest))
         held = np.nonzero(ct.mask.any(axis=(1, 2)))[0]
-        slices.extend((ct.name, ct.hu[k], ct.spacing[1:]) for k in held[np.linspace(0, len(held) - 1, 5).astype(int)])
+        for k in held[np.linspace(0, len(held) - 1, 5).astype(int)]:
+            slices.append((ct.name, ct.hu[k], ct.spacing[1:]))
+            labelled.append((ct.name, ct.hu[k], ct.organs[k], ct.spacing[1:]))
     thick = thickened(real)
     columns = {
         f"MSD at {pixel:g} mm": texture_table([b for b in thick if b.source == "msd"], pixel),
@@ -563,13 +612,20 @@ def texture(arguments):
     print("## Texture around the pancreas\n\nOver patients, each counted once: 10, 50 and 90 %.\n")
     show_columns(columns)
     whole = {
-        f"nih_hu at {pixel:g} mm": whole_texture(whole_slices(arguments.data), pixel),
+        f"nih_hu at {pixel:g} mm": whole_texture(whole_slices(arguments.data, True), pixel),
         "painted": whole_texture(slices, pixel),
-        "nih_hu, own pixels": whole_texture(whole_slices(arguments.data), None),
+        "nih_hu, own pixels": whole_texture(whole_slices(arguments.data, False), None),
     }
     print("\n## Large even regions in whole slices (three real patients)\n")
     show_columns(whole)
-    return {"boxes": columns, "slices": whole}
+    organs = {
+        f"contrast_abdomen at {pixel:g} mm": organ_texture(labelled_abdomen(arguments.data), pixel),
+        "painted": organ_texture(labelled, pixel),
+        "contrast_abdomen, own pixels": organ_texture(labelled_abdomen(arguments.data), None),
+    }
+    print("\n## Inside of organs (one real CT, labelled by a machine; left out without pydicom)\n")
+    show_columns(organs)
+    return {"boxes": columns, "slices": whole, "organs": organs}
 
 
 def show_columns(columns):
@@ -636,25 +692,25 @@ def describe(patch, pixel):
     mean = ndimage.uniform_filter(patch, 3)
     deviation = np.sqrt(np.maximum(ndimage.uniform_filter(patch**2, 3) - mean**2, 0))
     low, high = ndimage.minimum_filter(patch, 3), ndimage.maximum_filter(patch, 3)
-    places = {"soft": (low > 0) & (high < 200), "fat": (high < -30), "any": np.ones_like(patch, bool)}
+    places = {"soft": (low > 0) & (high < 200), "fat": (high < -30), "all": np.ones_like(patch, bool)}
     for name, where in places.items():
         for q in (10, 50, 90):
             value = np.percentile(deviation[where], q) if where.sum() >= 8 else np.nan
-            features[f"texture: {q} % of local deviations (3 x 3), {name}, HU"] = float(value)
-    features["texture: share of even 3 x 3 soft tissue"] = float(places["soft"].mean())
+            features[f"texture in {name}: {q} % of local deviations (3 x 3), HU"] = float(value)
+    features["shape: share of 3 x 3 soft tissue"] = float(places["soft"].mean())
     rough = patch - ndimage.gaussian_filter(patch, 1.5)
     for lag in (1, 2, 3):
-        for name, where in (("soft", places["soft"]), ("any", places["any"])):
+        for name, where in (("soft", places["soft"]), ("all", places["all"])):
             both = [where[lag:] & where[:-lag], where[:, lag:] & where[:, :-lag]]
             products = np.concatenate([(rough[lag:] * rough[:-lag])[both[0]], (rough[:, lag:] * rough[:, :-lag])[both[1]]])
             power = (rough[where] ** 2).mean() if where.sum() >= 8 else 0
-            features[f"texture: correlation of roughness at {lag} pixels, {name}"] = (
+            features[f"texture in {name}: correlation of roughness at {lag} pixels"] = (
                 float(products.mean() / power) if products.size >= 8 and power > 0 else np.nan
             )
     laplacian = ndimage.laplace(patch)
     spread = laplacian.std()
-    features["texture: deviation of the Laplacian, HU"] = float(spread)
-    features["texture: kurtosis of the Laplacian"] = float(((laplacian - laplacian.mean()) ** 4).mean() / max(spread, 1e-3) ** 4)
+    features["texture in all: deviation of the Laplacian, HU"] = float(spread)
+    features["texture in all: kurtosis of the Laplacian"] = float(((laplacian - laplacian.mean()) ** 4).mean() / max(spread, 1e-3) ** 4)
 
     area = patch.size * pixel**2 / 100
     smooth = ndimage.gaussian_filter(patch, 0.7)
@@ -691,7 +747,7 @@ def auc(negative, positive, negative_weights, positive_weights):
 
 def in_words(name, real, painted):
     short = name.split(": ", 1)[1]
-    if "share" in name or "per cm2" in name:
+    if ("share" in name and "mean HU" not in name) or "per cm2" in name:
         if real <= 1e-4 or painted <= 1e-4:
             return f"{short}: painted {painted:.3f}, real {real:.3f}"
         ratio = painted / real
@@ -704,19 +760,23 @@ def evaluate(features, truth, groups, weights, splits, seed):
     """Balanced accuracy on held-out patients over several splits, and the held-out scores."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import GroupShuffleSplit
+    from threadpoolctl import threadpool_limits
 
+    # More threads than free cores make boosting wait for itself.
     accuracies, scores, counts = [], np.zeros(len(truth)), np.zeros(len(truth))
     for train, test in GroupShuffleSplit(splits, test_size=0.3, random_state=seed).split(features, truth, groups):
-        if len(np.unique(truth[train])) < 2 or len(np.unique(truth[test])) < 2:
+        if min(len(np.unique(truth[train])), len(np.unique(truth[test]))) < 2:
             continue
-        model = HistGradientBoostingClassifier(max_iter=120, learning_rate=0.08, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=1.0)
-        model.fit(features[train], truth[train], sample_weight=weights[train])
-        probability = model.predict_proba(features[test])[:, 1]
+        model = HistGradientBoostingClassifier(max_iter=80, learning_rate=0.1, max_leaf_nodes=15, min_samples_leaf=15, l2_regularization=1.0)
+        with threadpool_limits(1):
+            model.fit(features[train], truth[train], sample_weight=weights[train])
+            probability = model.predict_proba(features[test])[:, 1]
         right = (probability > 0.5) == truth[test]
         accuracies.append(np.mean([np.average(right[truth[test] == c], weights=weights[test][truth[test] == c]) for c in (0, 1)]))
         scores[test] += probability
         counts[test] += 1
-    return np.mean(accuracies), np.std(accuracies), scores / np.maximum(counts, 1)
+    scores = np.where(counts > 0, scores / np.maximum(counts, 1), np.nan)
+    return float(np.mean(accuracies)), float(np.std(accuracies)), scores
 
 
 def class_weights(truth, patients):
@@ -739,12 +799,13 @@ def classify(arguments):
     boxes = thickened(real) + painted
     rows, truth, groups, patients, sources = [], [], [], [], []
     for box in boxes:
-        # Neighbouring slices are alike: thin ones are taken more rarely.
         for patch in patches(box, pixel, arguments.side, arguments.patches, random):
+            if not arguments.fat[0] <= (patch < FAT_BELOW).mean() <= arguments.fat[1]:
+                continue
             rows.append(describe(patch, pixel))
             truth.append(box.source == "painted")
             groups.append(box.patient)
-            patients.append(box.name.rsplit("_", 1)[0] if box.source == "painted" else box.patient)
+            patients.append(box.scan)
             sources.append(box.source)
     names = list(rows[0])
     features = np.array([[row[name] for name in names] for row in rows], np.float32)
@@ -772,6 +833,12 @@ def classify(arguments):
         print(f"| for comparison: MSD or NIH, all features | {mean:.3f} +- {deviation:.3f} |")
         report["accuracy"]["msd or nih"] = [mean, deviation]
 
+    print("\nShares of voxels by density, mean over patients:\n")
+    ranges = [i for i, name in enumerate(names) if name.startswith("shares: voxels")]
+    print("| HU | " + " | ".join(names[i].split("voxels ", 1)[1].replace("of ", "").replace(" HU", "") for i in ranges) + " |")
+    print("| --- |" + " --- |" * len(ranges))
+    for c, source in ((0, "real"), (1, "painted")):
+        print(f"| {source} | " + " | ".join(f"{np.average(features[truth == c, i], weights=weights[truth == c]):.3f}" for i in ranges) + " |")
     print("\nWhat tells them apart, one feature at a time (AUC: 0.5 says nothing, 1 all):\n")
     print("| AUC | feature | in words, means over patients | real MSD | real NIH | painted |\n| --- | --- | --- | --- | --- | --- |")
     single = []
@@ -788,11 +855,11 @@ def classify(arguments):
     for value, name, means in sorted(single, reverse=True)[: arguments.top]:
         print(f"| {value:.2f} | {name.split(':')[0]} | {in_words(name, means[0], means[3])} | {means[1]:.3g} | {means[2]:.3g} | {means[3]:.3g} |")
     print("\nPainted CTs that pass best and worst for real (mean probability of being painted): ", end="")
-    by_ct = {p: float(scores[(patients == p) & (truth == 1)].mean()) for p in set(patients[truth == 1])}
-    ordered = sorted(by_ct, key=by_ct.get)
+    by_ct = {p: float(np.nanmean(scores[(patients == p) & (truth == 1)])) for p in set(patients[truth == 1])}
+    ordered = sorted((p for p in by_ct if np.isfinite(by_ct[p])), key=by_ct.get)
     print(", ".join(f"{p} {by_ct[p]:.2f}" for p in ordered[:3] + ordered[-3:]))
-    by_real = {p: float(scores[(patients == p) & (truth == 0)].mean()) for p in set(patients[truth == 0])}
-    ordered = sorted(by_real, key=by_real.get)
+    by_real = {p: float(np.nanmean(scores[(patients == p) & (truth == 0)])) for p in set(patients[truth == 0])}
+    ordered = sorted((p for p in by_real if np.isfinite(by_real[p])), key=by_real.get)
     print("Real patients taken for painted most: " + ", ".join(f"{p} {by_real[p]:.2f}" for p in ordered[-3:]))
     report["painted CTs"] = by_ct
     return report
@@ -817,7 +884,8 @@ def main():
         if name == "classify":
             command.add_argument("--side", type=float, default=40, metavar="MM", help="side of a patch (default 40)")
             command.add_argument("--patches", type=int, default=4, metavar="N", help="patches to try in a slice (default 4)")
-            command.add_argument("--splits", type=int, default=8, metavar="N", help="splits of the patients (default 8)")
+            command.add_argument("--fat", type=float, nargs=2, default=(0, 1), metavar=("LOW", "HIGH"), help="patches with such a share of fat alone")
+            command.add_argument("--splits", type=int, default=6, metavar="N", help="splits of the patients (default 6)")
             command.add_argument("--top", type=int, default=25, metavar="N", help="features to show (default 25)")
             command.add_argument("--seed", type=int, default=0, metavar="N", help="what patches and splits are drawn from (default 0)")
     arguments = parser.parse_args()

@@ -235,7 +235,7 @@ impl Table {
             value.1 = rough * texture_of(id as u8);
         }
         let fat = -102.0 + 7.0 * normal(random);
-        values[organ::FAT as usize] = (fat as f32, random.random_range(5.0..14.0));
+        values[organ::FAT as usize] = (fat as f32, random.random_range(3.0..9.0));
         values[organ::SUBCUTANEOUS_FAT as usize] = ((fat - 3.0) as f32, 6.0);
         values[organ::SKIN as usize] = (10.0, 10.0);
         values[organ::LUNG as usize] = (-840.0 + 30.0 * normal(random) as f32, 35.0);
@@ -463,7 +463,7 @@ fn scan(image: &mut Array3<f32>, map: &Labels, style: Style, random: &mut impl R
     let cup = if wild { random.random_range(-25.0..25.0) } else { random.random_range(-6.0..2.0) };
     let streak = if wild { random.random_range(0.0..18.0) } else { random.random_range(0.0_f32..1.0).powi(3) * 10.0 };
     let streaks = smooth(size, [0.6, 1.0, 22.0], random);
-    let noise = if wild { random.random_range(1.0..45.0) } else { random.random_range(5.0..20.0) };
+    let noise = if wild { random.random_range(1.0..45.0) } else { random.random_range(3.0..13.0) };
     let grain = random.random_range(0.35..1.1);
     let fine = white(size, random);
     let coarse = smooth(size, [0.5, grain, grain], random);
