@@ -245,7 +245,7 @@ def drift(shape, depth, correlation, random):
     Structures of a body run obliquely: from layer to layer they go on in about the same direction. So the step from one layer to the
     next changes slowly. Its size makes neighbours at 2.5 and 5 mm differ as in real CTs. The layer in the middle is hardly displaced.
     """
-    FIRST, STEP_RMS, PERSISTENCE = 2.0, 2.2, 0.8
+    FIRST, STEP_RMS, PERSISTENCE = 2.0, 2.2, 0.9
     step = smooth_field(shape, PIXEL, correlation, STEP_RMS, random)
     moved = [np.zeros_like(step)]
     for _ in range(depth - 1):
@@ -536,8 +536,8 @@ def crops(arguments):
 # ---------------------------------------------------------------- scores
 
 
-def run(command):
-    subprocess.run([str(word) for word in command], check=True)
+def run(command, quiet=False):
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL if quiet else None)
 
 
 def dice(a, b):
@@ -560,7 +560,7 @@ def segment(arguments, inputs, out, *options):
     """Segment files to the folder `out`; returns the threshold."""
     threshold = threshold_of(arguments)
     out.mkdir(parents=True, exist_ok=True)
-    run([arguments.ggpfn, "segment", *inputs, f"{out}/", "--model", arguments.model, "--threshold", threshold, "--quiet", *options])
+    run([arguments.ggpfn, "segment", *inputs, f"{out}/", "--model", arguments.model, "--threshold", threshold, "--quiet", *options], quiet=True)
     return threshold
 
 
@@ -570,22 +570,27 @@ def write_report(arguments, report):
 
 
 def score_slices(arguments):
-    """Score the axial view on single real slices, each repeated to a volume."""
-    rows = rows_of_part(slice_table(arguments.data), arguments)
+    """Score the axial view on single real slices, each as volumes that `slices` would write."""
+    rows = rows_of_part(slice_table(arguments.data), arguments)[:: arguments.every]
     spacing = spacings(arguments.data)
+    middle = arguments.depth // 2
     by_patient = {}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         truths = {}
-        for row in rows:
+        for number, row in enumerate(rows):
             grey, mask = read_slice(arguments.data, row["slice"])
-            image, truth = volume_of_slice(restore(grey, body(grey)), mask, spacing[row["who"]], arguments.depth)
-            write_volume(folder / "in" / f"{row['slice']}.nii.gz", image, SLICE_AFFINE, np.int16)
-            truths[row["slice"]] = truth[:, :, arguments.depth // 2]
+            hu = restore(grey, body(grey))
+            for variant in range(arguments.variants):
+                random = None if arguments.identical else np.random.default_rng([arguments.seed, number, variant])
+                image, truth = volume_of_slice(hu, mask, spacing[row["who"]], arguments.depth, random)
+                name = f"{row['slice']}_{variant}"
+                write_volume(folder / "in" / f"{name}.nii.gz", image, SLICE_AFFINE, np.int16)
+                truths[name] = (row["who"], truth[:, :, middle])
         threshold = segment(arguments, sorted((folder / "in").iterdir()), folder / "out", "--views", "axial")
-        for row in rows:
-            found = read(result_of(folder / "out", row["slice"]))[:, :, arguments.depth // 2] > 0
-            by_patient.setdefault(row["who"], {})[row["slice"]] = float(dice(found, truths[row["slice"]]))
+        for name, (who, truth) in truths.items():
+            found = read(result_of(folder / "out", f"{name}_"))[:, :, middle] > 0
+            by_patient.setdefault(who, {})[name] = float(dice(found, truth))
     means = {who: float(np.mean(list(of_slices.values()))) for who, of_slices in by_patient.items()}
     for who, mean in means.items():
         print(f"{who}  {mean:.3f}  " + " ".join(f"{d:.2f}" for d in by_patient[who].values()))
@@ -637,7 +642,7 @@ def score_opinion(arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mask.nii.gz"
         threshold = threshold_of(arguments)
-        run([arguments.ggpfn, "segment", arguments.ct, path, "--model", arguments.model, "--threshold", threshold, "--quiet"])
+        run([arguments.ggpfn, "segment", arguments.ct, path, "--model", arguments.model, "--threshold", threshold, "--quiet"], quiet=True)
         found = nibabel.load(path)
         # Both in the same orientation: a mask has its CT's, the opinion may have another.
         orient = nibabel.orientations
@@ -694,7 +699,11 @@ def main():
     sub = command("score-slices", score_slices, ["data"])
     with_model(sub)
     with_part(sub, "validation")
-    sub.add_argument("--depth", type=int, default=12)
+    sub.add_argument("--depth", type=int, default=13)
+    sub.add_argument("--variants", type=int, default=1, help="random volumes of each slice")
+    sub.add_argument("--every", type=int, default=1, metavar="N", help="every Nth slice only")
+    sub.add_argument("--identical", action="store_true", help="repeat the slice as it is")
+    sub.add_argument("--seed", type=int, default=0)
     with_model(command("score-crops", score_crops, ["data", "crops"]))
     with_model(command("score-opinion", score_opinion, ["ct", "opinion"]))
 

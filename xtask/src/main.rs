@@ -13,7 +13,6 @@ mod licences;
 mod python;
 mod score;
 mod shell;
-mod shipped;
 mod slicer;
 mod tools;
 
@@ -40,8 +39,6 @@ cargo xtask COMMAND
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
-  shipped       `shipped --labels FOLDER`: the model that ships, made again from evalseg's label maps (about two hours); goes on
-                where it was stopped; `--from MODEL` begins with a model's weights instead of none
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   lint          format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
@@ -74,7 +71,6 @@ fn main() -> ExitCode {
             build(&found)?;
             ablation::ablation(&|| program("release"), &root().join("out/ablation"))
         }),
-        "shipped" => shipped(rest),
         "gpu-check" => libtorch::settle(false).and_then(|found| {
             cargo(&found, &["bench", "--bench", "gpu"])?;
             cargo(&found, &["bench", "--bench", "training"])
@@ -147,24 +143,6 @@ fn demo() -> Result<(), Fault> {
 fn run_program(arguments: &[String]) -> Result<(), Fault> {
     build(&libtorch::settle(false)?)?;
     run(program("release").args(arguments))
-}
-
-fn shipped(arguments: &[String]) -> Result<(), Fault> {
-    let (mut labels, mut from) = (None, None);
-    let mut rest = arguments.iter();
-    while let Some(option) = rest.next() {
-        let place = match option.as_str() {
-            "--labels" => &mut labels,
-            "--from" => &mut from,
-            _ => return Err(Fault::new(format!("`shipped` does not know {option}\n\n{HELP}"))),
-        };
-        let value = rest.next().ok_or_else(|| Fault::new(format!("{option} takes a path\n\n{HELP}")))?;
-        *place = Some(Path::new(value));
-    }
-    let labels = labels.ok_or_else(|| Fault::new(format!("`shipped` takes --labels FOLDER\n\n{HELP}")))?;
-    build(&libtorch::settle(false)?)?;
-    let list = root().join("models/maps.txt");
-    shipped::shipped(&|| program("release"), labels, &list, from, &root().join("out/shipped"))
 }
 
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {
