@@ -797,16 +797,18 @@ def classify(arguments):
         pixel = pixel or ct.spacing[1]
         painted.extend(boxes_of(ct, smallest))
     boxes = thickened(real) + painted
-    rows, truth, groups, patients, sources = [], [], [], [], []
+    by_scan = {}
     for box in boxes:
         for patch in patches(box, pixel, arguments.side, arguments.patches, random):
-            if not arguments.fat[0] <= (patch < FAT_BELOW).mean() <= arguments.fat[1]:
-                continue
-            rows.append(describe(patch, pixel))
-            truth.append(box.source == "painted")
-            groups.append(box.patient)
-            patients.append(box.scan)
-            sources.append(box.source)
+            if arguments.fat[0] <= (patch < FAT_BELOW).mean() <= arguments.fat[1]:
+                by_scan.setdefault(box.scan, []).append((box, patch))
+    # Neighbouring slices are alike: so many patches of a scan say all.
+    chosen = [found[i] for found in by_scan.values() for i in random.permutation(len(found))[: arguments.most]]
+    rows = [describe(patch, pixel) for _, patch in chosen]
+    truth = [box.source == "painted" for box, _ in chosen]
+    groups = [box.patient for box, _ in chosen]
+    patients = [box.scan for box, _ in chosen]
+    sources = [box.source for box, _ in chosen]
     names = list(rows[0])
     features = np.array([[row[name] for name in names] for row in rows], np.float32)
     truth, groups, patients, sources = np.array(truth, int), np.array(groups), np.array(patients), np.array(sources)
@@ -884,6 +886,7 @@ def main():
         if name == "classify":
             command.add_argument("--side", type=float, default=40, metavar="MM", help="side of a patch (default 40)")
             command.add_argument("--patches", type=int, default=4, metavar="N", help="patches to try in a slice (default 4)")
+            command.add_argument("--most", type=int, default=30, metavar="N", help="patches of one scan at most (default 30)")
             command.add_argument("--fat", type=float, nargs=2, default=(0, 1), metavar=("LOW", "HIGH"), help="patches with such a share of fat alone")
             command.add_argument("--splits", type=int, default=6, metavar="N", help="splits of the patients (default 6)")
             command.add_argument("--top", type=int, default=25, metavar="N", help="features to show (default 25)")

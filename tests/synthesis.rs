@@ -32,28 +32,31 @@ fn organs_have_the_densities_of_organs() {
         assert!((-125.0..-70.0).contains(&hu(organ::FAT)), "fat {}", hu(organ::FAT));
         assert!(hu(organ::LUNG) < -550.0 && hu(organ::BACKGROUND) < -850.0);
         assert!((30.0..90.0).contains(&hu(organ::MUSCLE)), "muscle {}", hu(organ::MUSCLE));
-        assert!((25.0..140.0).contains(&hu(organ::LIVER)), "liver {}", hu(organ::LIVER));
-        assert!((-60.0..135.0).contains(&hu(organ::PANCREAS)), "pancreas {}", hu(organ::PANCREAS));
+        assert!((15.0..190.0).contains(&hu(organ::LIVER)), "liver {}", hu(organ::LIVER));
+        assert!((-60.0..180.0).contains(&hu(organ::PANCREAS)), "pancreas {}", hu(organ::PANCREAS));
         // 190 HU less two deviations of 55: the old have thin bones.
         assert!(hu(organ::VERTEBRAE) > 80.0, "bone {}", hu(organ::VERTEBRAE));
         assert!(hu(organ::AORTA) > 25.0);
         // Bowel is no darker and no brighter than that it could be pancreas, unless that is half fat.
         let fatty = hu(organ::PANCREAS) < 20.0;
-        assert!(fatty || (hu(organ::SMALL_BOWEL) - hu(organ::PANCREAS)).abs() < 60.0);
+        assert!(fatty || (hu(organ::SMALL_BOWEL) - hu(organ::PANCREAS)).abs() < 75.0);
         assert_eq!(made.truth.iter().filter(|v| **v != 0).count(), {
             made.labels.ids.iter().filter(|id| **id == organ::PANCREAS).count()
         });
     }
 }
 
+/// Of 30 real pancreases the median had 70 HU, the darkest 0, the brightest 171.
 #[test]
-fn some_pancreases_are_half_fat_and_most_are_not() {
+fn most_pancreases_are_bright_and_a_few_are_half_fat() {
     let labels = anatomy(1, 5.0);
-    let pancreases: Vec<f64> = (0..24)
+    let mut pancreases: Vec<f64> = (0..24)
         .map(|seed| mean_hu(&synthesise(&labels, &SynthesisOptions::default(), seed).unwrap(), organ::PANCREAS))
         .collect();
+    pancreases.sort_by(f64::total_cmp);
     let fatty = pancreases.iter().filter(|hu| **hu < 5.0).count();
-    assert!((3..=12).contains(&fatty), "{fatty} of 24: {pancreases:?}");
+    assert!(fatty <= 6, "{fatty} of 24: {pancreases:?}");
+    assert!((50.0..110.0).contains(&pancreases[12]), "{pancreases:?}");
 }
 
 #[test]
@@ -93,10 +96,12 @@ fn organs_of_a_map_stay_and_the_body_is_made_around_them() {
     let (labels, _) = map_of_organs();
     let whole = labels.cropped(|_| true, [20.0, 20.0, 90.0, 120.0, 80.0, 80.0]);
     let made = synthesise(&whole, &SynthesisOptions { deformation: 0.0, ..Default::default() }, 1).unwrap();
-    for id in [organ::PANCREAS, organ::LIVER, organ::LEFT_KIDNEY] {
-        let same = made.labels.ids.iter().zip(&whole.ids).all(|(a, b)| (*a == id) == (*b == id));
-        assert!(same, "organ {id} was touched");
-    }
+    let pairs = || whole.ids.iter().zip(&made.labels.ids);
+    assert!(pairs().all(|(map, made)| (*map == organ::PANCREAS) == (*made == organ::PANCREAS)), "the pancreas was touched");
+    assert!(pairs().all(|(map, made)| *map != organ::LEFT_KIDNEY || *made == organ::LEFT_KIDNEY), "the kidney shrank");
+    // Veins run through the liver.
+    let liver = |id: u8| id == organ::LIVER || id == organ::VENA_CAVA;
+    assert!(pairs().all(|(map, made)| *map != organ::LIVER || liver(*made)), "the liver shrank");
     for id in [
         organ::AORTA,
         organ::VENA_CAVA,
@@ -150,35 +155,35 @@ fn a_scan_that_reaches_far_down_has_hip_bones() {
     assert!((60.0..900.0).contains(&bones), "{bones} mL");
 }
 
-/// The small bowel lies in its own sac: a layer of fat parts it from the pancreas, and none of it is behind.
+/// A network that never saw a pancreas without a rim of fat looks for the rim. In real CTs 2 to 75 % of the 5 mm around it are fat.
 #[test]
-fn loops_of_bowel_keep_off_the_pancreas() {
+fn lean_patients_have_hardly_any_fat_around_the_pancreas_and_stout_ones_much() {
     let (labels, geometry) = map_of_organs();
     let labels = Labels::from_image(labels.ids.view(), &geometry, 2.5);
     let whole = labels.cropped(|_| true, [20.0, 20.0, 90.0, 120.0, 80.0, 80.0]);
-    let mut loops = 0.0;
-    for seed in 0..3 {
-        let made = synthesise(&whole, &SynthesisOptions { deformation: 0.0, ..Default::default() }, seed).unwrap();
-        let ids = &made.labels.ids;
-        let [low, high] = made.labels.bounds(|id| id == organ::PANCREAS).unwrap();
-        let (mut faces, mut touching, mut behind) = (0, 0, 0);
-        for ((z, y, x), id) in ids.indexed_iter() {
-            if *id == organ::PANCREAS {
-                for neighbour in
-                    [[z + 1, y, x], [z - 1, y, x], [z, y + 1, x], [z, y - 1, x], [z, y, x + 1], [z, y, x - 1]]
-                {
-                    faces += i32::from(ids[neighbour] != organ::PANCREAS);
-                    touching += i32::from(ids[neighbour] == organ::SMALL_BOWEL);
+    let mut neighbours = std::collections::BTreeSet::new();
+    let mut shares: Vec<f64> = (0..8)
+        .map(|seed| {
+            let made = synthesise(&whole, &SynthesisOptions { deformation: 0.0, ..Default::default() }, seed).unwrap();
+            let ids = &made.labels.ids;
+            let (mut faces, mut fat) = (0, 0);
+            for ((z, y, x), _) in ids.indexed_iter().filter(|(_, id)| **id == organ::PANCREAS) {
+                for at in [[z + 1, y, x], [z - 1, y, x], [z, y + 1, x], [z, y - 1, x], [z, y, x + 1], [z, y, x - 1]] {
+                    if ids[at] != organ::PANCREAS {
+                        faces += 1;
+                        fat += i32::from(ids[at] == organ::FAT);
+                        neighbours.insert(ids[at]);
+                    }
                 }
             }
-            let level = (low[0]..=high[0]).contains(&z) && (low[2]..=high[2]).contains(&x);
-            behind += i32::from(level && y > high[1] && *id == organ::SMALL_BOWEL);
-        }
-        assert!(touching * 100 <= faces, "seed {seed}: bowel at {touching} of {faces} faces");
-        assert_eq!(behind, 0, "seed {seed}: bowel behind the pancreas");
-        loops += made.labels.volume_ml(organ::SMALL_BOWEL);
+            f64::from(fat) / f64::from(faces)
+        })
+        .collect();
+    shares.sort_by(f64::total_cmp);
+    assert!(shares[0] < 0.2 && shares[7] > 0.3, "{shares:?}");
+    for id in [organ::SMALL_BOWEL, organ::PORTAL_VEIN, organ::MESENTERIC_VESSELS] {
+        assert!(neighbours.contains(&id), "organ {id} never touches the pancreas: {neighbours:?}");
     }
-    assert!(loops > 30.0, "{loops} mL of small bowel");
 }
 
 #[test]
