@@ -72,8 +72,8 @@ impl Plan<'_> {
                     features: features.as_ref(),
                 };
                 let kept = s![.., row_span.kept.0..row_span.kept.1, column_span.kept.0..column_span.kept.1];
-                let Votes { array, squares, .. } = &mut sum.votes;
-                let votes = Votes { array: array.slice_mut(kept), squares, ..sum.votes };
+                let Votes { array, bit, threshold, squares } = &mut sum.votes;
+                let votes = Votes { array: array.slice_mut(kept), bit: *bit, threshold: *threshold, squares };
                 let sum = Sum { array: sum.array.slice_mut(kept), weight: sum.weight, votes };
                 patch.run(sum, monitor, &|part| progress((done as f64 + part) / patches as f64))?;
                 done += 1;

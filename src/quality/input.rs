@@ -268,7 +268,7 @@ impl Values {
         if low >= -20.0 && high <= 20.0 && self.whole_share() < 1.0 {
             return looks_like(", as scaled images have them");
         }
-        if low >= 0.0 && high <= 1024.0 && self.whole_share() == 1.0 && self.distinct() < MOST_DISTINCT / 2 {
+        if low >= 0.0 && high <= 1024.0 && self.whole_share() == 1.0 && self.distinct() < MOST_DISTINCT / 4 {
             return looks_like(", few whole numbers, as in a mask or label map");
         }
         if low >= 0.0 && high <= 255.0 {
@@ -344,18 +344,14 @@ fn held(profile: &[usize], step: usize) -> Option<[f64; 2]> {
     if total == 0 {
         return None;
     }
-    let mut seen = 0;
-    let mut at = |part: f64| {
-        let mut place = 0;
-        seen = 0;
-        for (index, count) in profile.iter().enumerate() {
+    // The first place up to which more than a part of all is seen.
+    let at = |part: f64| {
+        let mut seen = 0;
+        let past = |count: &usize| {
             seen += count;
-            place = index;
-            if seen as f64 > part * total as f64 {
-                break;
-            }
-        }
-        place
+            seen as f64 > part * total as f64
+        };
+        profile.iter().position(past).unwrap_or(profile.len() - 1)
     };
     let (first, last) = (at(OUTSIDE_BOX), at(1.0 - OUTSIDE_BOX));
     Some([(first * step) as f64, ((last + 1) * step) as f64 - 1.0])

@@ -5,7 +5,7 @@ use ndarray::{s, Array3};
 use super::*;
 use crate::volume::{measure_components, Geometry};
 
-/// A CT of 300 x 200 x 120 mm in voxels of 5 x 5 x 4 mm: air, an ellipse of soft tissue and fat, lung above slice 24, a spine.
+/// A CT of a body of 300 x 200 mm in voxels of 5 x 5 x 4 mm: air, an ellipse of soft tissue in fat, lung above slice 24, a spine.
 fn abdomen() -> Volume {
     let voxels = Array3::from_shape_fn((30, 48, 68), |(k, j, i)| {
         let (x, y) = ((i as f32 - 33.5) / 30.0, (j as f32 - 23.5) / 20.0);
@@ -148,9 +148,9 @@ fn a_single_view_is_judged_too() {
 
 #[test]
 fn nothing_found_is_doubtful() {
-    let quality = judge(&abdomen(), &Array3::from_elem((30, 48, 68), 0.125), AGREED);
+    let quality = judge(&abdomen(), &Array3::from_elem((30, 48, 68), 0.1), AGREED);
     assert_eq!(kinds(&quality.warnings), [WarningKind::NothingFound]);
-    assert!(quality.warnings[0].text.contains("the mask is empty (the largest probability is 0.12)"));
+    assert!(quality.warnings[0].text.contains("the mask is empty (the largest probability is 0.10)"));
     assert!(quality.doubtful && quality.expected_dice == 0.0);
     assert_eq!(quality.to_string(), "doubtful: expected Dice 0.00");
 }
