@@ -661,7 +661,11 @@ ggpfn_status ggpfn_segment(const struct ggpfn_model *model,
 //
 // `kind`, if not NULL, gets a GGPFN_WARNING number; later versions may add some. `capacity` is the buffer's length in bytes, and `needed`, if
 // not NULL, gets the length that the whole text takes, with its NUL; see ggpfn_last_error.
-ggpfn_status ggpfn_result_warning(size_t index, int32_t *kind, char *buffer, size_t capacity, size_t *needed);
+ggpfn_status ggpfn_result_warning(size_t index,
+                                  int32_t *kind,
+                                  char *buffer,
+                                  size_t capacity,
+                                  size_t *needed);
 
 // Estimates the memory that ggpfn_segment with the same arguments would take. The image's data, and the result's, are not looked at: `data` of
 // the image may be NULL, and an output counts as wanted if its data is not NULL. `result` NULL: the mask alone.
