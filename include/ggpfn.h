@@ -166,6 +166,39 @@
 // bfloat16 with float32 sums; probabilities differ by up to about 0.01.
 #define GGPFN_PRECISION_BFLOAT16 2
 
+// The mask is empty.
+#define GGPFN_WARNING_NOTHING_FOUND 1
+
+// The mask is smaller than an adult's pancreas.
+#define GGPFN_WARNING_SMALL_VOLUME 2
+
+// The mask is larger than a pancreas.
+#define GGPFN_WARNING_LARGE_VOLUME 3
+
+// The views' masks have little in common.
+#define GGPFN_WARNING_VIEWS_DISAGREE 4
+
+// The mask has many connected components.
+#define GGPFN_WARNING_MANY_PARTS 5
+
+// The mask touches the border: the pancreas may go on beyond it.
+#define GGPFN_WARNING_CUT_OFF 6
+
+// The scan does not seem to cover the upper abdomen.
+#define GGPFN_WARNING_NOT_COVERED 7
+
+// Most of the mask is no soft tissue.
+#define GGPFN_WARNING_NOT_SOFT_TISSUE 8
+
+// The voxels are not Hounsfield units.
+#define GGPFN_WARNING_NOT_HOUNSFIELD 9
+
+// The voxels' size, or the body's, is not possible.
+#define GGPFN_WARNING_VOXEL_SIZE 10
+
+// The slices are too far apart.
+#define GGPFN_WARNING_THICK_SLICES 11
+
 // The network learns from the case.
 #define GGPFN_TRAIN 0
 
@@ -404,6 +437,12 @@ typedef struct ggpfn_measurements {
   int32_t precision;
   // Wall-clock seconds of the whole work.
   double seconds;
+  // The Dice coefficient to expect against a manual segmentation, 0 to 1.
+  double expected_dice;
+  // Whether a person should look before the result is used: the expected Dice is low, or a warning is grave.
+  int32_t doubtful;
+  // How many warnings ggpfn_result_warning has on the calling thread.
+  int32_t warning_count;
 } ggpfn_measurements;
 
 // Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all is done, and not at
@@ -617,6 +656,17 @@ ggpfn_status ggpfn_segment(const struct ggpfn_model *model,
                            const struct ggpfn_result *result,
                            const struct ggpfn_monitor *monitor);
 
+// Copies a warning of the last ggpfn_segment on the calling thread, a sentence in UTF-8 with a NUL at the end: `index` from 0 to before
+// warning_count of the measurements. There are none after a segmentation that failed. Asking does not change them.
+//
+// `kind`, if not NULL, gets a GGPFN_WARNING number; later versions may add some. `capacity` is the buffer's length in bytes, and `needed`, if
+// not NULL, gets the length that the whole text takes, with its NUL; see ggpfn_last_error.
+ggpfn_status ggpfn_result_warning(size_t index,
+                                  int32_t *kind,
+                                  char *buffer,
+                                  size_t capacity,
+                                  size_t *needed);
+
 // Estimates the memory that ggpfn_segment with the same arguments would take. The image's data, and the result's, are not looked at: `data` of
 // the image may be NULL, and an output counts as wanted if its data is not NULL. `result` NULL: the mask alone.
 ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
@@ -628,7 +678,8 @@ ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
 // Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
 //
 // `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5. `largest_component` not 0: the
-// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0.
+// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0, and
+// the expected Dice NaN.
 ggpfn_status ggpfn_threshold(const struct ggpfn_image *image,
                              const float *probability,
                              double threshold,

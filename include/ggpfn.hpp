@@ -150,6 +150,22 @@ enum class Buffer : std::int32_t
   statistics = GGPFN_STATISTICS
 };
 
+/// What a warning about a result is about; later versions may add some.
+enum class WarningKind : std::int32_t
+{
+  nothing_found = GGPFN_WARNING_NOTHING_FOUND,
+  small_volume = GGPFN_WARNING_SMALL_VOLUME,
+  large_volume = GGPFN_WARNING_LARGE_VOLUME,
+  views_disagree = GGPFN_WARNING_VIEWS_DISAGREE,
+  many_parts = GGPFN_WARNING_MANY_PARTS,
+  cut_off = GGPFN_WARNING_CUT_OFF,
+  not_covered = GGPFN_WARNING_NOT_COVERED,
+  not_soft_tissue = GGPFN_WARNING_NOT_SOFT_TISSUE,
+  not_hounsfield = GGPFN_WARNING_NOT_HOUNSFIELD,
+  voxel_size = GGPFN_WARNING_VOXEL_SIZE,
+  thick_slices = GGPFN_WARNING_THICK_SLICES
+};
+
 /// How grave a message is.
 enum class LogLevel : std::int32_t
 {
@@ -860,6 +876,13 @@ struct Results
   Output<float>                uncertainty;      ///< The standard deviation of the views' probabilities, 0 to 0.5.
 };
 
+/// One thing that is odd about a scan or a result.
+struct Warning
+{
+  WarningKind kind = WarningKind::nothing_found; ///< What it is about.
+  std::string text;                              ///< What was found and what was expected.
+};
+
 /// What a mask says about the organ. What an empty mask does not have is empty.
 struct Measurements
 {
@@ -876,6 +899,9 @@ struct Measurements
   Device                device;         ///< Where the network ran.
   Precision             precision = Precision::automatic; ///< In which number format.
   double                seconds = 0;    ///< Wall-clock seconds of the whole work.
+  std::optional<double> expected_dice;  ///< The Dice to expect against a manual segmentation; empty without a network.
+  bool                  doubtful = false; ///< Whether a person should look before the result is used.
+  std::vector<Warning>  warnings;       ///< What is odd about scan and result.
 };
 
 /// A segmentation in memory of its own. What was not wanted is empty.
@@ -953,7 +979,24 @@ inline Measurements measurements(const ggpfn_measurements & from)
   to.device.kind = from.device;
   to.precision = static_cast<Precision>(from.precision);
   to.seconds = from.seconds;
+  to.expected_dice = number(from.expected_dice);
+  to.doubtful = from.doubtful != 0;
   return to;
+}
+
+/// The warnings of the calling thread's last segmentation.
+inline std::vector<Warning> warnings(std::int32_t count)
+{
+  std::vector<Warning> list;
+  for (std::int32_t index = 0; index < count; ++index)
+  {
+    std::int32_t kind = 0;
+    std::string  sentence = text([&](char * b, std::size_t c, std::size_t * n) {
+      return ggpfn_result_warning(static_cast<std::size_t>(index), &kind, b, c, n);
+    });
+    list.push_back(Warning{static_cast<WarningKind>(kind), std::move(sentence)});
+  }
+  return list;
 }
 
 /// Bits 1 << GGPFN_AXIAL and so on.
@@ -1112,7 +1155,9 @@ public:
     const ggpfn_segment_options choices = options.c();
     const detail::Call          call(watch);
     call.end(ggpfn_segment(handle_.get(), &image.c(), &choices, &result, call.monitor()));
-    return detail::measurements(measured);
+    Measurements found = detail::measurements(measured);
+    found.warnings = detail::warnings(measured.warning_count);
+    return found;
   }
 
   /// Estimates the memory that segment() with the same arguments would take. The voxels are not looked at.

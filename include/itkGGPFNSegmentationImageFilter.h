@@ -240,6 +240,24 @@ public:
   /** Get what the last update found out about the organ; its bounding box counts from the first pixel of the largest possible region. */
   itkGetConstReferenceMacro(Measurements, MeasurementsType);
 
+  /** Get the Dice to expect of the last update's result against a manual segmentation, 0 to 1; NaN before an update. */
+  double
+  GetExpectedDice() const;
+
+  /** Get whether a person should look at the last update's result before it is used. */
+  bool
+  GetDoubtful() const
+  {
+    return m_Measurements.doubtful;
+  }
+
+  /** Get what is odd about the input and the last update's result. */
+  const std::vector<ggpfn::Warning> &
+  GetWarnings() const
+  {
+    return m_Measurements.warnings;
+  }
+
   /** Get the organ's volume in mL. */
   double
   GetVolumeInML() const

@@ -375,6 +375,13 @@ GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::GetCentroid() const -> 
 
 template <typename TInputImage, typename TOutputImage>
 double
+GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::GetExpectedDice() const
+{
+  return m_Measurements.expected_dice.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
+template <typename TInputImage, typename TOutputImage>
+double
 GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::GetMeanHU() const
 {
   return m_Measurements.mean_hu.value_or(std::numeric_limits<double>::quiet_NaN());
@@ -412,6 +419,8 @@ GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream 
   os << indent << "LargestComponent: " << (m_LargestComponent ? "On" : "Off") << std::endl;
   os << indent << "RegionOfInterest: " << m_RegionOfInterest << std::endl;
   os << indent << "VolumeInML: " << m_Measurements.volume_ml << std::endl;
+  os << indent << "ExpectedDice: " << this->GetExpectedDice() << std::endl;
+  os << indent << "Doubtful: " << (m_Measurements.doubtful ? "On" : "Off") << std::endl;
 }
 } // end namespace itk
 

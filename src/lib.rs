@@ -9,6 +9,7 @@
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
 //! | [`dataset`] | sets of labelled CTs: layouts, loading, checking, splitting |
 //! | [`network`] | layers, configuration, the model file |
+//! | [`quality`] | how far a result can be trusted: features, expected Dice, warnings |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
 //! | [`evaluation`] | masks against their truth, tables, curves |
 //! | [`training`] | samples, loss, optimiser, stages, checkpoints |
@@ -37,6 +38,7 @@ pub mod files;
 pub mod inference;
 pub mod io;
 pub mod network;
+pub mod quality;
 pub mod runtime;
 pub mod synthesis;
 pub mod training;

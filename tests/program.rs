@@ -114,6 +114,15 @@ fn segment_writes_everything_that_was_asked_for_on_the_inputs_grid() {
     assert_eq!(report["model"]["sha256"], Model::load(&room.path("m.safetensors")).unwrap().sha256());
     assert_eq!(report["view_weights"]["axial"], 0.5);
     assert_eq!(report["threads"], 1);
+    let quality = &report["quality"];
+    assert!((0.0..=1.0).contains(&quality["expected_dice"].as_f64().unwrap()), "{quality}");
+    assert_eq!((&quality["doubtful"], &quality["features"]["views"]), (&true.into(), &3.into()), "{quality}");
+    assert!((0.0..=1.0).contains(&quality["features"]["view_soft_dice"].as_f64().unwrap()), "{quality}");
+    let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("doubtful: expected Dice 0."), "{said}");
+    for warning in quality["warnings"].as_array().unwrap() {
+        assert!(warned.contains(warning["text"].as_str().unwrap()), "{warning} in {warned}");
+    }
     for phase in ["read", "axial view", "sagittal view", "coronal view", "write"] {
         assert!(report["seconds"][phase].as_f64().unwrap() >= 0.0, "{phase}");
     }

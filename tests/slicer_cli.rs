@@ -242,6 +242,8 @@ fn what_has_no_value_comes_back_empty() {
     assert!(quiet(&output).contains("the mask is empty"));
     let back = room.returned("b");
     assert_eq!((back["volume_ml"].as_str(), back["mean_hu"].as_str(), back["centroid_lps"].as_str()), ("0", "", ""));
+    assert_eq!((back["doubtful"].as_str(), back["expected_dice"].as_str()), ("true", "0.000"));
+    assert!(back["warnings"].contains("the mask is empty"));
 }
 
 #[cfg(unix)]

@@ -207,6 +207,11 @@ fn its_results_are_those_of_the_program() {
     }
     assert!((1..n as u64).contains(&found["voxels"].as_u64().unwrap()), "{found}");
     assert_eq!(found["weights"]["axial"], 0.5);
+    let quality = &answer["result"]["quality"];
+    for name in ["expected_dice", "doubtful", "warnings"] {
+        assert_eq!(quality[name], report["quality"][name], "{name}");
+    }
+    assert!(!quality["warnings"].as_array().unwrap().is_empty(), "{quality}");
     let fractions: Vec<f64> = reports.iter().map(|report| report["fraction"].as_f64().unwrap()).collect();
     assert!(fractions.len() > 3 && fractions.is_sorted() && fractions.iter().all(|f| (0.0..=1.0).contains(f)));
     assert_eq!((reports[0]["view"].as_str(), reports[0]["phase"].as_str()), (Some("axial"), Some("axial view")));

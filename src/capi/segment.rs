@@ -1,7 +1,8 @@
 //! An image to a mask, and views to their fusion.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 
@@ -12,10 +13,12 @@ use super::model::{ggpfn_model, number_of};
 use super::monitor::{follow, ggpfn_monitor, ggpfn_progress, Report};
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{self, growing};
+use super::text;
 use crate::inference::{
     self, Cancel, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
 };
 use crate::network::Model;
+use crate::quality::{Warning, WarningKind};
 use crate::volume::{Frame, Measurements, View};
 
 /// The first GPU if there is a usable one, otherwise the processor.
@@ -31,6 +34,45 @@ pub const GGPFN_PRECISION_AUTO: i32 = 0;
 pub const GGPFN_PRECISION_FLOAT32: i32 = 1;
 /// bfloat16 with float32 sums; probabilities differ by up to about 0.01.
 pub const GGPFN_PRECISION_BFLOAT16: i32 = 2;
+
+/// The mask is empty.
+pub const GGPFN_WARNING_NOTHING_FOUND: i32 = 1;
+/// The mask is smaller than an adult's pancreas.
+pub const GGPFN_WARNING_SMALL_VOLUME: i32 = 2;
+/// The mask is larger than a pancreas.
+pub const GGPFN_WARNING_LARGE_VOLUME: i32 = 3;
+/// The views' masks have little in common.
+pub const GGPFN_WARNING_VIEWS_DISAGREE: i32 = 4;
+/// The mask has many connected components.
+pub const GGPFN_WARNING_MANY_PARTS: i32 = 5;
+/// The mask touches the border: the pancreas may go on beyond it.
+pub const GGPFN_WARNING_CUT_OFF: i32 = 6;
+/// The scan does not seem to cover the upper abdomen.
+pub const GGPFN_WARNING_NOT_COVERED: i32 = 7;
+/// Most of the mask is no soft tissue.
+pub const GGPFN_WARNING_NOT_SOFT_TISSUE: i32 = 8;
+/// The voxels are not Hounsfield units.
+pub const GGPFN_WARNING_NOT_HOUNSFIELD: i32 = 9;
+/// The voxels' size, or the body's, is not possible.
+pub const GGPFN_WARNING_VOXEL_SIZE: i32 = 10;
+/// The slices are too far apart.
+pub const GGPFN_WARNING_THICK_SLICES: i32 = 11;
+
+const _: () = assert!(
+    WarningKind::NothingFound as i32 == GGPFN_WARNING_NOTHING_FOUND
+        && WarningKind::SmallVolume as i32 == GGPFN_WARNING_SMALL_VOLUME
+        && WarningKind::LargeVolume as i32 == GGPFN_WARNING_LARGE_VOLUME
+        && WarningKind::ViewsDisagree as i32 == GGPFN_WARNING_VIEWS_DISAGREE
+        && WarningKind::ManyParts as i32 == GGPFN_WARNING_MANY_PARTS
+        && WarningKind::CutOff as i32 == GGPFN_WARNING_CUT_OFF
+        && WarningKind::NotCovered as i32 == GGPFN_WARNING_NOT_COVERED
+        && WarningKind::NotSoftTissue as i32 == GGPFN_WARNING_NOT_SOFT_TISSUE
+        && WarningKind::NotHounsfield as i32 == GGPFN_WARNING_NOT_HOUNSFIELD
+        && WarningKind::VoxelSize as i32 == GGPFN_WARNING_VOXEL_SIZE
+        && WarningKind::ThickSlices as i32 == GGPFN_WARNING_THICK_SLICES
+        && WarningKind::ALL.len() == 11,
+    "each kind of warning has its number"
+);
 
 /// How an image is to be segmented. 0 in any field is its default: `ggpfn_segment_options options = {.struct_size = sizeof options};` is a
 /// good start.
@@ -103,9 +145,15 @@ pub struct ggpfn_measurements {
     pub precision: i32,
     /// Wall-clock seconds of the whole work.
     pub seconds: f64,
+    /// The Dice coefficient to expect against a manual segmentation, 0 to 1.
+    pub expected_dice: f64,
+    /// Whether a person should look before the result is used: the expected Dice is low, or a warning is grave.
+    pub doubtful: i32,
+    /// How many warnings ggpfn_result_warning has on the calling thread.
+    pub warning_count: i32,
 }
 
-growing!(ggpfn_measurements, seconds);
+growing!(ggpfn_measurements, warning_count, first: seconds);
 
 /// Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all is done, and not at
 /// all if the work fails.
@@ -175,6 +223,7 @@ pub unsafe extern "C" fn ggpfn_segment(
 ) -> ggpfn_status {
     enter_torch(|| {
         let start = std::time::Instant::now();
+        set_warnings(Vec::new());
         let model = handle::get(model)?;
         let monitor = handle::get_optional(monitor)?;
         // SAFETY: the caller's promises.
@@ -192,7 +241,51 @@ pub unsafe extern "C" fn ggpfn_segment(
             run(&model, &volume, &options, cancel, report)
         })?;
         // SAFETY: the caller's promise.
-        unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }
+        unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }?;
+        set_warnings(segmentation.quality.warnings);
+        Ok(())
+    })
+}
+
+thread_local! {
+    /// What this thread's last segmentation warned of.
+    static WARNINGS: RefCell<Vec<Warning>> = const { RefCell::new(Vec::new()) };
+}
+
+fn set_warnings(warnings: Vec<Warning>) {
+    // During a thread's end they may be gone already; then nobody can ask for them either.
+    let _ = WARNINGS.try_with(|last| *last.borrow_mut() = warnings);
+}
+
+/// Copies a warning of the last ggpfn_segment on the calling thread, a sentence in UTF-8 with a NUL at the end: `index` from 0 to before
+/// warning_count of the measurements. There are none after a segmentation that failed. Asking does not change them.
+///
+/// `kind`, if not NULL, gets a GGPFN_WARNING number; later versions may add some. `capacity` is the buffer's length in bytes, and `needed`, if
+/// not NULL, gets the length that the whole text takes, with its NUL; see ggpfn_last_error.
+///
+/// # Safety
+/// `kind` and `needed` are NULL or writable; `buffer` is NULL or has `capacity` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_result_warning(
+    index: usize,
+    kind: *mut i32,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+) -> ggpfn_status {
+    enter(|| {
+        let warnings = WARNINGS.try_with(|last| last.borrow().clone()).unwrap_or_default();
+        let Some(warning) = warnings.get(index) else {
+            let fault = format!("{index}; the last segmentation on this thread has {} warnings", warnings.len());
+            return Err(Fault::argument("index", fault));
+        };
+        // SAFETY: the caller's promise.
+        unsafe { text::give(&warning.text, buffer, capacity, needed) }?;
+        if !kind.is_null() {
+            // SAFETY: writable, as the caller promised; perhaps not aligned.
+            unsafe { kind.write_unaligned(warning.kind.code()) };
+        }
+        Ok(())
     })
 }
 
@@ -337,6 +430,9 @@ impl ggpfn_result {
                         _ => GGPFN_PRECISION_FLOAT32,
                     },
                     seconds,
+                    expected_dice: from.quality.expected_dice,
+                    doubtful: from.quality.doubtful.into(),
+                    warning_count: from.quality.warnings.len() as i32,
                     ..measurements(&from.measurements, frame, from.threshold)
                 };
                 structs::write(self.measurements, &value)?;
@@ -368,6 +464,9 @@ fn measurements(from: &Measurements, frame: Frame, threshold: f64) -> ggpfn_meas
         device: 0,
         precision: 0,
         seconds: 0.0,
+        expected_dice: f64::NAN,
+        doubtful: 0,
+        warning_count: 0,
     }
 }
 
@@ -405,7 +504,8 @@ pub unsafe extern "C" fn ggpfn_estimate_memory(
 /// Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
 ///
 /// `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5. `largest_component` not 0: the
-/// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0.
+/// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0, and
+/// the expected Dice NaN.
 ///
 /// # Safety
 /// Pointers are NULL or point to what their types say; `probability` and `mask` have as many elements as the image has voxels and do not

@@ -25,10 +25,13 @@ pub(super) const fn field_size<S, F>(_: fn(&S) -> &F) -> usize {
     size_of::<F>()
 }
 
-/// Declares a struct as one that can grow, with its last field: `growing!(ggpfn_image, direction)`. Once it has grown, the size of its first
-/// version has to be given too.
+/// Declares a struct as one that can grow, with its last field: `growing!(ggpfn_image, direction)`. Once it has grown, the last field of its
+/// first version is given too: `growing!(ggpfn_measurements, warning_count, first: seconds)`.
 macro_rules! growing {
     ($name:ident, $last:ident) => {
+        $crate::capi::structs::growing!($name, $last, first: $last);
+    };
+    ($name:ident, $last:ident, first: $first:ident) => {
         const _: () = assert!(
             std::mem::offset_of!($name, $last) + $crate::capi::structs::field_size(|s: &$name| &s.$last)
                 == std::mem::size_of::<$name>(),
@@ -38,7 +41,8 @@ macro_rules! growing {
         // free of padding.
         unsafe impl $crate::capi::structs::Growing for $name {
             const NAME: &'static str = stringify!($name);
-            const FIRST: usize = std::mem::size_of::<$name>();
+            const FIRST: usize =
+                std::mem::offset_of!($name, $first) + $crate::capi::structs::field_size(|s: &$name| &s.$first);
         }
     };
 }

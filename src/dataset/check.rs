@@ -13,10 +13,10 @@ use ndarray::{s, Array3, ArrayView3};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::evidence::SOFT_TISSUE;
 use super::find::survey;
 use super::{list, open, Case, Fault, Layout, Loaded, Opened};
 use crate::io::ReadOptions;
+use crate::quality::{InputFeatures, LEAST_SOFT, SOFT_TISSUE};
 use crate::volume::{keep_largest_component, lps_spacing, lps_view, Volume};
 use crate::{Error, Result};
 
@@ -29,10 +29,6 @@ const LOOSE_SHARE: f64 = 0.05;
 const OUTLIER: f64 = 3.0;
 /// The largest spacing along the body's axis that shows a pancreas, in mm.
 const THICKEST_MM: f64 = 6.0;
-/// A CT in Hounsfield units has values below the first (fat, air) and above the second (bone, contrast agent).
-const HOUNSFIELD: [f32; 2] = [-200.0, 100.0];
-/// The least share of labelled voxels that must be soft tissue.
-const LEAST_SOFT: f64 = 0.6;
 /// The most cases in memory at a time: a CT of 500 slices and its label take 1.2 GB.
 const MOST_AT_A_TIME: usize = 3;
 
@@ -244,13 +240,9 @@ fn examine(case: &Case, options: &ReadOptions) -> (Option<Examined>, Vec<Problem
     let Loaded { volume, mut mask, notes } = loaded;
     let geometry = volume.geometry();
 
-    let (low, high) = volume.voxels().iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
-    if low > HOUNSFIELD[0] || high < HOUNSFIELD[1] {
-        let text = format!(
-            "its values run from {low} to {high}; Hounsfield units of a CT run from below {} to above {}",
-            HOUNSFIELD[0], HOUNSFIELD[1]
-        );
-        problems.image(Severity::Error, ProblemKind::Hounsfield, text);
+    let features = InputFeatures::of(&volume);
+    if let Some(fault) = features.hounsfield_fault {
+        problems.image(Severity::Error, ProblemKind::Hounsfield, fault);
     }
     let spacing = lps_spacing(geometry);
     if spacing[0] > THICKEST_MM {
@@ -274,7 +266,7 @@ fn examine(case: &Case, options: &ReadOptions) -> (Option<Examined>, Vec<Problem
         size: geometry.size,
         spacing_mm: geometry.spacing,
         orientation: geometry.orientation(),
-        range_hu: [low, high],
+        range_hu: [features.lowest_hu, features.highest_hu],
         voxels,
         volume_ml,
         sha256,

@@ -21,10 +21,9 @@
 use ndarray::ArrayView3;
 
 use super::align::{by_direction, Placement};
+use crate::quality::SOFT_TISSUE;
 use crate::volume::Volume;
 
-/// Hounsfield units of soft tissue, with noise and contrast agent.
-pub(super) const SOFT_TISSUE: [f32; 2] = [-50.0, 200.0];
 /// The range to which values are cut before steps and deviations are taken, so that air and bone do not outvote fat.
 const RANGE: [f32; 2] = [-150.0, 250.0];
 /// Added to the deviation, in HU: without noise, a made-up image would have a score without bounds.

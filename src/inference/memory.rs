@@ -60,9 +60,9 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     let views_kept = if options.keep_views || options.uncertainty { views.len() as u64 } else { 0 };
     let results = 1 + if options.keep_views { views.len() as u64 } else { 0 } + u64::from(options.uncertainty);
     let cropped = if options.region.is_some() { region } else { 0 };
-    // Float32 throughout: the volume, the region cut out, both resampled grids, the views, the results. The mask, and its connected
-    // parts, of which each voxel has a number.
-    let during = 4 * (whole + cropped + region + 2 * resampled + views_kept * of_network);
+    // Float32 throughout: the volume, the region cut out, both resampled grids, the views, the results. The views' votes, a byte each. The
+    // mask, and its connected parts, of which each voxel has a number.
+    let during = 4 * (whole + cropped + region + 2 * resampled + views_kept * of_network) + of_network;
     let after = 4 * (whole + cropped + resampled + views_kept * of_network + results * region) + 6 * region;
     let pasted = if options.region.is_some() { (4 * results + 1) * whole } else { 0 };
 

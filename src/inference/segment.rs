@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
+use rayon::prelude::*;
 
 use super::compute::{Compute, DeviceChoice, PrecisionChoice};
 use super::folded::FoldedNetwork;
@@ -11,11 +12,12 @@ use super::memory::{estimate_memory, MemoryEstimate};
 use super::monitor::Monitor;
 use super::patches::PatchGrid;
 use super::threads::{give_memory_back, on_own_thread};
-use super::view::{Plan, Sum};
+use super::view::{Plan, Sum, Votes};
 use crate::network::Model;
+use crate::quality::{Agreement, Found, InputFeatures, Quality};
 use crate::volume::{
-    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure, resample, resampled_size, Measurements, View,
-    Volume,
+    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, resampled_size,
+    Measurements, View, Volume,
 };
 use crate::{Error, Result};
 
@@ -79,6 +81,8 @@ pub struct Segmentation {
     pub uncertainty: Option<Array3<f32>>,
     /// What the mask says about the organ.
     pub measurements: Measurements,
+    /// How far the result can be trusted.
+    pub quality: Quality,
     /// The weight that each view had.
     pub view_weights: BTreeMap<View, f64>,
     /// The threshold that made the mask.
@@ -119,11 +123,25 @@ impl Segmentation {
 /// [`Error::Argument`] for options that do not fit the model, [`Error::Device`] for a device that is not there,
 /// [`Error::Memory`] where memory runs out, [`Error::Cancelled`] when the monitor's cancel was used.
 pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
-    if let Some(region) = options.region {
-        let part = volume.crop(region.start, region.size)?;
-        let options = SegmentOptions { region: None, ..options.clone() };
-        return Ok(segment(model, &part, &options, monitor)?.on_whole(region.start, volume.geometry().size));
+    match options.region {
+        None => segment_part(model, volume, volume, options, monitor),
+        Some(region) => {
+            let part = volume.crop(region.start, region.size)?;
+            let options = SegmentOptions { region: None, ..options.clone() };
+            let found = segment_part(model, &part, volume, &options, monitor)?;
+            Ok(found.on_whole(region.start, volume.geometry().size))
+        }
     }
+}
+
+/// Segments `volume`, which is all or a part of the volume `whole`; the options have no region.
+fn segment_part(
+    model: &Model,
+    volume: &Volume,
+    whole: &Volume,
+    options: &SegmentOptions,
+    monitor: &Monitor,
+) -> Result<Segmentation> {
     let view_weights = settle_weights(model, options)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold);
     check_threshold(threshold)?;
@@ -177,6 +195,8 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     };
     let keep = options.keep_views || options.uncertainty;
     let mut kept: BTreeMap<View, Array3<f32>> = BTreeMap::new();
+    let mut votes = Array3::<u8>::zeros(input.raw_dim());
+    let mut squares = vec![0.0; view_weights.len()];
     let count = view_weights.len() as f64;
     for (number, (view, weight)) in view_weights.iter().enumerate() {
         let phase = format!("{view} view");
@@ -184,10 +204,14 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         report(0.0);
         let plan =
             Plan { config: model.config(), view: *view, compute, block: options.block, patches: options.patches };
+        let votes = votes.view_mut();
+        let squares = &mut squares[number];
         let run = |sum: ArrayViewMut3<f32>, weight: f64| {
             on_own_thread(threads, || {
                 let network = FoldedNetwork::new(model, *view, &compute)?;
-                let sum = Sum { array: view.slices(sum), weight: weight as f32 };
+                let array = view.slices(votes);
+                let votes = Votes { array, bit: 1 << number, threshold: threshold as f32, squares };
+                let sum = Sum { array: view.slices(sum), weight: weight as f32, votes };
                 plan.run(&network, view.slices(input.view()), sum, monitor, &report)
             })
             .map_err(|error| {
@@ -208,6 +232,11 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     give_memory_back(compute.is_gpu());
     monitor.check()?;
     monitor.report("result", 1.0);
+    let agreement = (view_weights.len() > 1).then(|| {
+        let weights: Vec<f64> = view_weights.values().copied().collect();
+        Agreement::of(votes.view(), &weights, &squares, sum_of_squares(fused.view()))
+    });
+    drop(votes);
 
     let on_caller_grid = |in_lps: ArrayView3<f32>| {
         let mut result = Array3::<f32>::zeros((k, j, i));
@@ -229,14 +258,28 @@ pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     } else {
         BTreeMap::new()
     };
-    let (mask, measurements) = threshold_probability(probability.view(), volume, threshold, options.largest_component)?;
+    let (mask, measurements, components) =
+        thresholded(probability.view(), volume, threshold, options.largest_component)?;
     clock.lap("result");
+    let quality = Quality::of(&Found {
+        volume,
+        input: &InputFeatures::of(whole),
+        mask: mask.view(),
+        probability: probability.view(),
+        measurements: &measurements,
+        components: &components,
+        views: view_weights.len(),
+        agreement,
+        threshold,
+    });
+    clock.lap("quality");
     Ok(Segmentation {
         mask,
         probability,
         views,
         uncertainty,
         measurements,
+        quality,
         view_weights,
         threshold,
         compute,
@@ -301,6 +344,17 @@ pub fn threshold_probability(
     threshold: f64,
     largest_component: bool,
 ) -> Result<(Array3<u8>, Measurements)> {
+    let (mask, measurements, _) = thresholded(probability, volume, threshold, largest_component)?;
+    Ok((mask, measurements))
+}
+
+/// The same, with the voxels of each connected component.
+fn thresholded(
+    probability: ArrayView3<f32>,
+    volume: &Volume,
+    threshold: f64,
+    largest_component: bool,
+) -> Result<(Array3<u8>, Measurements, Vec<usize>)> {
     check_threshold(threshold)?;
     if probability.dim() != volume.voxels().dim() {
         let text = format!("{:?}; the volume's {:?} was expected", probability.dim(), volume.voxels().dim());
@@ -310,8 +364,8 @@ pub fn threshold_probability(
     if largest_component {
         keep_largest_component(&mut mask);
     }
-    let measurements = measure(mask.view(), volume);
-    Ok((mask, measurements))
+    let (measurements, components) = measure_components(mask.view(), volume);
+    Ok((mask, measurements, components))
 }
 
 fn check_threshold(threshold: f64) -> Result<()> {
@@ -319,6 +373,12 @@ fn check_threshold(threshold: f64) -> Result<()> {
         true => Ok(()),
         false => Err(Error::argument("threshold", format!("{threshold}; a number from 0 to 1 was expected"))),
     }
+}
+
+/// The sum of squares; slices are added up in their order, so that it is the same every time.
+fn sum_of_squares(array: ArrayView3<f32>) -> f64 {
+    let of_slice = |slice: ndarray::ArrayView2<f32>| slice.iter().map(|p| f64::from(p * p)).sum::<f64>();
+    array.outer_iter().into_par_iter().map(of_slice).collect::<Vec<f64>>().iter().sum()
 }
 
 /// The standard deviation of the views' probabilities, voxel by voxel.

@@ -1,6 +1,6 @@
 //! One view of a volume to its probabilities: slices read, streamed through the encoder, decoded, written.
 
-use ndarray::{s, ArrayView3, ArrayViewMut3};
+use ndarray::{s, ArrayView3, ArrayViewMut3, Zip};
 use tch::{Kind, Tensor};
 
 use super::compute::Compute;
@@ -28,6 +28,18 @@ pub(super) struct Sum<'a> {
     /// `[slice, row, column]` of the view.
     pub array: ArrayViewMut3<'a, f32>,
     pub weight: f32,
+    /// The view's votes, of the same shape.
+    pub votes: Votes<'a>,
+}
+
+/// What is kept of a view's probabilities beside their sum, to see how far views agree.
+pub(super) struct Votes<'a> {
+    /// Where the probability reaches the threshold, the bit is set.
+    pub array: ArrayViewMut3<'a, u8>,
+    pub bit: u8,
+    pub threshold: f32,
+    /// The sum of the squared probabilities.
+    pub squares: &'a mut f64,
 }
 
 impl Plan<'_> {
@@ -59,14 +71,11 @@ impl Plan<'_> {
                     columns: *column_span,
                     features: features.as_ref(),
                 };
-                let array = sum.array.slice_mut(s![
-                    ..,
-                    row_span.kept.0..row_span.kept.1,
-                    column_span.kept.0..column_span.kept.1
-                ]);
-                patch.run(Sum { array, weight: sum.weight }, monitor, &|part| {
-                    progress((done as f64 + part) / patches as f64)
-                })?;
+                let kept = s![.., row_span.kept.0..row_span.kept.1, column_span.kept.0..column_span.kept.1];
+                let Votes { array, bit, threshold, squares } = &mut sum.votes;
+                let votes = Votes { array: array.slice_mut(kept), bit: *bit, threshold: *threshold, squares };
+                let sum = Sum { array: sum.array.slice_mut(kept), weight: sum.weight, votes };
+                patch.run(sum, monitor, &|part| progress((done as f64 + part) / patches as f64))?;
                 done += 1;
             }
         }
@@ -245,9 +254,17 @@ impl Patch<'_> {
             .map_err(|e| Error::Torch(format!("the decoder's output has another size than its input ({e})")))?;
         let local = |span: Span| span.kept.0 - span.start..span.kept.1 - span.start;
         let kept = computed.slice_move(s![.., local(self.rows), local(self.columns)]);
-        let weight = sum.weight;
-        let mut target = sum.array.slice_mut(s![encoded.start..encoded.start + shape.0, .., ..]);
-        target.zip_mut_with(&kept, |sum, p| *sum += weight * p);
+        let Sum { array, weight, votes } = sum;
+        let slices = s![encoded.start..encoded.start + shape.0, .., ..];
+        let mut squares = 0.0;
+        Zip::from(array.slice_mut(slices)).and(votes.array.slice_mut(slices)).and(kept).for_each(|sum, vote, p| {
+            *sum += *weight * p;
+            if *p >= votes.threshold {
+                *vote |= votes.bit;
+            }
+            squares += f64::from(p * p);
+        });
+        *votes.squares += squares;
         Ok(())
     }
 }

@@ -37,6 +37,11 @@ impl Measurements {
 
 /// Measures `mask`, `[k, j, i]` on the volume's grid, 0 being outside.
 pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
+    measure_components(mask, volume).0
+}
+
+/// The same, with the voxels of each connected part.
+pub fn measure_components(mask: ArrayView3<u8>, volume: &Volume) -> (Measurements, Vec<usize>) {
     let geometry = volume.geometry();
     let (mut count, mut sum, mut squares) = (0_usize, 0.0_f64, 0.0_f64);
     let mut centre = [0.0_f64; 3];
@@ -56,7 +61,11 @@ pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
     }
     let some = count > 0;
     let mean = sum / count as f64;
-    Measurements {
+    let components = bounds.map_or(Vec::new(), |[low, high]| {
+        let (labels, count) = components(mask.slice(boxed(low, high)));
+        sizes(&labels, count)
+    });
+    let measurements = Measurements {
         voxels: count,
         volume_ml: count as f64 * geometry.voxel_volume() / 1000.0,
         bounding_box: bounds,
@@ -67,8 +76,9 @@ pub fn measure(mask: ArrayView3<u8>, volume: &Volume) -> Measurements {
         centroid_lps: some.then(|| geometry.point(centre.map(|c| c / count as f64))),
         mean_hu: some.then_some(mean),
         std_hu: some.then(|| (squares / count as f64 - mean * mean).max(0.0).sqrt()),
-        components: bounds.map_or(0, |[low, high]| components(mask.slice(boxed(low, high))).1),
-    }
+        components: components.len(),
+    };
+    (measurements, components)
 }
 
 /// Voxels of a box along i, j and k.
@@ -113,13 +123,10 @@ pub fn keep_largest_component(mask: &mut Array3<u8>) {
     if count < 2 {
         return;
     }
-    let mut sizes = vec![0_usize; count + 1];
-    for label in &labels {
-        sizes[*label as usize] += 1;
-    }
-    let largest = (1..=count).fold(1, |best, label| if sizes[label] > sizes[best] { label } else { best });
+    let sizes = sizes(&labels, count);
+    let largest = (1..count).fold(0, |best, part| if sizes[part] > sizes[best] { part } else { best });
     ndarray::Zip::from(mask).and(&labels).for_each(|voxel, label| {
-        if *label as usize != largest {
+        if *label as usize != largest + 1 {
             *voxel = 0;
         }
     });
@@ -127,6 +134,14 @@ pub fn keep_largest_component(mask: &mut Array3<u8>) {
 
 fn components(mask: ArrayView3<u8>) -> (Array3<u32>, usize) {
     label::<u32>(&mask.mapv(|v| v != 0), &Kernel3d::Full.generate())
+}
+
+/// Voxels of each connected part.
+fn sizes(labels: &Array3<u32>, count: usize) -> Vec<usize> {
+    let mut sizes = vec![0; count + 1];
+    labels.iter().for_each(|label| sizes[*label as usize] += 1);
+    sizes.remove(0);
+    sizes
 }
 
 /// The largest distance between the corners of two grids beyond which they count as different, in mm.
@@ -175,6 +190,7 @@ mod tests {
         assert!((m.mean_hu.unwrap() - (444.0 + 445.0 + 455.0) / 3.0).abs() < 1e-9);
         let c = m.centroid_lps.unwrap();
         assert!((c[0] - (10.0 + 14.0 / 3.0)).abs() < 1e-9 && (c[2] - 50.0).abs() < 1e-9);
+        assert_eq!(measure_components(two_parts().view(), &volume).1, [2, 3]);
         assert_eq!(measure(Array3::zeros((6, 6, 6)).view(), &volume).mean_hu, None);
     }
 }

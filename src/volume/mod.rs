@@ -16,7 +16,9 @@ mod view;
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
 
 pub use geometry::{Geometry, NearestAxis};
-pub use measure::{keep_largest_component, measure, same_grid, Measurements, GEOMETRY_TOLERANCE_MM};
+pub use measure::{
+    keep_largest_component, measure, measure_components, same_grid, Measurements, GEOMETRY_TOLERANCE_MM,
+};
 pub use resample::{resample, resampled_size};
 pub use strided::{Frame, Strided};
 pub use view::View;

@@ -591,6 +591,23 @@ static void measurements(void) {
   }
   CHECK(count > 10 && count < N - 10);
   CHECK(m.voxels == count && fabs(m.volume_ml - (double)count * 0.8 * 0.9 * 2.5 / 1000.0) < 1e-9);
+  /* So small an image is no scan of an abdomen, and the result says so. */
+  CHECK(m.expected_dice >= 0.0 && m.expected_dice <= 1.0 && m.doubtful == 1 && m.warning_count > 0);
+  for (size_t index = 0; index <= (size_t)m.warning_count; index++) {
+    char sentence[1024];
+    int32_t kind = 0;
+    size_t needed = 0;
+    if (index == (size_t)m.warning_count) {
+      EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_result_warning(index, &kind, sentence, sizeof(sentence), &needed));
+      CHECK(kind == 0 && needed == 0);
+      break;
+    }
+    OK(ggpfn_result_warning(index, &kind, sentence, sizeof(sentence), &needed));
+    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_THICK_SLICES);
+    CHECK(needed == strlen(sentence) + 1 && needed > 20);
+    EXPECT(GGPFN_ERROR_BUFFER, ggpfn_result_warning(index, NULL, sentence, 5, NULL));
+    CHECK(strlen(sentence) == 4);
+  }
   double mean = sum / (double)count;
   CHECK(fabs(m.mean_hu - mean) < 1e-6);
   CHECK(fabs(m.std_hu - sqrt(squares / (double)count - mean * mean)) < 1e-6);

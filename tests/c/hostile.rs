@@ -19,6 +19,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("ggpfn_model_new", "configuration"),
     ("ggpfn_segment", "options"),
     ("ggpfn_segment", "monitor"),
+    ("ggpfn_result_warning", "kind"),
     ("ggpfn_estimate_memory", "options"),
     ("ggpfn_estimate_memory", "result"),
     ("ggpfn_threshold", "mask"),
@@ -45,6 +46,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("ggpfn_model_save", "GGPFN_ERROR_FILE"),
     ("ggpfn_runtime_gpu", "GGPFN_ERROR_ARGUMENT"),
 ];
+
+/// Structs that have grown, and the first field that they gained: sizes from there on are an older program's.
+const GROWN: &[(&str, &str)] = &[("ggpfn_measurements", "expected_dice")];
 
 /// All functions of the header that return a status.
 fn functions(header: &str) -> Vec<(String, Vec<Parameter>)> {
@@ -115,6 +119,7 @@ fn good(function: &str, parameter: &Parameter) -> (String, String) {
         ("size_t", "length") if function == "ggpfn_model_load_memory" => plain("file_bytes"),
         ("size_t", "length") => plain("parameter_count"),
         ("size_t", "voxels") => plain("4"),
+        ("size_t", "index") => plain("0"),
         ("int32_t", "level" | "stage" | "device" | "ranks") => plain("1"),
         ("int32_t", _) => plain("0"),
         ("uint64_t", _) => plain("1"),
@@ -202,7 +207,11 @@ pub fn program(header: &str) -> (String, usize) {
                 }
             } else if let Some(fields) = structs.get(&inner).filter(|_| parameter.kind.ends_with('*')) {
                 if !function.ends_with("_init") {
-                    for size in ["0", "1", "sizeof(size_t)", &format!("sizeof({inner}) - 1"), "10000", "SIZE_MAX"] {
+                    let whole = match GROWN.iter().find(|(name, _)| *name == inner) {
+                        Some((_, gained)) => format!("offsetof({inner}, {gained})"),
+                        None => format!("sizeof({inner})"),
+                    };
+                    for size in ["0", "1", "sizeof(size_t)", &format!("{whole} - 1"), "10000", "SIZE_MAX"] {
                         cases.push((
                             format!("&{own}"),
                             format!("{own}.struct_size = {size};"),

@@ -148,6 +148,8 @@ void segmentation()
   CHECK(same && inside > voxels / 3 && inside < voxels);
   const ggpfn::Measurements & measured = found.measurements;
   CHECK(measured.voxels == inside && measured.box && measured.centroid && measured.mean_hu);
+  CHECK(measured.expected_dice && *measured.expected_dice <= 1.0 && measured.doubtful && !measured.warnings.empty());
+  CHECK(measured.warnings.front().text.size() > 20);
   CHECK(std::abs(measured.volume_ml - static_cast<double>(inside) * 0.8 * 0.9 * 2.5 / 1000.0) < 1e-9);
   CHECK(measured.precision == ggpfn::Precision::float32 && measured.device.kind == GGPFN_DEVICE_CPU);
 

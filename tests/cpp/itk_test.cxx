@@ -197,6 +197,8 @@ Outputs()
   CHECK(Same(filter->GetUncertaintyOutput(), expected.uncertainty));
   CHECK(filter->GetVolumeInML() == expected.measurements.volume_ml && filter->GetMeanHU() == *expected.measurements.mean_hu);
   CHECK(filter->GetNumberOfPixelsInOrgan() == expected.measurements.voxels);
+  CHECK(filter->GetExpectedDice() == *expected.measurements.expected_dice && filter->GetDoubtful());
+  CHECK(filter->GetWarnings().size() == expected.measurements.warnings.size() && !filter->GetWarnings().empty());
   CHECK(filter->GetMeasurements().threshold == filter->GetThreshold() && filter->GetNumberOfComponents() > 0);
 
   // One that is turned off is empty again, and may not be asked for.

@@ -84,6 +84,17 @@ class Segment(unittest.TestCase):
                 self.engine.fuse(given, weights)
             self.assertIn(word, str(raised.exception))
 
+    def test_quality(self):
+        quality = self.all.quality
+        self.assertTrue(0.0 <= quality.expected_dice <= 1.0)
+        # So small an image is no scan of an abdomen.
+        self.assertTrue(quality.doubtful)
+        self.assertIn("voxel-size", [warning.kind for warning in quality.warnings])
+        self.assertTrue(all(len(warning.text) > 20 for warning in quality.warnings))
+        empty = self.engine.segment(self.image, self.model, threshold=1.0).quality
+        self.assertEqual(empty.expected_dice, 0.0)
+        self.assertIn("nothing-found", [warning.kind for warning in empty.warnings])
+
     def test_region(self):
         found = self.engine.segment(self.image, self.model, region=((4, 0, 2), (10, 9, 8)), probability=True)
         inside = np.zeros(found.mask.shape, bool)

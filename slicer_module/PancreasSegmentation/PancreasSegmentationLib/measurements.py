@@ -56,6 +56,14 @@ def summary(found):
     return _("{volume:.1f} mL, {hu:.0f} HU on average").format(volume=found.volume_ml, hu=found.mean_hu)
 
 
+def quality_sentence(quality):
+    """How far a result can be trusted, from a ggpfn.Quality: what the panel shows under Apply."""
+    text = _("Expected Dice {dice:.2f}").format(dice=quality.expected_dice)
+    if quality.doubtful:
+        text = _("\u26a0 Doubtful, look before you use it. {text}").format(text=text)
+    return "\n".join([text, *(warning.text for warning in quality.warnings)])
+
+
 def show_table(rows, header, name, node=None, beside=None):
     """Puts rows of text into a table node, and returns it.
 

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from . import presentation
 from .engines import KINDS, card_text, device_sentence
 from .errors import sentence
-from .measurements import measurement_rows, summary
+from .measurements import measurement_rows, quality_sentence, summary
 from .panel_sections import BatchSection, ComparisonSection, TrainingSection, choose_file, choose_folder, fill_table
 from .parameters import ModelSource, Region
 from .segmenting import InspectTask
@@ -21,6 +21,9 @@ from .tasks import State, progress_text
 # Milliseconds: between two looks at a task; from the last change until the library is asked about it; from a move of
 # the slider to its result.
 TICK, SETTLE, SLIDE = 40, 400, 15
+
+# The style of a doubtful result's line: dark orange, which stands out in Slicer's light and dark styles.
+DOUBTFUL = "color: #d9730d; font-weight: bold"
 
 # Where the application keeps what is no part of a scene.
 SETTING_ENGINE, SETTING_LIBRARY = "PancreasSegmentation/engine", "PancreasSegmentation/library"
@@ -122,14 +125,23 @@ class Panel:
         self.timer.start()
         self._update_buttons()
 
+    def _show_quality(self, quality):
+        """Shows how far the result can be trusted, in the colour of a warning if it is doubtful; None: nothing."""
+        label = self.ui.qualityLabel
+        label.setText("" if quality is None else quality_sentence(quality))
+        label.setStyleSheet(DOUBTFUL if quality is not None and quality.doubtful else "")
+        label.setVisible(quality is not None)
+
     def apply(self):
         """Segments the input volume."""
+        self._show_quality(None)
         self.start(lambda: self.logic.task(self.parameters), self._segmented)
 
     def _segmented(self, task):
         self.logic.done(task)
         self._shown = (task.options["threshold"], task.options["largest_component"])
         fill_table(self.ui.measurementsView, measurement_rows(task.measurements, task.agreement))
+        self._show_quality(task.quality)
         if task.scan.warning:
             self.status(f"{task.message} {task.scan.warning}")
         presentation.show_result(
@@ -308,6 +320,7 @@ class Panel:
         self._inspection = self._shown = self._inspected = None
         self.logic.forget()
         fill_table(self.ui.measurementsView, [])
+        self._show_quality(None)
         self.connect(None)
         self._update_buttons()
 

@@ -35,6 +35,7 @@ class SegmentTask(Task):
         self.want_probability = parameters.wantProbability
         self.kept = None
         self.measurements = None
+        self.quality = None
         self.agreement = {}
 
     def work(self):
@@ -46,6 +47,7 @@ class SegmentTask(Task):
 
     def finish(self, result):
         found, self.kept, (mask, self.measurements, self.agreement) = result
+        self.quality = found.quality
         parameters, volume = self.parameters, self.volume
         save_undo_state()
         segmentation = show_mask(volume, mask, self.kept.start, parameters.outputSegmentation, self.show_3d)

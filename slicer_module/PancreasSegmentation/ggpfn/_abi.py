@@ -164,6 +164,39 @@ GGPFN_PRECISION_FLOAT32 = 1
 # bfloat16 with float32 sums; probabilities differ by up to about 0.01.
 GGPFN_PRECISION_BFLOAT16 = 2
 
+# The mask is empty.
+GGPFN_WARNING_NOTHING_FOUND = 1
+
+# The mask is smaller than an adult's pancreas.
+GGPFN_WARNING_SMALL_VOLUME = 2
+
+# The mask is larger than a pancreas.
+GGPFN_WARNING_LARGE_VOLUME = 3
+
+# The views' masks have little in common.
+GGPFN_WARNING_VIEWS_DISAGREE = 4
+
+# The mask has many connected components.
+GGPFN_WARNING_MANY_PARTS = 5
+
+# The mask touches the border: the pancreas may go on beyond it.
+GGPFN_WARNING_CUT_OFF = 6
+
+# The scan does not seem to cover the upper abdomen.
+GGPFN_WARNING_NOT_COVERED = 7
+
+# Most of the mask is no soft tissue.
+GGPFN_WARNING_NOT_SOFT_TISSUE = 8
+
+# The voxels are not Hounsfield units.
+GGPFN_WARNING_NOT_HOUNSFIELD = 9
+
+# The voxels' size, or the body's, is not possible.
+GGPFN_WARNING_VOXEL_SIZE = 10
+
+# The slices are too far apart.
+GGPFN_WARNING_THICK_SLICES = 11
+
 # The network learns from the case.
 GGPFN_TRAIN = 0
 
@@ -410,6 +443,10 @@ class ggpfn_measurements(Structure):
     device (c_int32): Where the network ran: GGPFN_DEVICE_CPU or GGPFN_DEVICE_CUDA.
     precision (c_int32): GGPFN_PRECISION_FLOAT32 or GGPFN_PRECISION_BFLOAT16.
     seconds (c_double): Wall-clock seconds of the whole work.
+    expected_dice (c_double): The Dice coefficient to expect against a manual segmentation, 0 to 1.
+    doubtful (c_int32): Whether a person should look before the result is used: the expected Dice is low, or a warning
+        is grave.
+    warning_count (c_int32): How many warnings ggpfn_result_warning has on the calling thread.
     """
 
     _fields_ = [
@@ -428,6 +465,9 @@ class ggpfn_measurements(Structure):
         ("device", c_int32),
         ("precision", c_int32),
         ("seconds", c_double),
+        ("expected_dice", c_double),
+        ("doubtful", c_int32),
+        ("warning_count", c_int32),
     ]
 
 
@@ -729,6 +769,18 @@ PROTOTYPES = {
         c_int32,
         [c_void_p, POINTER(ggpfn_image), POINTER(ggpfn_segment_options), POINTER(ggpfn_result), c_void_p],
     ),
+    # ggpfn_result_warning(index, kind, buffer, capacity, needed):
+    # Copies a warning of the last ggpfn_segment on the calling thread, a sentence in UTF-8 with a NUL at the end:
+    # `index` from 0 to before warning_count of the measurements. There are none after a segmentation that failed.
+    # Asking does not change them.
+    #
+    # `kind`, if not NULL, gets a GGPFN_WARNING number; later versions may add some. `capacity` is the buffer's length
+    # in bytes, and `needed`, if not NULL, gets the length that the whole text takes, with its NUL; see
+    # ggpfn_last_error.
+    "ggpfn_result_warning": (
+        c_int32,
+        [c_size_t, POINTER(c_int32), c_char_p, c_size_t, POINTER(c_size_t)],
+    ),
     # ggpfn_estimate_memory(model, image, options, result, memory):
     # Estimates the memory that ggpfn_segment with the same arguments would take. The image's data, and the result's,
     # are not looked at: `data` of the image may be NULL, and an output counts as wanted if its data is not NULL.
@@ -743,7 +795,7 @@ PROTOTYPES = {
     #
     # `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5.
     # `largest_component` not 0: the largest connected part alone. `mask` or `measurements` NULL: not wanted. In the
-    # measurements, what tells how the network ran is 0.
+    # measurements, what tells how the network ran is 0, and the expected Dice NaN.
     "ggpfn_threshold": (
         c_int32,
         [POINTER(ggpfn_image), POINTER(c_float), c_double, c_int32, POINTER(c_uint8), POINTER(ggpfn_measurements)],

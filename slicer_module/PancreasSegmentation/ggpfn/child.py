@@ -27,7 +27,17 @@ from ._shared import Shared, grid, place_of
 from .engine import Engine
 from .errors import Error, WrongLibrary
 from .model import Model, checked_path
-from .results import Comparison, Measurements, Memory, ModelInfo, Runtime, Segmentation, TrainingResult
+from .results import (
+    Comparison,
+    Measurements,
+    Memory,
+    ModelInfo,
+    Quality,
+    ResultWarning,
+    Runtime,
+    Segmentation,
+    TrainingResult,
+)
 
 
 class Child(Engine):
@@ -148,6 +158,7 @@ class Child(Engine):
         return Segmentation(
             mask=arrays["mask"],
             measurements=_measurements(found["measurements"]),
+            quality=_quality(found["quality"]),
             probability=arrays.get("probability"),
             view_probabilities=of_views if options.view_probabilities else None,
             uncertainty=arrays.get("uncertainty"),
@@ -297,6 +308,12 @@ def _options(options):
     for wanted in ("probability", "view_probabilities", "uncertainty"):
         del given[wanted]
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _quality(found):
+    """Quality of an answer."""
+    warnings = tuple(ResultWarning(warning["kind"], warning["text"]) for warning in found["warnings"])
+    return Quality(found["expected_dice"], found["doubtful"], warnings)
 
 
 def _measurements(found):

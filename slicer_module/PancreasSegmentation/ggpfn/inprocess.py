@@ -26,6 +26,7 @@ from .results import (
     Losses,
     Measurements,
     Memory,
+    Quality,
     Runtime,
     Segmentation,
     TrainingResult,
@@ -138,16 +139,23 @@ class InProcess(Engine):
 
         # After a second Ctrl-C the work may outlive this call; then its arguments keep these alive.
         kept = (image, arrays, found)
+        warnings = []
 
         def work(handle, kept=kept):
             arguments = (ctypes.byref(one) for one in (struct, settings, result))
             self.library.call("ggpfn_segment", backing.number, *arguments, handle)
+            # Here, since they are those of the thread that made the call.
+            for index in range(found.warning_count):
+                number = ctypes.c_int32()
+                text = self.library.text("ggpfn_result_warning", index, ctypes.byref(number))
+                warnings.append((number.value, text))
 
         self._follow(monitor, work)
         views = {view: arrays[view] for view in computed} if options.view_probabilities else None
         return Segmentation(
             mask=arrays["mask"],
             measurements=Measurements.from_struct(found, computed),
+            quality=Quality.from_struct(found, warnings),
             probability=arrays.get("probability"),
             view_probabilities=views,
             uncertainty=arrays.get("uncertainty"),

@@ -18,6 +18,11 @@ VIEWS = ("axial", "sagittal", "coronal")
 STAGES = ("global", "local", "whole")
 ENDS = ("done", "out of time", "cancelled")
 DEVICES = {_abi.GGPFN_DEVICE_CPU: "cpu", _abi.GGPFN_DEVICE_CUDA: "cuda"}
+WARNINGS = {
+    number: constant[len("GGPFN_WARNING_") :].lower().replace("_", "-")
+    for constant, number in vars(_abi).items()
+    if constant.startswith("GGPFN_WARNING_")
+}
 PRECISIONS = {_abi.GGPFN_PRECISION_FLOAT32: "float32", _abi.GGPFN_PRECISION_BFLOAT16: "bfloat16"}
 
 
@@ -126,11 +131,35 @@ class Measurements:
 
 
 @dataclass(frozen=True)
+class ResultWarning:
+    """One thing that is odd about a scan or a result."""
+
+    kind: str  # "nothing-found", "cut-off" and so on; the names stay as they are
+    text: str  # what was found and what was expected
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How far a result can be trusted."""
+
+    expected_dice: float  # against a manual segmentation, 0 to 1
+    doubtful: bool  # whether a person should look before the result is used
+    warnings: tuple = ()  # of ResultWarning
+
+    @classmethod
+    def from_struct(cls, found, warnings):
+        """warnings: [(number, text)] of the library."""
+        named = tuple(ResultWarning(WARNINGS.get(number, f"warning-{number}"), text) for number, text in warnings)
+        return cls(found.expected_dice, bool(found.doubtful), named)
+
+
+@dataclass(frozen=True)
 class Segmentation:
     """A segmentation on the image's grid; arrays are [k, j, i], and None if they were not asked for."""
 
     mask: np.ndarray  # uint8, 1 in the pancreas
     measurements: Measurements
+    quality: Quality
     probability: Optional[np.ndarray] = None  # float32, fused, 0 to 1
     view_probabilities: Optional[dict] = None  # float32 by view
     uncertainty: Optional[np.ndarray] = None  # float32: standard deviation of the views' probabilities, 0 to 0.5

@@ -58,6 +58,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let comparison = evaluation::compare(result.mask.view(), truth.view(), spacing)?;
     let report = json!({
         "found": result.measurements,
+        "quality": result.quality,
         "truth": exact,
         "dice": comparison.dice,
         "model_sha256": model.sha256(),

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use ggpfn::io::{self, ReadOptions};
 use ggpfn::network::{layout, Fusion, Model};
+use ggpfn::quality::InputFeatures;
 use ggpfn::Result;
 use serde_json::json;
 
 /// Describe a model file, or an image
 ///
 /// For a model: views, parameters, receptive field, slices, window, spacing, provenance and SHA-256. For an image or DICOM
-/// folder: size, spacing, orientation and range of Hounsfield units.
+/// folder: size, spacing, orientation, range of Hounsfield units, and warnings where it does not look like a CT of the abdomen.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A model file (.safetensors), an image or a DICOM folder
@@ -30,6 +31,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     println!("{}", path.display());
     for (name, value) in &lines {
+        if name == WARNINGS {
+            for warning in value.as_array().into_iter().flatten() {
+                log::warn!("{}", warning["text"].as_str().unwrap_or_default());
+            }
+            continue;
+        }
         let text = match value {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -38,6 +45,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     Ok(())
 }
+
+/// The entry that goes to stderr where people read.
+const WARNINGS: &str = "warnings";
 
 type Lines = Vec<(String, serde_json::Value)>;
 
@@ -75,14 +85,15 @@ fn describe_model(model: &Model) -> Lines {
 fn describe_image(path: &std::path::Path) -> Result<Lines> {
     let volume = io::read(path, &ReadOptions::default())?;
     let geometry = volume.geometry();
-    let (low, high) = volume.voxels().iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    let features = InputFeatures::of(&volume);
     Ok(lines([
         ("size", json!(geometry.size)),
         ("spacing_mm", json!(geometry.spacing)),
         ("origin_lps_mm", json!(geometry.origin)),
         ("direction", json!(geometry.direction)),
         ("orientation", json!(geometry.orientation())),
-        ("lowest_hu", json!(low)),
-        ("highest_hu", json!(high)),
+        ("lowest_hu", json!(features.lowest_hu)),
+        ("highest_hu", json!(features.highest_hu)),
+        (WARNINGS, json!(features.warnings())),
     ]))
 }

@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Write the disagreement between the views too (standard deviation, 0 to 0.5)
     #[arg(long, value_name = "FILE")]
     uncertainty: Option<PathBuf>,
-    /// Write a report: volume in mL, bounding box, mean HU, times, settings, the model's hash
+    /// Write a report: volume in mL, bounding box, mean HU, expected Dice and warnings, times, settings, the model's hash
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
     /// Keep only the largest connected part
@@ -231,12 +231,9 @@ fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
         result.compute,
         job.mask.display()
     );
-    if m.voxels == 0 {
-        log::warn!(
-            "{}: no voxel reached the threshold of {}; the mask is empty",
-            job.input.display(),
-            result.threshold
-        );
+    println!("{}", result.quality);
+    for warning in &result.quality.warnings {
+        log::warn!("{}: {warning}", job.input.display());
     }
 }
 
@@ -268,6 +265,7 @@ fn report(
             "orientation": geometry.orientation(),
         },
         "pancreas": result.measurements,
+        "quality": result.quality,
         "threshold": result.threshold,
         "view_weights": result.view_weights,
         "model": {

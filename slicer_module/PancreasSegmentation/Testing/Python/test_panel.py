@@ -108,6 +108,7 @@ class Segmenting(PanelTest):
         self.assertGreater(mask_of(self.p.outputSegmentation, self.volume).sum(), 500)
         self.assertIs(self.ui.outputSelector.currentNode(), self.p.outputSegmentation)
         self.assertGreater(float(self.cells(self.ui.measurementsView)["Volume (mL)"]), 50)
+        self.assertIn("xpected Dice 0.", self.ui.qualityLabel.text())
 
     def test_cancel_within_half_a_second(self):
         self.ui.applyButton.click()

@@ -186,8 +186,10 @@ fn run_segment(arguments: Segment) -> Result<()> {
     if let Some(path) = &arguments.returnparameterfile {
         write_returned(path, &measurements(&found))?;
     }
-    if found.measurements.voxels == 0 {
-        say(&format!("no voxel reached the threshold of {}; the mask is empty", found.threshold));
+    // On stdout: anything on stderr would count as an error.
+    say(&found.quality.to_string());
+    for warning in &found.quality.warnings {
+        say(&format!("warning: {warning}"));
     }
     steps.end();
     Ok(())
@@ -246,6 +248,9 @@ fn measurements(found: &Segmentation) -> Vec<(&'static str, String)> {
         ("bounding_box_mm", three(m.bounding_box_mm)),
         ("centroid_lps", three(m.centroid_lps)),
         ("computed_on", found.compute.to_string()),
+        ("expected_dice", format!("{:.3}", found.quality.expected_dice)),
+        ("doubtful", found.quality.doubtful.to_string()),
+        ("warnings", found.quality.warnings.iter().map(|warning| warning.text.as_str()).collect::<Vec<_>>().join("; ")),
     ]
 }
 

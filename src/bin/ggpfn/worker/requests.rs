@@ -285,7 +285,8 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         shared.write("uncertainty", array, uncertainty.view())?;
     }
     let seconds = start.elapsed().as_secs_f64();
-    Ok(json!({ "measurements": words::segmentation(&found, asked.image.grid.frame, seconds) }))
+    let measurements = words::segmentation(&found, asked.image.grid.frame, seconds);
+    Ok(json!({ "measurements": measurements, "quality": found.quality }))
 }
 
 /// What makes a mask where nobody says otherwise.
