@@ -234,7 +234,7 @@ impl Table {
         for (id, value) in values.iter_mut().enumerate() {
             value.1 = rough * texture_of(id as u8);
         }
-        let fat = -102.0 + 7.0 * normal(random);
+        let fat = -96.0 + 6.0 * normal(random);
         values[organ::FAT as usize] = (fat as f32, random.random_range(3.0..9.0));
         values[organ::SUBCUTANEOUS_FAT as usize] = ((fat - 3.0) as f32, 6.0);
         values[organ::SKIN as usize] = (10.0, 10.0);
@@ -256,7 +256,7 @@ impl Table {
             values,
             lobules,
             uneven: random.random_range(0.0..26.0),
-            strands: if random.random::<f64>() < 0.5 { random.random_range(0.0..55.0) } else { 0.0 },
+            strands: if random.random::<f64>() < 0.7 { random.random_range(0.0..60.0) } else { 0.0 },
             medulla: if phase == Phase::Arterial { random.random_range(-70.0..-15.0) } else { random.random_range(-25.0..8.0) },
             cortex: random.random_range(180.0..420.0),
             open_duodenum: random.random::<f64>() < 0.5,
