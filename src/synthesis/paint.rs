@@ -230,7 +230,7 @@ impl Table {
         // A pair is alike but for a few units.
         values[organ::LEFT_KIDNEY as usize].0 =
             values[organ::RIGHT_KIDNEY as usize].0 + 5.0 * normal(random) as f32;
-        let rough: f32 = random.random_range(0.6..1.5);
+        let rough: f32 = random.random_range(0.5..1.3);
         for (id, value) in values.iter_mut().enumerate() {
             value.1 = rough * texture_of(id as u8);
         }
@@ -448,7 +448,7 @@ fn scan(image: &mut Array3<f32>, map: &Labels, style: Style, random: &mut impl R
     let wild = style == Style::Randomised;
     let size: [usize; 3] = std::array::from_fn(|a| image.shape()[a]);
     let spacing = map.spacing;
-    let focus = if wild { random.random_range(0.4..2.6) } else { random.random_range(0.5..1.3) };
+    let focus = if wild { random.random_range(0.4..2.6) } else { random.random_range(0.9..1.6) };
     let mut result = blurred(std::mem::take(image), spacing.map(|s| focus / s));
 
     // Thick slices: the mean over their thickness, between them interpolated as a reader would.
