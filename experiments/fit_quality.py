@@ -185,7 +185,8 @@ def threshold(cases, expected):
 def report(title, cases, expected, flags):
     (bad, all_bad), (good, all_good) = shares(cases, flags)
     dice = np.array([case.dice for case in cases])
-    correlation = np.corrcoef(dice, expected)[0, 1] if len(cases) > 2 and dice.std() and expected.std() else float("nan")
+    varied = len(cases) > 2 and dice.std() > 0 and expected.std() > 0
+    correlation = np.corrcoef(dice, expected)[0, 1] if varied else float("nan")
     print(
         f"{title:<24} {len(cases):4} cases, Dice {dice.mean():.2f}, mean error {np.abs(dice - expected).mean():.2f}, "
         f"correlation {correlation:.2f}; flagged: {bad} of {all_bad} below {BAD}, {good} of {all_good} above {GOOD}"
