@@ -478,9 +478,9 @@ typedef struct ggpfn_memory {
 typedef struct ggpfn_comparison {
   // sizeof(ggpfn_comparison).
   size_t struct_size;
-  // Twice the common voxels over the sum of both masks' voxels; 1 if both are empty.
+  // Twice the common voxels over the sum of both masks' voxels; NaN if both are empty.
   double dice;
-  // Common voxels over the voxels of either; 1 if both are empty.
+  // Common voxels over the voxels of either; NaN if both are empty.
   double jaccard;
   // The part of the prediction that is true.
   double precision;

@@ -1308,8 +1308,8 @@ inline Thresholded threshold(const Image &     image,
 /// How good a mask is. What has no value, such as a distance to an empty mask, is empty.
 struct Comparison
 {
-  double                dice = 0;             ///< Twice the common voxels over the sum of both masks' voxels.
-  double                jaccard = 0;          ///< Common voxels over the voxels of either.
+  std::optional<double> dice;                 ///< Twice the common voxels over the sum of both masks' voxels.
+  std::optional<double> jaccard;              ///< Common voxels over the voxels of either.
   std::optional<double> precision;            ///< The part of the prediction that is true.
   std::optional<double> recall;               ///< The part of the truth that was found.
   double                prediction_ml = 0;    ///< Volume of the prediction in mL.
@@ -1325,8 +1325,8 @@ inline Comparison evaluate(const Image & prediction, const Image & truth)
   ggpfn_comparison from = detail::sized<ggpfn_comparison>();
   detail::check(ggpfn_evaluate(&prediction.c(), &truth.c(), &from));
   Comparison to;
-  to.dice = from.dice;
-  to.jaccard = from.jaccard;
+  to.dice = detail::number(from.dice);
+  to.jaccard = detail::number(from.jaccard);
   to.precision = detail::number(from.precision);
   to.recall = detail::number(from.recall);
   to.prediction_ml = from.prediction_ml;

@@ -6,6 +6,7 @@
 //! | room | what lives there |
 //! | --- | --- |
 //! | [`volume`] | voxels, spacing, direction, orientation, resampling, measurements |
+//! | [`outputs`] | which files may be written: never over an input, or over something else |
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
 //! | [`dataset`] | sets of labelled CTs: layouts, loading, checking, splitting |
 //! | [`network`] | layers, configuration, the model file |
@@ -38,6 +39,7 @@ pub mod files;
 pub mod inference;
 pub mod io;
 pub mod network;
+pub mod outputs;
 pub mod quality;
 pub mod runtime;
 pub mod synthesis;

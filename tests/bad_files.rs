@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use flate2::Compression;
 use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::volume::{Geometry, Volume};
+use ggpfn::volume::{Content, Geometry, Volume};
 use ggpfn::{Error, Result};
 use ndarray::Array3;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn valid(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 fn read(path: &Path) -> Result<Volume> {
-    io::read(path, &ReadOptions { max_bytes: 1 << 20, series: None })
+    io::read(path, &ReadOptions { max_bytes: 1 << 20, ..ReadOptions::default() })
 }
 
 /// Writes `bytes` as a file of this name; reading it must be refused by a sentence with this in it.
@@ -155,6 +155,33 @@ fn voxels_that_are_not_numbers_are_refused() {
             panic!("{}", read(&path).unwrap_err())
         }
     );
+}
+
+/// The advice is for what the image is: nobody replaces a label by -1024.
+#[test]
+fn labels_and_probabilities_that_are_not_numbers_get_their_own_advice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nan.nii.gz");
+    let voxels = Array3::from_elem((7, 6, 5), f32::NAN);
+    io::write(&path, Voxels::F32(voxels.view()), &Geometry::axis_aligned([5, 6, 7], [1.0; 3])).unwrap();
+    for (content, advice) in [(Content::Scan, "-1024 HU"), (Content::Labels, "by 0 "), (Content::Probability, "by 0 ")]
+    {
+        let text = io::read(&path, &ReadOptions::of(content)).unwrap_err().to_string();
+        assert!(text.contains(advice), "{text}");
+    }
+}
+
+#[test]
+fn numbers_beyond_float32_are_called_too_large() {
+    let values =
+        |first: f64| -> Vec<u8> { (0..8).flat_map(|n| (if n == 0 { first } else { 1.0 }).to_le_bytes()).collect() };
+    let header = |encoding: &str| {
+        format!("NRRD0004\ntype: double\ndimension: 3\nsizes: 2 2 2\nencoding: {encoding}\nendian: little\n\n")
+            .into_bytes()
+    };
+    refused("raw.nrrd", &[header("raw"), values(1e300)].concat(), "1e300, which is finite but too large");
+    refused("text.nrrd", &[header("ascii"), b"1e300 1 1 1 1 1 1 1".to_vec()].concat(), "too large");
+    refused("infinite.nrrd", &[header("raw"), values(f64::INFINITY)].concat(), "not finite numbers");
 }
 
 #[test]

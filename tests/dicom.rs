@@ -277,15 +277,111 @@ fn localizers_and_other_modalities_are_not_a_ct() {
     assert_eq!(open(scratch.path()).geometry().size[2], 3);
 }
 
+/// What workstations and archives file under a series without being a slice of it.
+#[test]
+fn a_stray_file_does_not_sink_the_series() {
+    type Change = fn(&mut InMemDicomObject);
+    let strays: [Change; 5] = [
+        // A screenshot in colour; one in grey, which lies nowhere; a localizer that does not say so; a report; a presentation state.
+        |o| put_text(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB"),
+        |o| {
+            put_text(o, tags::SOP_CLASS_UID, VR::UI, uids::SECONDARY_CAPTURE_IMAGE_STORAGE);
+            o.take(tags::IMAGE_POSITION_PATIENT);
+        },
+        |o| put_text(o, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\0\\-1"),
+        |o| {
+            put_text(o, tags::SOP_CLASS_UID, VR::UI, uids::BASIC_TEXT_SR_STORAGE);
+            [tags::ROWS, tags::COLUMNS, tags::PIXEL_DATA].map(|tag| o.take(tag));
+        },
+        |o| {
+            put_text(o, tags::SOP_CLASS_UID, VR::UI, uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE);
+            [tags::ROWS, tags::COLUMNS, tags::PIXEL_DATA].map(|tag| o.take(tag));
+        },
+    ];
+    for (number, change) in strays.into_iter().enumerate() {
+        let scratch = tempfile::tempdir().unwrap();
+        write_series(scratch.path(), "1.2.3", 0..6);
+        let mut object = slice(9, "1.2.3");
+        change(&mut object);
+        write(object, &scratch.path().join("stray"));
+        assert_eq!(open(scratch.path()).geometry().size, [16, 16, 6], "stray {number}");
+    }
+}
+
+fn put_number(object: &mut InMemDicomObject, tag: dicom_object::Tag, vr: VR, value: u16) {
+    object.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+}
+
+/// What was never measured is air, whatever stands in its place.
+#[test]
+fn padding_is_air() {
+    // Unsigned; signed, its value written as unsigned; a range; one way round and the other.
+    for (signed, vr, value, limit, words) in [
+        (0, VR::US, 63536, None, [63536, 63536]),
+        (1, VR::US, 0xF830, None, [0xF830, 0xF830]),
+        (0, VR::US, 60000, Some(65535), [60000, 65535]),
+        (0, VR::US, 65535, Some(60000), [60001, 65534]),
+    ] {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("slice");
+        let mut object = slice(0, "1.2.3");
+        put_text(&mut object, tags::RESCALE_INTERCEPT, VR::DS, "0");
+        put_number(&mut object, tags::PIXEL_REPRESENTATION, VR::US, signed);
+        put_number(&mut object, tags::BITS_STORED, VR::US, 16);
+        put_number(&mut object, tags::HIGH_BIT, VR::US, 15);
+        put_number(&mut object, tags::PIXEL_PADDING_VALUE, vr, value);
+        if let Some(limit) = limit {
+            put_number(&mut object, tags::PIXEL_PADDING_RANGE_LIMIT, vr, limit);
+        }
+        let mut pixels = vec![40_u16; 256];
+        (pixels[0], pixels[100]) = (words[0], words[1]);
+        put_pixels(&mut object, pixels);
+        write(object, &path);
+        let voxels = open(&path).into_voxels();
+        assert_eq!((voxels[[0, 0, 0]], voxels[[0, 6, 4]], voxels[[0, 6, 5]]), (-1024.0, -1024.0, 40.0), "{value}");
+    }
+    // A value that tissue has too is padding where it reaches to the border.
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("slice");
+    let mut object = slice(0, "1.2.3");
+    put_text(&mut object, tags::RESCALE_INTERCEPT, VR::DS, "0");
+    put_number(&mut object, tags::PIXEL_PADDING_VALUE, VR::US, 0);
+    let mut pixels = vec![40_u16; 256];
+    pixels[..20].fill(0);
+    pixels[100] = 0;
+    put_pixels(&mut object, pixels);
+    write(object, &path);
+    let voxels = open(&path).into_voxels();
+    assert_eq!((voxels[[0, 1, 3]], voxels[[0, 1, 4]], voxels[[0, 6, 4]]), (-1024.0, 40.0, 0.0));
+}
+
+#[test]
+fn without_a_rescaling_values_that_look_like_hounsfield_units_are_taken_as_such() {
+    let write_all = |folder: &Path, low: i16| {
+        for k in 0..3 {
+            let mut object = slice(k, "1.2.3");
+            [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT].map(|tag| object.take(tag));
+            put_pixels(&mut object, (0..256).map(|n| if n < 64 { low } else { low + 1040 } as u16 & 0x0FFF).collect());
+            write(object, &folder.join(k.to_string()));
+        }
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    write_all(scratch.path(), -1000);
+    let voxels = open(scratch.path()).into_voxels();
+    assert_eq!((voxels[[0, 0, 0]], voxels[[2, 15, 15]]), (-1000.0, 40.0));
+    // Values from 0: nobody knows what they mean.
+    write_all(scratch.path(), 0);
+    assert!(refusal(scratch.path()).contains("do not look like Hounsfield units"));
+}
+
 #[test]
 fn faults_are_sentences() {
     type Change = fn(&mut InMemDicomObject);
-    let faults: [(Change, &str); 11] = [
+    let faults: [(Change, &str); 10] = [
         (|o| put_text(o, tags::IMAGE_POSITION_PATIENT, VR::DS, "1\\2"), "3 finite numbers"),
         (|o| put_text(o, tags::PIXEL_SPACING, VR::DS, "nan\\1"), "2 finite numbers"),
         (|o| put_text(o, tags::PIXEL_SPACING, VR::DS, "0\\1"), "positive"),
         (|o| put_text(o, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\1\\0\\0"), "perpendicular"),
-        (|o| put_text(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB"), "RGB"),
         (|o| put_text(o, tags::NUMBER_OF_FRAMES, VR::IS, "3"), "3 frames"),
         (|o| drop(o.take(tags::RESCALE_INTERCEPT)), "no RescaleIntercept"),
         (|o| drop(o.take(tags::PIXEL_DATA)), "pixel data is damaged"),

@@ -133,7 +133,10 @@ fn folders_are_matched_by_name() {
     room.put("predictions/lonely.hdr", [4, 3, 2], 1);
     room.put("truths/other_mask.nii", [4, 3, 2], 1);
     std::fs::write(room.path("predictions/report.json"), "{}").unwrap();
-    let output = room.run(&["predictions", "truths", "--csv", "t.csv", "--json", "t.json"]);
+    // Means over those cases alone that have a prediction would be too good.
+    let words = ["no prediction for 1 of 4 cases", "other_mask.nii", "--allow-missing"];
+    room.refused(&["predictions", "truths"], 2, &words);
+    let output = room.run(&["predictions", "truths", "--csv", "t.csv", "--json", "t.json", "--allow-missing"]);
     let (printed, warnings) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{warnings}");
     assert!(
@@ -177,6 +180,32 @@ fn csv_cells(row: &str) -> Vec<String> {
         }
     }
     cells
+}
+
+/// As the Decathlon, nnU-Net and MONAI have it.
+#[test]
+fn two_empty_masks_have_no_score_and_one_has_the_worst() {
+    let room = Room::new();
+    for (name, prediction, truth) in [("both", 0, 0), ("missed", 0, 1), ("invented", 1, 0), ("found", 1, 1)] {
+        room.put(&format!("p/{name}.nii"), [4, 3, 2], prediction);
+        room.put(&format!("t/{name}.nii"), [4, 3, 2], truth);
+    }
+    room.evaluate(&["p", "t", "--json", "t.json", "--csv", "t.csv"]);
+    let json = room.json("t.json");
+    let case =
+        |name: &str| json["cases"].as_array().unwrap().iter().find(|c| c["case"] == name).unwrap()["measures"].clone();
+    for measure in
+        ["dice", "jaccard", "precision", "recall", "hausdorff95_mm", "mean_surface_mm", "volume_error_percent"]
+    {
+        assert!(case("both")[measure].is_null(), "{measure}");
+    }
+    assert_eq!(case("both")["truth_ml"], 0.0);
+    assert!(case("missed")["dice"] == 0.0 && case("invented")["dice"] == 0.0 && case("found")["dice"] == 1.0);
+    let summary = &json["summary"]["dice"];
+    assert!(summary["count"] == 3 && near(&summary["mean"], 1.0 / 3.0), "{summary}");
+    let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
+    assert!(csv.lines().any(|line| line.starts_with("both,p/both.nii,t/both.nii,,,")), "{csv}");
+    assert!(room.evaluate(&["--help"]).contains("nnU-Net"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{small_config, textured_volume};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::{Model, ModelConfig, WeightType};
-use ggpfn::volume::{View, Volume};
+use ggpfn::volume::{Geometry, View, Volume};
 
 /// A folder with odd characters in its name, a small scan and a small model.
 struct Room {
@@ -220,10 +220,11 @@ fn bad_arguments_and_files_are_refused_by_a_sentence_and_leave_everything_as_it_
     room.refused(&segment(&["--views", "oblique"]), 2, "not a view");
     room.refused(&segment(&["--patch", "100x100"]), 2, "multiples of 8");
     room.refused(&segment(&["--patch", "64x64", "--overlap", "64"]), 2, "overlap");
-    room.refused(&segment(&["--threads", "0"]), 2, "threads");
+    room.refused(&segment(&["--threads", "0"]), 2, "threads: 0; a number from 1 was expected");
+    room.refused(&segment(&["--block", "0"]), 2, "block: 0; a number from 1 was expected");
     room.refused(&segment(&["--device", "tpu"]), 2, "not a device");
     if !Path::new("/dev/nvidia0").exists() {
-        room.refused(&segment(&["--device", "cuda"]), 7, "--device cpu");
+        room.refused(&segment(&["--device", "cuda"]), 7, "the device cpu");
         room.refused(&segment(&["--device", "cuda:3"]), 7, "cuda:3");
     }
     room.refused(&["new-model", "x.safetensors", "--t", "16"], 2, "t is 16");
@@ -243,14 +244,16 @@ fn a_full_disk_loses_nothing() {
         println!("SKIPPED: a small file system cannot be mounted here");
         return;
     }
-    std::fs::write(disk.join("p.nii"), "old").unwrap();
+    let old = ndarray::Array3::<f32>::zeros((2, 3, 4));
+    io::write(&disk.join("p.nii"), Voxels::F32(old.view()), &Geometry::axis_aligned([4, 3, 2], [1.0; 3])).unwrap();
+    let before = std::fs::read(disk.join("p.nii")).unwrap();
     let output = room.run(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "m.safetensors", "--probability", "disk/p.nii"]);
-    let (old, count) = (std::fs::read_to_string(disk.join("p.nii")).unwrap(), listing(&disk).len());
+    let (old, count) = (std::fs::read(disk.join("p.nii")).unwrap(), listing(&disk).len());
     let _ = Command::new("umount").arg(&disk).status();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(5), "{text}");
     assert!(text.contains("No space left") && text.contains("p.nii"), "{text}");
-    assert_eq!((old.as_str(), count), ("old", 1));
+    assert!(old == before && count == 1);
     assert!(!room.path("o.nii.gz").exists());
 }
 
@@ -316,14 +319,110 @@ fn views_that_were_trained_apart_are_combined() {
     room.refused(&["combine", "a.safetensors", "other.safetensors", "x.safetensors"], 2, "another kind");
 }
 
+/// Runs a command by the shell, in which `$GGPFN` is the program.
+#[cfg(unix)]
+fn shell(room: &Room, line: &str) -> Output {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).current_dir(room.folder.path()).env_remove("GGPFN_MODEL");
+    command.env("GGPFN", env!("CARGO_BIN_EXE_ggpfn")).output().unwrap()
+}
+
+/// What a command is run for is its output: where that cannot be written, it has failed, and says so.
 #[cfg(unix)]
 #[test]
-fn a_reader_that_leaves_early_is_no_fault() {
+fn a_full_or_closed_stdout_is_a_fault_of_what_prints() {
     let room = Room::new();
     let mut child = room.command(&["doctor"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut lines = vec!["\"$GGPFN\" info ct.nii.gz >&-"];
+    if Path::new("/dev/full").exists() {
+        lines.extend([
+            "\"$GGPFN\" info ct.nii.gz > /dev/full",
+            "\"$GGPFN\" info m.safetensors --json > /dev/full",
+            "\"$GGPFN\" doctor > /dev/full",
+            "\"$GGPFN\" --help > /dev/full",
+        ]);
+    }
+    for line in lines {
+        let output = shell(&room, line);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(5), "{line}: {text}");
+        assert!(text.contains("the standard output") && text.lines().count() == 1, "{line}: {text}");
+    }
+    assert_eq!(shell(&room, "\"$GGPFN\" info ct.nii.gz > /dev/null").status.code(), Some(0));
+}
+
+/// A mask does not depend on whether somebody reads how far it is.
+#[cfg(unix)]
+#[test]
+fn a_reader_of_progress_that_leaves_early_does_not_cost_the_mask() {
+    let room = Room::new();
+    for (number, listener) in ["2>&1 | head -n 1", "2>&1 | true", ">&- 2>&-"].into_iter().enumerate() {
+        let mask = format!("o{number}.nii.gz");
+        let line = format!("\"$GGPFN\" segment ct.nii.gz {mask} -m m.safetensors {listener}");
+        shell(&room, &line);
+        assert!(room.path(&mask).is_file(), "{line}");
+    }
+    let mut child = room
+        .command(&["segment", "ct.nii.gz", "p.nii.gz", "-m", "m.safetensors"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(room.path("p.nii.gz").is_file());
+}
+
+#[test]
+fn options_stand_before_between_and_behind_file_names() {
+    let room = Room::new();
+    let model = "-m=m.safetensors";
+    for (arguments, result) in [
+        (["segment", model, "--views=axial", "ct.nii.gz", "a.nii.gz"], "a.nii.gz"),
+        (["segment", "ct.nii.gz", model, "--views=axial", "b.nii.gz"], "b.nii.gz"),
+        (["segment", "ct.nii.gz", "c.nii.gz", model, "--views=axial"], "c.nii.gz"),
+        (["fuse", "a.nii.gz", "--weights=1,1", "b.nii.gz", "d.nii.gz"], "d.nii.gz"),
+        (["combine", "m.safetensors", "--store", "f16", "e.safetensors"], "e.safetensors"),
+        (["evaluate", "a.nii.gz", "--csv", "f.csv", "b.nii.gz"], "f.csv"),
+    ] {
+        let output = room.run(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(room.path(result).is_file(), "{arguments:?}");
+    }
+    room.refused(&["segment", "ct.nii.gz", model], 2, "two paths were expected");
+    room.refused(&["fuse", "--weights=1,1", "a.nii.gz", "b.nii.gz"], 2, "were expected");
+}
+
+/// An empty variable is what scripts have where nobody set it.
+#[test]
+fn a_variable_set_to_nothing_is_as_unset() {
+    let room = Room::new();
+    let output = room.command(&["segment", "ct.nii.gz", "o.nii.gz", "--views=axial"]).env("GGPFN_MODEL", "").output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Rounding, in another program or a scaled file, takes a probability a little beyond 0 or 1.
+#[test]
+fn probabilities_beyond_0_and_1_by_rounding_are_0_and_1() {
+    let room = Room::new();
+    let grid = Geometry::axis_aligned([4, 3, 2], [1.0; 3]);
+    let write = |name: &str, first: f32, last: f32| {
+        let mut voxels = ndarray::Array3::from_elem((2, 3, 4), 0.5_f32);
+        (voxels[[0, 0, 0]], voxels[[1, 2, 3]]) = (first, last);
+        io::write(&room.path(name), Voxels::F32(voxels.view()), &grid).unwrap();
+    };
+    write("a.nii.gz", 1.000_000_1, -5e-5);
+    write("b.nii.gz", 1.0, 0.0);
+    write("c.nii.gz", 1.001, 0.0);
+    let output = room.run(&["fuse", "--weights=1,1", "a.nii.gz", "b.nii.gz", "o.nii.gz", "--probability=p.nii.gz"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let fused = read(&room.path("p.nii.gz")).into_voxels();
+    assert_eq!((fused[[0, 0, 0]], fused[[1, 2, 3]]), (1.0, 0.0));
+    room.refused(&["fuse", "--weights=1,1", "c.nii.gz", "b.nii.gz", "x.nii.gz"], 3, "it holds 1.001");
 }
 
 #[test]

@@ -236,7 +236,7 @@ fn its_results_are_those_of_the_program() {
         "truth": image(geometry, 2 * n, "float32"),
     }));
     let (fused, all) = (array(&file, 22 * n, size, u8::from_ne_bytes), expected.mapv(|p| u8::from(p != 0.0)));
-    assert_eq!(found["dice"], compare(fused.view(), all.view(), [2.5, 0.9, 0.8]).unwrap().dice);
+    assert_eq!(found["dice"], compare(fused.view(), all.view(), [2.5, 0.9, 0.8]).unwrap().dice.unwrap());
     let found = worker.result(json!({
         "id": 6, "do": "estimate_memory", "grid": image(geometry, 0, "int16")["grid"], "model": model["model"],
     }));

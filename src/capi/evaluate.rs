@@ -13,9 +13,9 @@ use crate::volume::same_grid;
 pub struct ggpfn_comparison {
     /// sizeof(ggpfn_comparison).
     pub struct_size: usize,
-    /// Twice the common voxels over the sum of both masks' voxels; 1 if both are empty.
+    /// Twice the common voxels over the sum of both masks' voxels; NaN if both are empty.
     pub dice: f64,
-    /// Common voxels over the voxels of either; 1 if both are empty.
+    /// Common voxels over the voxels of either; NaN if both are empty.
     pub jaccard: f64,
     /// The part of the prediction that is true.
     pub precision: f64,
@@ -61,8 +61,8 @@ pub unsafe extern "C" fn ggpfn_evaluate(
         let or_nan = |value: Option<f64>| value.unwrap_or(f64::NAN);
         let value = ggpfn_comparison {
             struct_size: 0,
-            dice: found.dice,
-            jaccard: found.jaccard,
+            dice: or_nan(found.dice),
+            jaccard: or_nan(found.jaccard),
             precision: or_nan(found.precision),
             recall: or_nan(found.recall),
             prediction_ml: found.prediction_ml,

@@ -208,7 +208,14 @@ impl ggpfn_output {
     /// Refuses a buffer that is too small, before the work.
     pub(super) fn check<T>(&self, name: &'static str, size: [usize; 3]) -> Outcome<()> {
         match self.is_wanted() {
-            true => layout::<T>(name, size, self.strides, self.data_bytes).map(|_| ()),
+            true => {
+                layout::<T>(name, size, self.strides, self.data_bytes)?;
+                let strides = (self.strides != [0; 3]).then_some(self.strides);
+                match Strided::new(size, strides, std::mem::size_of::<T>()).overlaps(size, std::mem::size_of::<T>()) {
+                    true => Err(Fault::argument(name, "its strides lay voxels on each other; a place for each was expected")),
+                    false => Ok(()),
+                }
+            }
             false => Ok(()),
         }
     }

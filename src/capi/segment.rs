@@ -334,6 +334,9 @@ fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model)
         false => Some(BTreeMap::from_iter(View::ALL.into_iter().zip(options.view_weights))),
     };
     let patches = match options.patch {
+        [0, 0] if options.overlap != 0 => {
+            return Err(Fault::argument("overlap", "there is no patch that could overlap; a patch too was expected"))
+        }
         [0, 0] => None,
         [h, w] => {
             let overlap = if options.overlap == 0 { 64 } else { count("overlap", options.overlap)? };
@@ -341,6 +344,9 @@ fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model)
         }
     };
     let region = match options.region_size {
+        [0, 0, 0] if options.region_start != [0; 3] => {
+            return Err(Fault::argument("region_size", "all 0, with a region_start; the region's voxels were expected"))
+        }
         [0, 0, 0] => None,
         size => Some(Region { start: options.region_start, size }),
     };

@@ -24,7 +24,7 @@ pub use find::cases;
 pub use split::{split, Split, SplitCounts};
 
 use crate::io::{self, ReadOptions};
-use crate::volume::{Geometry, Volume, GEOMETRY_TOLERANCE_MM};
+use crate::volume::{Content, Geometry, Volume, GEOMETRY_TOLERANCE_MM};
 use crate::{Error, Result};
 
 /// How the files of a set are arranged.
@@ -144,7 +144,7 @@ impl From<Error> for Fault {
 fn open(case: &Case, options: &ReadOptions) -> std::result::Result<Opened, Fault> {
     // The series of a DICOM folder is the image's business; a label is a file.
     let volume = io::read(&case.image, options)?;
-    let label = io::read(&case.label, &ReadOptions { series: None, ..options.clone() })?;
+    let label = io::read(&case.label, &ReadOptions { series: None, content: Content::Labels, ..options.clone() })?;
     let fault = |kind, text| Fault { kind, error: Error::image(&case.label, text) };
 
     let values = distinct(&label);

@@ -16,12 +16,15 @@ use crate::{Error, Result};
 ///
 /// | measure | definition | P empty | T empty | both empty |
 /// | --- | --- | --- | --- | --- |
-/// | Dice | 2 \|P ∩ T\| / (\|P\| + \|T\|) | 0 | 0 | 1 |
-/// | Jaccard | \|P ∩ T\| / \|P ∪ T\| | 0 | 0 | 1 |
-/// | precision | \|P ∩ T\| / \|P\| | none | 0 | 1 |
-/// | recall | \|P ∩ T\| / \|T\| | 0 | none | 1 |
-/// | volume error | \|P\| - \|T\|, in mL and in percent of \|T\| | as it is | percent: none | 0 |
-/// | surface distances | below | none | none | 0 |
+/// | Dice | 2 \|P ∩ T\| / (\|P\| + \|T\|) | 0 | 0 | none |
+/// | Jaccard | \|P ∩ T\| / \|P ∪ T\| | 0 | 0 | none |
+/// | precision | \|P ∩ T\| / \|P\| | none | 0 | none |
+/// | recall | \|P ∩ T\| / \|T\| | 0 | none | none |
+/// | volume error | \|P\| - \|T\|, in mL and in percent of \|T\| | as it is | percent: none | percent: none |
+/// | surface distances | below | none | none | none |
+///
+/// Two empty masks have no measure but their volumes, as the Medical Segmentation Decathlon, nnU-Net and MONAI have it: that there is
+/// nothing to find is no merit of what finds nothing. One empty mask has a Dice of 0, which enters means.
 ///
 /// Distances are taken between surfaces. The surface of a mask is those of its voxels that have a voxel outside of it across
 /// one of their six faces; what lies beyond the array is outside. Each surface voxel of either mask has one distance: from
@@ -30,13 +33,13 @@ use crate::{Error, Result};
 /// distances sorted it stands at place 0.95 (n - 1), counted from 0, linearly interpolated between neighbours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// Twice the common voxels over the sum of both masks' voxels; 1 if both are empty.
-    pub dice: f64,
-    /// Common voxels over the voxels of either; 1 if both are empty.
-    pub jaccard: f64,
-    /// The part of the prediction that is true; none if only the prediction is empty.
+    /// Twice the common voxels over the sum of both masks' voxels; none if both are empty.
+    pub dice: Option<f64>,
+    /// Common voxels over the voxels of either; none if both are empty.
+    pub jaccard: Option<f64>,
+    /// The part of the prediction that is true; none if the prediction is empty.
     pub precision: Option<f64>,
-    /// The part of the truth that was found; none if only the truth is empty.
+    /// The part of the truth that was found; none if the truth is empty.
     pub recall: Option<f64>,
     /// Volume of the prediction, in mL.
     pub prediction_ml: f64,
@@ -44,11 +47,11 @@ pub struct Comparison {
     pub truth_ml: f64,
     /// Volume of the prediction less that of the truth, in mL.
     pub volume_error_ml: f64,
-    /// The same in percent of the truth; none if only the truth is empty.
+    /// The same in percent of the truth; none if the truth is empty.
     pub volume_error_percent: Option<f64>,
-    /// 95th percentile of the distances between the surfaces, both ways pooled, in mm; none if one mask is empty, 0 if both.
+    /// 95th percentile of the distances between the surfaces, both ways pooled, in mm; none if a mask is empty.
     pub hausdorff95_mm: Option<f64>,
-    /// Mean of the same distances, in mm; none if one mask is empty, 0 if both.
+    /// Mean of the same distances, in mm; none if a mask is empty.
     pub mean_surface_mm: Option<f64>,
 }
 
@@ -76,7 +79,6 @@ pub fn compare(prediction: ArrayView3<u8>, truth: ArrayView3<u8>, spacing: [f64;
 
     let counts = Counts::of(&prediction, &truth);
     let distances = match (counts.prediction, counts.truth) {
-        (0, 0) => Some((0.0, 0.0)),
         (0, _) | (_, 0) => None,
         _ => {
             let [prediction, truth] = [prediction, truth].map(|mut mask| {
@@ -88,26 +90,19 @@ pub fn compare(prediction: ArrayView3<u8>, truth: ArrayView3<u8>, spacing: [f64;
             Some((percentile(&mut distances, 0.95), mean))
         }
     };
-    let ratio = |part: u64, whole: u64| match (whole, counts.prediction + counts.truth) {
-        (_, 0) => Some(1.0),
-        (0, _) => None,
-        _ => Some(part as f64 / whole as f64),
-    };
+    let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let either = counts.prediction + counts.truth - counts.common;
     let voxel_ml = spacing.iter().product::<f64>() / 1000.0;
     let excess = counts.prediction as f64 - counts.truth as f64;
     Ok(Comparison {
-        dice: ratio(2 * counts.common, counts.prediction + counts.truth).unwrap_or(0.0),
-        jaccard: ratio(counts.common, either).unwrap_or(0.0),
+        dice: ratio(2 * counts.common, counts.prediction + counts.truth),
+        jaccard: ratio(counts.common, either),
         precision: ratio(counts.common, counts.prediction),
         recall: ratio(counts.common, counts.truth),
         prediction_ml: counts.prediction as f64 * voxel_ml,
         truth_ml: counts.truth as f64 * voxel_ml,
         volume_error_ml: excess * voxel_ml,
-        volume_error_percent: match counts.truth {
-            0 => (counts.prediction == 0).then_some(0.0),
-            truth => Some(100.0 * excess / truth as f64),
-        },
+        volume_error_percent: (counts.truth > 0).then(|| 100.0 * excess / counts.truth as f64),
         hausdorff95_mm: distances.map(|(hausdorff95, _)| hausdorff95),
         mean_surface_mm: distances.map(|(_, mean)| mean),
     })
@@ -212,7 +207,7 @@ mod tests {
     #[test]
     fn a_mask_equals_itself() {
         let c = compare(cube([0; 3]).view(), cube([0; 3]).view(), [2.5, 0.8, 0.7]).unwrap();
-        assert_eq!((c.dice, c.jaccard, c.precision, c.recall), (1.0, 1.0, Some(1.0), Some(1.0)));
+        assert_eq!((c.dice, c.jaccard, c.precision, c.recall), (Some(1.0), Some(1.0), Some(1.0), Some(1.0)));
         assert_eq!((c.hausdorff95_mm, c.mean_surface_mm), (Some(0.0), Some(0.0)));
         assert!(near(c.truth_ml, 64.0 * 2.5 * 0.8 * 0.7 / 1000.0));
         assert_eq!((c.volume_error_ml, c.volume_error_percent), (0.0, Some(0.0)));
@@ -224,7 +219,7 @@ mod tests {
     fn a_shifted_cube_by_hand() {
         let spacing = [3.0, 2.0, 2.5];
         let c = compare(cube([1, 0, 0]).view(), cube([0; 3]).view(), spacing).unwrap();
-        assert_eq!((c.dice, c.jaccard, c.precision, c.recall), (0.75, 0.6, Some(0.75), Some(0.75)));
+        assert_eq!((c.dice, c.jaccard, c.precision, c.recall), (Some(0.75), Some(0.6), Some(0.75), Some(0.75)));
         // A middle voxel of the inner face is 2 mm from the other cube's side, nearer than the 3 mm along z.
         assert!(near(c.mean_surface_mm.unwrap(), (16.0 * 3.0 + 4.0 * 2.0) / 56.0), "{c:?}");
         // 112 distances: the 32 largest are 3 mm.
@@ -239,7 +234,7 @@ mod tests {
         let c = compare(masks[0].view(), masks[1].view(), [2.0, 0.5, 0.75]).unwrap();
         let distance = (6.0_f64.powi(2) + 1.0 + 3.75_f64.powi(2)).sqrt();
         assert!(near(c.hausdorff95_mm.unwrap(), distance) && near(c.mean_surface_mm.unwrap(), distance));
-        assert_eq!((c.dice, c.precision, c.recall), (0.0, Some(0.0), Some(0.0)));
+        assert_eq!((c.dice, c.precision, c.recall), (Some(0.0), Some(0.0), Some(0.0)));
     }
 
     /// Concentric balls: their surfaces are as far apart as their radii differ, to within a voxel.
@@ -255,7 +250,7 @@ mod tests {
         let c = compare(ball(24.0).view(), ball(16.0).view(), spacing).unwrap();
         assert!((c.mean_surface_mm.unwrap() - 8.0).abs() < 0.5, "{c:?}");
         assert!((c.hausdorff95_mm.unwrap() - 8.0).abs() < 1.0, "{c:?}");
-        assert!((c.dice - 2.0 / (1.0 + 1.5_f64.powi(3))).abs() < 0.005, "{c:?}");
+        assert!((c.dice.unwrap() - 2.0 / (1.0 + 1.5_f64.powi(3))).abs() < 0.005, "{c:?}");
         assert!((c.volume_error_percent.unwrap() - 237.5).abs() < 5.0, "{c:?}");
         assert!((c.truth_ml - 4.0 / 3.0 * std::f64::consts::PI * 4.096).abs() < 0.1, "{c:?}");
     }
@@ -264,15 +259,15 @@ mod tests {
     fn empty_masks() {
         let (empty, full) = (Array3::zeros((12, 10, 11)), cube([0; 3]));
         let both = compare(empty.view(), empty.view(), [1.0; 3]).unwrap();
-        assert_eq!((both.dice, both.jaccard, both.precision, both.recall), (1.0, 1.0, Some(1.0), Some(1.0)));
-        assert_eq!((both.hausdorff95_mm, both.mean_surface_mm), (Some(0.0), Some(0.0)));
-        assert_eq!(both.volume_error_percent, Some(0.0));
+        assert_eq!((both.dice, both.jaccard, both.precision, both.recall), (None, None, None, None));
+        assert_eq!((both.hausdorff95_mm, both.mean_surface_mm), (None, None));
+        assert_eq!((both.volume_error_ml, both.volume_error_percent), (0.0, None));
         let missed = compare(empty.view(), full.view(), [1.0; 3]).unwrap();
-        assert_eq!((missed.dice, missed.precision, missed.recall), (0.0, None, Some(0.0)));
+        assert_eq!((missed.dice, missed.precision, missed.recall), (Some(0.0), None, Some(0.0)));
         assert_eq!((missed.hausdorff95_mm, missed.mean_surface_mm), (None, None));
         assert_eq!((missed.volume_error_ml, missed.volume_error_percent), (-0.064, Some(-100.0)));
         let invented = compare(full.view(), empty.view(), [1.0; 3]).unwrap();
-        assert_eq!((invented.dice, invented.precision, invented.recall), (0.0, Some(0.0), None));
+        assert_eq!((invented.dice, invented.precision, invented.recall), (Some(0.0), Some(0.0), None));
         assert_eq!((invented.mean_surface_mm, invented.volume_error_percent), (None, None));
     }
 
@@ -316,6 +311,6 @@ mod tests {
             ));
         }
         let none = Array3::zeros((0, 2, 2));
-        assert_eq!(compare(none.view(), none.view(), [1.0; 3]).unwrap().dice, 1.0);
+        assert_eq!(compare(none.view(), none.view(), [1.0; 3]).unwrap().dice, None);
     }
 }

@@ -14,7 +14,7 @@
 //! let mut prediction = Array3::zeros((8, 8, 8));
 //! prediction.slice_mut(s![3..7, 2..6, 2..6]).fill(1);
 //! let comparison = compare(prediction.view(), truth.view(), [2.5, 0.8, 0.8])?;
-//! assert_eq!(comparison.dice, 0.75);
+//! assert_eq!(comparison.dice, Some(0.75));
 //! println!("mean Dice {:?}", summarise(&[comparison]).of(Measure::Dice).mean);
 //! # Ok(())
 //! # }

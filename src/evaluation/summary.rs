@@ -63,8 +63,8 @@ impl Measure {
     /// Its value in a comparison, where it has one.
     pub fn of(self, comparison: &Comparison) -> Option<f64> {
         match self {
-            Measure::Dice => Some(comparison.dice),
-            Measure::Jaccard => Some(comparison.jaccard),
+            Measure::Dice => comparison.dice,
+            Measure::Jaccard => comparison.jaccard,
             Measure::Precision => comparison.precision,
             Measure::Recall => comparison.recall,
             Measure::PredictionMl => Some(comparison.prediction_ml),

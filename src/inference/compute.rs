@@ -86,9 +86,10 @@ impl Compute {
             DeviceChoice::Auto => tch::Device::Cpu,
             DeviceChoice::Cuda(number) => {
                 let fault = |fault: String| Error::Device { device: format!("cuda:{number}"), fault };
-                let count = runtime::load_cuda().map_err(|e| fault(format!("{e}; --device cpu runs without a GPU")))?;
+                let count =
+                    runtime::load_cuda().map_err(|e| fault(format!("{e}; the device cpu runs without a GPU")))?;
                 if count == 0 {
-                    return Err(fault("no usable CUDA GPU was found; --device cpu runs without one".into()));
+                    return Err(fault("no usable CUDA GPU was found; the device cpu runs without one".into()));
                 }
                 if number >= count {
                     return Err(fault(format!("there is no such GPU; this machine has {count}, numbered from 0")));

@@ -50,6 +50,24 @@ pub struct SegmentOptions {
     pub uncertainty: bool,
 }
 
+impl SegmentOptions {
+    /// Refuses what no model and no volume could be segmented with.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with the option's name.
+    pub fn check(&self) -> Result<()> {
+        for (name, number) in [("threads", self.threads), ("block", self.block)] {
+            if number == Some(0) {
+                return Err(Error::argument(name, "0; a number from 1 was expected"));
+            }
+        }
+        if let Some(threshold) = self.threshold {
+            check_threshold(threshold)?;
+        }
+        self.patches.as_ref().map_or(Ok(()), PatchGrid::check)
+    }
+}
+
 /// A box of voxels on the caller's grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -123,6 +141,7 @@ impl Segmentation {
 /// [`Error::Argument`] for options that do not fit the model, [`Error::Device`] for a device that is not there,
 /// [`Error::Memory`] where memory runs out, [`Error::Cancelled`] when the monitor's cancel was used.
 pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
+    options.check()?;
     match options.region {
         None => segment_part(model, volume, volume, options, monitor),
         Some(region) => {
@@ -145,9 +164,6 @@ fn segment_part(
     let view_weights = settle_weights(model, options)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold);
     check_threshold(threshold)?;
-    if let Some(patches) = &options.patches {
-        patches.check()?;
-    }
     if options.uncertainty && view_weights.len() < 2 {
         return Err(Error::argument(
             "uncertainty",
@@ -156,7 +172,6 @@ fn segment_part(
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = match options.threads {
-        Some(0) => return Err(Error::argument("threads", "0; a number from 1 was expected")),
         // Beyond the processors more threads only wait for each other, and a system that refuses one ends the process within libgomp.
         Some(threads) => threads.min(processors.max(64)),
         None => processors,
@@ -406,7 +421,7 @@ pub(super) fn settle_weights(model: &Model, options: &SegmentOptions) -> Result<
     views.dedup();
     let weights: Vec<f64> = views
         .iter()
-        .map(|view| given.get(view).copied().ok_or_else(|| Error::argument("view-weights", format!("none for {view}"))))
+        .map(|view| given.get(view).copied().ok_or_else(|| Error::argument("view weights", format!("none for {view}"))))
         .collect::<Result<_>>()?;
     Ok(views.into_iter().zip(scaled(&weights)?).collect())
 }
@@ -415,7 +430,7 @@ fn scaled(weights: &[f64]) -> Result<Vec<f64>> {
     let sum: f64 = weights.iter().sum();
     if weights.iter().any(|w| !(w.is_finite() && *w >= 0.0)) || sum <= 0.0 {
         return Err(Error::argument(
-            "view-weights",
+            "view weights",
             format!("{weights:?}; numbers from 0 that do not all vanish were expected"),
         ));
     }

@@ -7,7 +7,7 @@ use flate2::write::ZlibEncoder;
 use flate2::Compression;
 
 use super::text::{beside, data_name, list, not_understood, numbers, pattern};
-use super::voxels::{self, Layout, Number, Packing, Source, Start, Voxels};
+use super::voxels::{self, Layout, Number, Packing, Skip, Source, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
 use crate::volume::{Geometry, Volume};
@@ -15,11 +15,35 @@ use crate::{Error, Result};
 
 /// Whether some bytes begin a MetaImage: lines of `Name = value`, among them the number of dimensions.
 pub(super) fn recognise(bytes: &[u8]) -> bool {
-    let head = &bytes[..bytes.len().min(2048)];
+    const FIRST: [&str; 16] = [
+        "ObjectType",
+        "ObjectSubType",
+        "NDims",
+        "Comment",
+        "TransformType",
+        "Name",
+        "ID",
+        "ParentID",
+        "BinaryData",
+        "BinaryDataByteOrderMSB",
+        "ElementByteOrderMSB",
+        "CompressedData",
+        "DimSize",
+        "Modality",
+        "AcquisitionDate",
+        "HeaderSize",
+    ];
+    let head = &bytes[..bytes.len().min(4096)];
     let text = String::from_utf8_lossy(head);
-    let names = ["ObjectType", "NDims", "Comment", "ObjectSubType", "TransformType"];
-    let first = text.lines().next().unwrap_or_default();
-    first.split_once('=').is_some_and(|(name, _)| names.contains(&name.trim())) && text.contains("NDims")
+    let mut names = text.lines().map_while(|line| Some(entry(line.trim())?.0));
+    let is = |name: &str, known: &str| name.eq_ignore_ascii_case(known);
+    let Some(first) = names.next() else { return false };
+    FIRST.iter().any(|known| is(first, known)) && (is(first, "NDims") || names.any(|name| is(name, "NDims")))
+}
+
+/// The name and the value of a line; MetaIO takes a colon for the sign as well.
+fn entry(line: &str) -> Option<(&str, &str)> {
+    line.split_once(['=', ':']).map(|(name, value)| (name.trim(), value.trim()))
 }
 
 /// The fields of a header, and how many bytes it takes.
@@ -41,11 +65,11 @@ impl Header {
             if line.is_empty() {
                 continue;
             }
-            let Some((name, value)) = line.split_once('=') else {
+            let Some((name, value)) = entry(&line) else {
                 return Err(not_understood(path, "MetaImage", &line));
             };
-            let (name, value) = (name.trim().to_string(), value.trim().to_string());
-            let last = name == "ElementDataFile";
+            let (name, value) = (name.to_string(), value.to_string());
+            let last = name.eq_ignore_ascii_case("ElementDataFile");
             // LIST is followed by file names, one a line.
             let rest = if last && value.starts_with("LIST") {
                 String::from_utf8_lossy(&bytes[at..]).into_owned()
@@ -66,9 +90,25 @@ impl Header {
         })
     }
 
-    fn flag(&self, names: &[&str]) -> bool {
-        self.get(names).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    /// The files that hold the data; none where they follow the header.
+    fn data_files(&self, path: &Path) -> Result<Option<Vec<PathBuf>>> {
+        Ok(match self.get(&["ElementDataFile"]).unwrap_or_default() {
+            "LOCAL" | "Local" | "local" => None,
+            name if name.starts_with("LIST") => Some(list(path, &self.rest)?),
+            name if name.contains('%') => Some(pattern(path, name)?),
+            name => Some(vec![beside(path, name)]),
+        })
     }
+
+    fn flag(&self, names: &[&str]) -> bool {
+        // MetaIO looks at the first letter.
+        self.get(names).is_some_and(|value| value.starts_with(['T', 't', '1']))
+    }
+}
+
+/// The data files of a header that has its data elsewhere; none of any other.
+pub(super) fn data_files(path: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    Header::parse(path, bytes).and_then(|header| header.data_files(path)).ok().flatten().unwrap_or_default()
 }
 
 /// Reads an image; `bytes` are its first ones, unpacked if the file is compressed as a whole (`gzip`).
@@ -107,11 +147,8 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
     let layout = Layout { size, number, big_endian, scale: (1.0, 0.0) };
     layout.check(path, options)?;
     let geometry = geometry(&header, size, sizes.len(), path)?;
-    if header.get(&["BinaryData"]).is_some() && !header.flag(&["BinaryData"]) {
-        return Err(refuse("its voxels are written as text; write it with BinaryData = True".into()));
-    }
     let voxels = voxels::read(path, &layout, &source(&header, path)?, options)?;
-    Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
+    Volume::of(voxels, geometry, options.content).map_err(|e| super::name_file(e, path))
 }
 
 fn geometry(header: &Header, size: [usize; 3], dimensions: usize, path: &Path) -> Result<Geometry> {
@@ -142,13 +179,15 @@ fn geometry(header: &Header, size: [usize; 3], dimensions: usize, path: &Path) -
 
 fn source(header: &Header, path: &Path) -> Result<Source> {
     let refuse = |text: String| Error::image(path, text);
-    let packing = if header.flag(&["CompressedData"]) { Packing::Zlib } else { Packing::Plain };
-    let name = header.get(&["ElementDataFile"]).unwrap_or_default();
-    let (files, start): (Vec<PathBuf>, u64) = match name {
-        "LOCAL" | "Local" | "local" => (vec![path.to_path_buf()], header.length as u64),
-        name if name.starts_with("LIST") => (list(path, &header.rest)?, 0),
-        name if name.contains('%') => (pattern(path, name)?, 0),
-        name => (vec![beside(path, name)], 0),
+    let text = header.get(&["BinaryData"]).is_some() && !header.flag(&["BinaryData"]);
+    let packing = match header.flag(&["CompressedData"]) {
+        _ if text => Packing::Text,
+        true => Packing::Zlib,
+        false => Packing::Plain,
+    };
+    let (files, start) = match header.data_files(path)? {
+        Some(files) => (files, 0),
+        None => (vec![path.to_path_buf()], header.length as u64),
     };
     let extra: i64 = match header.get(&["HeaderSize"]) {
         None => 0,
@@ -156,12 +195,12 @@ fn source(header: &Header, path: &Path) -> Result<Source> {
             text.parse().map_err(|_| refuse(format!("its HeaderSize is \"{text}\"; a number was expected")))?
         }
     };
-    let start = match extra {
-        -1 if packing == Packing::Plain => Start::Last,
-        0.. => Start::Byte(start + extra as u64),
+    let skip = match extra {
+        -1 if packing == Packing::Plain => Skip::Back(0),
+        0.. => Skip::Front(0),
         _ => return Err(refuse(format!("its HeaderSize of {extra} is not understood"))),
     };
-    Ok(Source { files, start, packing, skip: 0 })
+    Ok(Source { files, start: start + extra.max(0) as u64, lines: 0, packing, skip })
 }
 
 fn number(name: &str) -> std::result::Result<Number, String> {
@@ -183,6 +222,22 @@ fn number(name: &str) -> std::result::Result<Number, String> {
     })
 }
 
+/// The files that [`write`] makes.
+pub(super) fn files_written(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_path_buf()];
+    if is_two(path) {
+        files.extend(data_name(path, DATA_ENDING).map(|name| path.with_file_name(name)));
+    }
+    files
+}
+
+/// The ending of the data file of a header.
+const DATA_ENDING: &str = "zraw";
+
+fn is_two(path: &Path) -> bool {
+    path.to_string_lossy().to_lowercase().ends_with(".mhd")
+}
+
 /// Writes one file, or two if `path` ends in `.mhd`; compressed in both cases.
 pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
     let fault = |e| Error::file("write", path, e);
@@ -190,8 +245,8 @@ pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(3));
     voxels.write_to(&mut encoder).map_err(fault)?;
     let data = encoder.finish().map_err(fault)?;
-    let two = path.to_string_lossy().to_lowercase().ends_with(".mhd");
-    let data_name = if two { data_name(path, "zraw")? } else { "LOCAL".into() };
+    let two = is_two(path);
+    let data_name = if two { data_name(path, DATA_ENDING)? } else { "LOCAL".into() };
     let data_path = path.with_file_name(&data_name);
     let mut file = AtomicFile::create(path)?;
     file.write_all(header(&voxels, geometry, data.len(), &data_name).as_bytes()).map_err(fault)?;

@@ -13,12 +13,12 @@ mod nrrd;
 mod text;
 mod voxels;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use dicom::{list_series, SeriesSummary};
 pub use voxels::Voxels;
 
-use crate::volume::{Geometry, Volume};
+use crate::volume::{Content, Geometry, Volume};
 use crate::{Error, Result};
 
 /// How an image is to be read.
@@ -29,12 +29,21 @@ pub struct ReadOptions {
     pub max_bytes: u64,
     /// For a DICOM folder: the SeriesInstanceUID of the series to take.
     pub series: Option<String>,
+    /// What the voxels mean, which messages advise by.
+    pub content: Content,
+}
+
+impl ReadOptions {
+    /// For an image with this content; otherwise as by default.
+    pub fn of(content: Content) -> Self {
+        ReadOptions { content, ..ReadOptions::default() }
+    }
 }
 
 impl Default for ReadOptions {
-    /// 16 GiB (a 512 x 512 x 16384 volume), any series.
+    /// 16 GiB (a 512 x 512 x 16384 volume), any series, a scan.
     fn default() -> Self {
-        ReadOptions { max_bytes: 16 << 30, series: None }
+        ReadOptions { max_bytes: 16 << 30, series: None, content: Content::Scan }
     }
 }
 
@@ -81,6 +90,41 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
     Err(Error::image(path, fault))
 }
 
+/// The files that an input consists of: itself, the other half of a pair, the data files of a header, the DICOM files of a folder.
+///
+/// What cannot be read is passed over: whoever reads it says why.
+pub(crate) fn files_of(path: &Path) -> Vec<PathBuf> {
+    if path.is_dir() {
+        return dicom::files(path);
+    }
+    let mut files = vec![path.to_path_buf()];
+    let Ok((bytes, _)) = voxels::head(path, text::LONGEST_HEADER) else { return files };
+    if nrrd::recognise(&bytes) {
+        files.extend(nrrd::data_files(path, &bytes));
+    } else if metaimage::recognise(&bytes) {
+        files.extend(metaimage::data_files(path, &bytes));
+    } else if path.extension().is_some() {
+        // Either half may be named, and a header's half is there whatever it says of itself.
+        for half in ["hdr", "img"] {
+            let name = path.to_string_lossy().to_lowercase();
+            if [".hdr", ".img", ".hdr.gz", ".img.gz"].iter().any(|ending| name.ends_with(ending)) {
+                files.extend(nifti::partner(path, half));
+            }
+        }
+    }
+    files
+}
+
+/// The files that [`write()`] makes for a path; the path itself where its ending is not one of an image.
+pub(crate) fn files_written(path: &Path) -> Vec<PathBuf> {
+    match format_of(path) {
+        Ok(Format::Nifti) => nifti::files_written(path),
+        Ok(Format::Nrrd) => nrrd::files_written(path),
+        Ok(Format::MetaImage) => metaimage::files_written(path),
+        Err(_) => vec![path.to_path_buf()],
+    }
+}
+
 /// The formats that are written, by the ends of their names.
 #[derive(Clone, Copy)]
 enum Format {
@@ -123,16 +167,39 @@ pub fn check_writable(path: &Path) -> Result<()> {
 /// [`Error::Argument`] for an unknown ending or voxels that do not fit the grid, [`Error::Volume`] for a grid that is unusable,
 /// [`Error::File`] if it cannot be written.
 pub fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
+    check_shape(&voxels, geometry)?;
+    match format_of(path)? {
+        Format::Nifti => nifti::write(path, voxels, geometry, None),
+        Format::Nrrd => nrrd::write(path, voxels, geometry),
+        Format::MetaImage => metaimage::write(path, voxels, geometry),
+    }
+}
+
+/// Writes a result, `[k, j, i]` on the grid of `volume`, so that it lies on the file that the volume was read from in every reader: where
+/// that places its image by fields that readers understand in different ways, the result has the same fields. Otherwise as [`write()`].
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_on(path: &Path, voxels: Voxels, volume: &Volume) -> Result<()> {
+    let geometry = volume.geometry();
+    match (volume.placement(), format_of(path)?) {
+        (Some(placement), Format::Nifti) => {
+            check_shape(&voxels, geometry)?;
+            nifti::write(path, voxels, geometry, Some(&placement.fields))
+        }
+        // What reads these formats is built on ITK.
+        (Some(placement), Format::Nrrd | Format::MetaImage) => write(path, voxels, &placement.itk),
+        (None, _) => write(path, voxels, geometry),
+    }
+}
+
+fn check_shape(voxels: &Voxels, geometry: &Geometry) -> Result<()> {
     geometry.check()?;
     let [i, j, k] = geometry.size;
     if voxels.dim() != (k, j, i) {
         return Err(Error::argument("voxels", format!("{:?}; {:?} was expected", voxels.dim(), (k, j, i))));
     }
-    match format_of(path)? {
-        Format::Nifti => nifti::write(path, voxels, geometry),
-        Format::Nrrd => nrrd::write(path, voxels, geometry),
-        Format::MetaImage => metaimage::write(path, voxels, geometry),
-    }
+    Ok(())
 }
 
 /// Says of which file a volume is that cannot be used.

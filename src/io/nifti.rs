@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use flate2::write::GzEncoder;
 use flate2::Compression;
 
-use super::voxels::{self, Layout, Number, Packing, Source, Start, Voxels};
+use super::voxels::{self, Layout, Number, Packing, Skip, Source, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
-use crate::volume::{Geometry, Volume};
+use crate::volume::{Geometry, Placement, PlacementFields, Volume};
 use crate::{Error, Result};
 
 /// The largest shift, in mm, that rounding the geometry to NIfTI-1's float32 may cause before NIfTI-2 is written in its place.
@@ -213,8 +213,8 @@ impl Header {
         }
     }
 
-    /// The grid: sform if it is set and usable, else qform, else the spacing alone.
-    fn geometry(&self, size: [usize; 3], path: &Path) -> Result<Geometry> {
+    /// The grid, and how the header places it for others: sform if it is set and usable, else qform, else the spacing alone.
+    fn geometry(&self, size: [usize; 3], path: &Path) -> Result<(Geometry, Placement)> {
         let fault = |e: Error| match e {
             Error::Volume(text) => Error::image(path, text),
             other => other,
@@ -224,41 +224,100 @@ impl Header {
             3 => 1e-3,
             _ => 1.0,
         };
-        if self.sform > 0 {
-            match lps(size, self.srow, millimetres) {
-                Ok(geometry) => return Ok(geometry),
-                Err(e) if self.qform <= 0 => return Err(fault(e)),
-                Err(e) => log::warn!("{}: its sform cannot be used ({e}); its qform is", path.display()),
+        let sform = (self.sform > 0).then(|| lps(size, self.srow, millimetres));
+        let mut qform = None;
+        if self.qform > 0 {
+            match self.qform(size, millimetres, path) {
+                Ok(geometry) => qform = Some(geometry),
+                // Only of interest if it is needed.
+                Err(e) if !matches!(sform, Some(Ok(_))) => return Err(fault(e)),
+                Err(_) => {}
             }
         }
+        let geometry = match (sform, &qform) {
+            (Some(Ok(sform)), _) => {
+                qform.iter().for_each(|qform| self.compare(&sform, qform, path));
+                sform
+            }
+            (Some(Err(e)), None) => return Err(fault(e)),
+            (Some(Err(e)), Some(qform)) => {
+                log::warn!("{}: its sform cannot be used ({e}); its qform is", path.display());
+                qform.clone()
+            }
+            (None, Some(qform)) => qform.clone(),
+            (None, None) => {
+                log::warn!(
+                    "{}: it does not say how it lies in the patient; +i, +j, +k are taken for right, front, up",
+                    path.display()
+                );
+                let [x, y, z] = self.spacing(path)?;
+                let plain = [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]];
+                lps(size, plain, millimetres).map_err(fault)?
+            }
+        };
+        let itk = match (self.sform, qform) {
+            // ITK has it lie along its own axes then, from its own origin.
+            (..=0, None) => Geometry::axis_aligned(size, geometry.spacing),
+            (1, _) | (_, None) => geometry.clone(),
+            (_, Some(qform)) => qform,
+        };
+        let fields = PlacementFields {
+            codes: [self.qform, self.sform],
+            units: self.units,
+            pixdim: [self.pixdim[0], self.pixdim[1], self.pixdim[2], self.pixdim[3]],
+            quaternion: self.quaternion,
+            offset: self.offset,
+            srow: self.srow,
+        };
+        Ok((geometry, Placement { fields, itk }))
+    }
+
+    /// Warns if the two ways to say where the image lies contradict each other.
+    fn compare(&self, sform: &Geometry, qform: &Geometry, path: &Path) {
+        /// What rounding leaves, in mm, is far below.
+        const CONTRADICTION_MM: f64 = 0.1;
+        let distance = sform.distance(qform);
+        if distance > CONTRADICTION_MM {
+            let others = match self.sform {
+                1 => "",
+                _ => ", while ITK, 3D Slicer and ITK-SNAP go by the qform",
+            };
+            log::warn!(
+                "{}: its sform and its qform contradict each other, by up to {distance:.1} mm; the sform is used{others}. Results carry \
+                 both, and lie on it everywhere",
+                path.display()
+            );
+        }
+    }
+
+    fn spacing(&self, path: &Path) -> Result<[f64; 3]> {
         let [_, x, y, z, ..] = self.pixdim;
         if ![x, y, z].iter().all(|n| *n > 0.0) {
             // Readers differ in what they make of a negative one.
             let fault = format!("its spacing is {x} x {y} x {z}; three positive numbers were expected");
             return Err(Error::image(path, fault));
         }
-        if self.qform > 0 {
-            let [b, c, d] = self.quaternion;
-            let square = 1.0 - b * b - c * c - d * d;
-            if square.is_nan() || square < -1e-3 {
-                return Err(Error::image(path, format!("its qform's quaternion ({b}, {c}, {d}) is not a rotation")));
-            }
-            // Rounding may have made (b, c, d) longer than 1.
-            let length = (1.0 - square.min(0.0)).sqrt();
-            let rotation = rotation(square.max(0.0).sqrt(), b / length, c / length, d / length);
-            let handed = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
-            let spacing = [x, y, handed * z];
-            let affine = std::array::from_fn(|row| {
-                let r = rotation[row];
-                [r[0] * spacing[0], r[1] * spacing[1], r[2] * spacing[2], self.offset[row]]
-            });
-            return lps(size, affine, millimetres).map_err(fault);
+        Ok([x, y, z])
+    }
+
+    /// The grid by quaternion, offset and spacing.
+    fn qform(&self, size: [usize; 3], millimetres: f64, path: &Path) -> Result<Geometry> {
+        let [x, y, z] = self.spacing(path)?;
+        let [b, c, d] = self.quaternion;
+        let square = 1.0 - b * b - c * c - d * d;
+        if square.is_nan() || square < -1e-3 {
+            return Err(Error::image(path, format!("its qform's quaternion ({b}, {c}, {d}) is not a rotation")));
         }
-        log::warn!(
-            "{}: it does not say how it lies in the patient; +i, +j, +k are taken for right, front, up",
-            path.display()
-        );
-        lps(size, [[x, 0.0, 0.0, 0.0], [0.0, y, 0.0, 0.0], [0.0, 0.0, z, 0.0]], millimetres).map_err(fault)
+        // Rounding may have made (b, c, d) longer than 1.
+        let length = (1.0 - square.min(0.0)).sqrt();
+        let rotation = rotation(square.max(0.0).sqrt(), b / length, c / length, d / length);
+        let handed = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
+        let spacing = [x, y, handed * z];
+        let affine = std::array::from_fn(|row| {
+            let r = rotation[row];
+            [r[0] * spacing[0], r[1] * spacing[1], r[2] * spacing[2], self.offset[row]]
+        });
+        lps(size, affine, millimetres)
     }
 }
 
@@ -304,11 +363,12 @@ pub(super) fn read(path: &Path, kind: Kind, bytes: &[u8], gzip: bool, options: &
             return Err(refuse(format!("its header puts the voxels at byte {skip}, inside the header itself")));
         }
     }
-    let geometry = header.geometry(size, path)?;
+    let (geometry, placement) = header.geometry(size, path)?;
     let packing = if packed { Packing::Gzip } else { Packing::Plain };
-    let source = Source { files: vec![file], start: Start::Byte(0), packing, skip };
+    let source = Source { files: vec![file], start: 0, lines: 0, packing, skip: Skip::Front(skip) };
     let voxels = voxels::read(path, &layout, &source, options)?;
-    Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
+    let volume = Volume::of(voxels, geometry, options.content).map_err(|e| super::name_file(e, path))?;
+    Ok(volume.placed(placement))
 }
 
 /// The other half of a pair: the file with the same name and the extension `img` or `hdr`, compressed or not.
@@ -329,12 +389,28 @@ fn without_gz(path: &Path) -> PathBuf {
     }
 }
 
-/// Writes a single file, or a pair if `path` ends in `.hdr` or `.img`.
-pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
+/// The files that [`write`] makes.
+pub(super) fn files_written(path: &Path) -> Vec<PathBuf> {
+    let bare = without_gz(path);
+    match bare.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("nii")) {
+        true => vec![path.to_path_buf()],
+        false => ["hdr", "img"].map(|half| half_of_pair(path, half)).into(),
+    }
+}
+
+/// The path of one half of the pair that is written to `path`.
+fn half_of_pair(path: &Path, extension: &str) -> PathBuf {
+    let bare = without_gz(path);
+    let gz = if bare == path { "" } else { ".gz" };
+    bare.with_extension(format!("{extension}{gz}"))
+}
+
+/// Writes a single file, or a pair if `path` ends in `.hdr` or `.img`; placed by `fields`, if there are any, and not by the geometry.
+pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry, fields: Option<&PlacementFields>) -> Result<()> {
     let bare = without_gz(path);
     let gzip = bare != path;
     let pair = !bare.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("nii"));
-    let header = header(voxels.number(), geometry, pair);
+    let header = header(voxels.number(), geometry, pair, fields);
     let put = |path: &Path, parts: &dyn Fn(&mut dyn Write) -> std::io::Result<()>| -> Result<AtomicFile> {
         let mut file = AtomicFile::create(path)?;
         let result = if gzip {
@@ -353,14 +429,13 @@ pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<
         })?
         .commit();
     }
-    let half = |extension: &str| bare.with_extension(format!("{extension}{}", if gzip { ".gz" } else { "" }));
-    let image = put(&half("img"), &|out| voxels.write_to(out))?;
-    let header = put(&half("hdr"), &|out| out.write_all(&header))?;
+    let image = put(&half_of_pair(path, "img"), &|out| voxels.write_to(out))?;
+    let header = put(&half_of_pair(path, "hdr"), &|out| out.write_all(&header))?;
     AtomicFile::commit_all(vec![image, header])
 }
 
 /// A header with its four bytes of extension flags: NIfTI-1 where its 16-bit sizes and float32 geometry suffice, else NIfTI-2.
-fn header(number: Number, geometry: &Geometry, pair: bool) -> Vec<u8> {
+fn header(number: Number, geometry: &Geometry, pair: bool, fields: Option<&PlacementFields>) -> Vec<u8> {
     let signs = [-1.0, -1.0, 1.0];
     let affine = geometry.affine();
     let ras: [[f64; 4]; 3] = std::array::from_fn(|row| affine[row].map(|v| v * signs[row]));
@@ -374,16 +449,21 @@ fn header(number: Number, geometry: &Geometry, pair: bool) -> Vec<u8> {
         Number::I16 => (4, 16),
         _ => (16, 32),
     };
-    let (quaternion, handed) = quaternion(geometry);
-    let qform = qform_matches(geometry, &ras, quaternion, handed);
+    let own;
+    let fields = match fields {
+        Some(fields) => fields,
+        None => {
+            own = own_fields(geometry, ras);
+            &own
+        }
+    };
     let mut h = vec![0_u8; if two { 540 } else { 348 }];
     let mut put = |at: usize, bytes: &[u8]| h[at..at + bytes.len()].copy_from_slice(bytes);
     let [i, j, k] = geometry.size;
-    let [x, y, z] = geometry.spacing;
     let dim = [3, i, j, k, 1, 1, 1, 1];
+    let [handed, x, y, z] = fields.pixdim;
     let pixdim = [handed, x, y, z, 1.0, 1.0, 1.0, 1.0];
-    let offset = ras.map(|row| row[3]);
-    const MILLIMETRES: u8 = 2;
+    let PlacementFields { codes: [qform, sform], units, quaternion, offset, srow, .. } = fields;
     if two {
         put(0, &540_i32.to_le_bytes());
         put(4, if pair { b"ni2\0\r\n\x1a\n" } else { b"n+2\0\r\n\x1a\n" });
@@ -393,12 +473,12 @@ fn header(number: Number, geometry: &Geometry, pair: bool) -> Vec<u8> {
         pixdim.iter().enumerate().for_each(|(n, v)| put(104 + 8 * n, &v.to_le_bytes()));
         put(168, &(if pair { 0_i64 } else { 544 }).to_le_bytes());
         put(176, &1_f64.to_le_bytes());
-        put(344, &i32::from(qform).to_le_bytes());
-        put(348, &1_i32.to_le_bytes());
+        put(344, &qform.to_le_bytes());
+        put(348, &sform.to_le_bytes());
         quaternion.iter().enumerate().for_each(|(n, v)| put(352 + 8 * n, &v.to_le_bytes()));
         offset.iter().enumerate().for_each(|(n, v)| put(376 + 8 * n, &v.to_le_bytes()));
-        ras.iter().flatten().enumerate().for_each(|(n, v)| put(400 + 8 * n, &v.to_le_bytes()));
-        put(500, &i32::from(MILLIMETRES).to_le_bytes());
+        srow.iter().flatten().enumerate().for_each(|(n, v)| put(400 + 8 * n, &v.to_le_bytes()));
+        put(500, &units.to_le_bytes());
     } else {
         put(0, &348_i32.to_le_bytes());
         dim.iter().enumerate().for_each(|(n, v)| put(40 + 2 * n, &(*v as i16).to_le_bytes()));
@@ -407,16 +487,31 @@ fn header(number: Number, geometry: &Geometry, pair: bool) -> Vec<u8> {
         pixdim.iter().enumerate().for_each(|(n, v)| put(76 + 4 * n, &(*v as f32).to_le_bytes()));
         put(108, &(if pair { 0_f32 } else { 352.0 }).to_le_bytes());
         put(112, &1_f32.to_le_bytes());
-        put(123, &[MILLIMETRES]);
-        put(252, &i16::from(qform).to_le_bytes());
-        put(254, &1_i16.to_le_bytes());
+        put(123, &[*units as u8]);
+        put(252, &(*qform as i16).to_le_bytes());
+        put(254, &(*sform as i16).to_le_bytes());
         quaternion.iter().enumerate().for_each(|(n, v)| put(256 + 4 * n, &(*v as f32).to_le_bytes()));
         offset.iter().enumerate().for_each(|(n, v)| put(268 + 4 * n, &(*v as f32).to_le_bytes()));
-        ras.iter().flatten().enumerate().for_each(|(n, v)| put(280 + 4 * n, &(*v as f32).to_le_bytes()));
+        srow.iter().flatten().enumerate().for_each(|(n, v)| put(280 + 4 * n, &(*v as f32).to_le_bytes()));
         put(344, if pair { b"ni1\0" } else { b"n+1\0" });
     }
     h.extend([0_u8; 4]);
     h
+}
+
+/// The fields that say the same as a grid; `ras` is its affine.
+fn own_fields(geometry: &Geometry, ras: [[f64; 4]; 3]) -> PlacementFields {
+    const MILLIMETRES: i32 = 2;
+    let (quaternion, handed) = quaternion(geometry);
+    let [x, y, z] = geometry.spacing;
+    PlacementFields {
+        codes: [i32::from(qform_matches(geometry, &ras, quaternion, handed)), 1],
+        units: MILLIMETRES,
+        pixdim: [handed, x, y, z],
+        quaternion,
+        offset: ras.map(|row| row[3]),
+        srow: ras,
+    }
 }
 
 /// (b, c, d) of the rotation from voxel axes to RAS, and -1 if the third axis has to be turned round for it to be a rotation.

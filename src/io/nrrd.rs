@@ -1,22 +1,18 @@
 //! NRRD, attached (`.nrrd`) and detached (`.nhdr`), as 3D Slicer and ITK write it: raw, gzip and text encodings.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
 use flate2::Compression;
 use ndarray::Array3;
 
 use super::text::{beside, data_name, list, not_understood, numbers, pattern};
-use super::voxels::{self, Layout, Number, Packing, Source, Start, Voxels};
+use super::voxels::{self, Layout, Number, Packing, Skip, Source, Voxels};
 use super::ReadOptions;
 use crate::files::AtomicFile;
 use crate::volume::{Geometry, Volume};
 use crate::{Error, Result};
-
-/// The most characters that a number in text data may take.
-const LONGEST_NUMBER: usize = 64;
 
 /// Whether some bytes begin an NRRD.
 pub(super) fn recognise(bytes: &[u8]) -> bool {
@@ -64,9 +60,24 @@ impl Header {
         Ok(Header { fields, length: at, listed })
     }
 
+    /// The files that hold the data; none where they follow the header.
+    fn data_files(&self, path: &Path) -> Result<Option<Vec<PathBuf>>> {
+        Ok(match (&self.listed, self.get(&["data file", "datafile"])) {
+            (Some(lines), _) => Some(list(path, lines)?),
+            (None, Some(name)) if name.contains('%') => Some(pattern(path, name)?),
+            (None, Some(name)) => Some(vec![beside(path, name)]),
+            (None, None) => None,
+        })
+    }
+
     fn get(&self, names: &[&str]) -> Option<&str> {
         self.fields.iter().find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value.as_str())
     }
+}
+
+/// The data files of a detached header; none of any other.
+pub(super) fn data_files(path: &Path, bytes: &[u8]) -> Vec<PathBuf> {
+    Header::parse(path, bytes).and_then(|header| header.data_files(path)).ok().flatten().unwrap_or_default()
 }
 
 /// Reads an image; `bytes` are its first ones, unpacked if the file is compressed as a whole (`gzip`).
@@ -135,7 +146,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
     let layout = Layout { size, number, big_endian, scale: (1.0, 0.0) };
     layout.check(path, options)?;
     let voxels = data(path, &header, &layout, options)?;
-    Volume::new(voxels, geometry).map_err(|e| super::name_file(e, path))
+    Volume::of(voxels, geometry, options.content).map_err(|e| super::name_file(e, path))
 }
 
 fn is_text(header: &Header) -> bool {
@@ -149,53 +160,34 @@ fn data(path: &Path, header: &Header, layout: &Layout, options: &ReadOptions) ->
             text.parse().map_err(|_| refuse(format!("its \"{}\" is \"{text}\"; a number was expected", names[0])))
         })
     };
-    let (files, start) = match header.get(&["data file", "datafile"]) {
+    let (files, start) = match header.data_files(path)? {
+        Some(files) => (files, 0),
         None => (vec![path.to_path_buf()], header.length as u64),
-        Some(_) if header.listed.is_some() => (list(path, header.listed.as_deref().unwrap_or(""))?, 0),
-        Some(name) if name.contains('%') => (pattern(path, name)?, 0),
-        Some(name) => (vec![beside(path, name)], 0),
     };
     let encoding = header.get(&["encoding"]).unwrap_or("raw").to_lowercase();
     let packing = match encoding.as_str() {
         "raw" => Packing::Plain,
         "gzip" | "gz" => Packing::Gzip,
-        "ascii" | "text" | "txt" => return text_data(path, &files, start, layout),
-        other => return Err(refuse(format!("its encoding is \"{other}\"; raw, gzip or text was expected"))),
-    };
-    // Lines are passed over before unpacking, bytes after it.
-    let (lines, bytes) = (skip(&["line skip", "lineskip"])?, skip(&["byte skip", "byteskip"])?);
-    let (start, skip) = match (lines, bytes, packing) {
-        (0, -1, Packing::Plain) => (Start::Last, 0),
-        (0, 0.., _) => (Start::Byte(start), bytes as u64),
-        (1.., 0.., _) if start == 0 => (Start::Line(lines as u64), bytes as u64),
-        _ => return Err(refuse(format!("its skips ({lines} lines, {bytes} bytes) do not go with its encoding"))),
-    };
-    voxels::read(path, layout, &Source { files, start, packing, skip }, options)
-}
-
-fn text_data(path: &Path, files: &[std::path::PathBuf], start: u64, layout: &Layout) -> Result<Array3<f32>> {
-    let count: usize = layout.size.iter().product();
-    let mut values = Vec::new();
-    for file in files {
-        let read_error = |e| voxels::read_fault(file, e);
-        let mut reader = BufReader::new(File::open(file).map_err(|e| Error::file("open", file, e))?);
-        reader.seek(SeekFrom::Start(start)).map_err(read_error)?;
-        let mut word = String::new();
-        for byte in reader.bytes().chain([Ok(b' ')]) {
-            let letter = char::from(byte.map_err(read_error)?);
-            if !letter.is_ascii_whitespace() && word.len() < LONGEST_NUMBER {
-                word.push(letter);
-            } else if !word.is_empty() {
-                let fault = |_| Error::image(path, format!("\"{word}\" among its voxels is not a number"));
-                values.push(word.parse::<f32>().map_err(fault)?);
-                word.clear();
-            }
-            if values.len() > count {
-                break;
-            }
+        "bzip2" | "bz2" => Packing::Bzip2,
+        "hex" => Packing::Hex,
+        "ascii" | "text" | "txt" => Packing::Text,
+        other => {
+            return Err(refuse(format!("its encoding is \"{other}\"; raw, gzip, bzip2, hex or text was expected")))
         }
-    }
-    voxels::into_array(path, layout, values)
+    };
+    // Lines are passed over before unpacking, bytes after it. Of -1 bytes and less the voxels are the last, but for what is left of 0.
+    let (lines, bytes) = (skip(&["line skip", "lineskip"])?, skip(&["byte skip", "byteskip"])?);
+    let skip = match bytes {
+        0.. => Skip::Front(bytes as u64),
+        _ if packing == Packing::Text => {
+            return Err(refuse(format!("its byte skip is {bytes}; for text a number from 0 was expected")))
+        }
+        _ => Skip::Back(bytes.unsigned_abs() - 1),
+    };
+    let Ok(lines) = u64::try_from(lines) else {
+        return Err(refuse(format!("its line skip is {lines}; a number from 0 was expected")));
+    };
+    voxels::read(path, layout, &Source { files, start, lines, packing, skip }, options)
 }
 
 fn number(name: &str) -> std::result::Result<Number, String> {
@@ -253,10 +245,20 @@ fn spatial_axes(
         return Err("its header contradicts itself: sizes and space directions differ in number".into());
     }
     let mut axes: Vec<usize> = (0..sizes.len()).filter(|axis| directions.is_none_or(|d| d[*axis].is_some())).collect();
+    let spatial = |axis: &usize| {
+        kinds
+            .get(*axis)
+            .is_none_or(|kind| ["domain", "space", "???", "none"].iter().any(|k| kind.eq_ignore_ascii_case(k)))
+    };
+    // One volume of a series, or the one component of a vector: an axis of one element that is none of space, else the last one, else
+    // the first.
+    axes.retain(|axis| sizes[*axis] > 1 || spatial(axis));
     while axes.len() > 3 && axes.last().is_some_and(|axis| sizes[*axis] == 1) {
         axes.pop();
     }
-    let spatial = |axis: &usize| kinds.get(*axis).is_none_or(|kind| ["domain", "space", "???", "none"].contains(kind));
+    while axes.len() > 3 && sizes[axes[0]] == 1 {
+        axes.remove(0);
+    }
     if let Some(axis) = axes.iter().find(|axis| !spatial(axis)) {
         return Err(format!("its axis {axis} is of kind \"{}\"; three axes through space were expected", kinds[*axis]));
     }
@@ -274,11 +276,26 @@ fn spatial_axes(
     <[usize; 3]>::try_from(axes).map_err(|axes| format!("a {}D image; a 3D volume was expected", axes.len()))
 }
 
+/// The files that [`write`] makes.
+pub(super) fn files_written(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_path_buf()];
+    if is_detached(path) {
+        files.extend(data_name(path, DATA_ENDING).map(|name| path.with_file_name(name)));
+    }
+    files
+}
+
+/// The ending of the data file of a detached header.
+const DATA_ENDING: &str = "raw.gz";
+
+fn is_detached(path: &Path) -> bool {
+    path.to_string_lossy().to_lowercase().ends_with(".nhdr")
+}
+
 /// Writes an attached image, or a detached one if `path` ends in `.nhdr`; gzip in both cases.
 pub(super) fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
     let fault = |e| Error::file("write", path, e);
-    let detached = path.to_string_lossy().to_lowercase().ends_with(".nhdr");
-    let data_name = if detached { Some(data_name(path, "raw.gz")?) } else { None };
+    let data_name = if is_detached(path) { Some(data_name(path, DATA_ENDING)?) } else { None };
     let header = header(&voxels, geometry, data_name.as_deref());
     let put_data = |file: &mut AtomicFile| -> std::io::Result<()> {
         let mut encoder = GzEncoder::new(file, Compression::new(3));

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use ndarray::{Array3, ArrayView3, Axis};
@@ -39,8 +40,9 @@ impl Number {
         }
     }
 
-    /// Decodes whole numbers from `bytes`, scaled, to the end of `out`.
-    fn decode(self, bytes: &[u8], big_endian: bool, scale: (f64, f64), out: &mut Vec<f32>) {
+    /// Decodes whole numbers from `bytes`, scaled, to the end of `out`; a number that is finite, but not as float32, if there is one.
+    fn decode(self, bytes: &[u8], big_endian: bool, scale: (f64, f64), out: &mut Vec<f32>) -> Option<f64> {
+        let mut too_large = None;
         macro_rules! numbers {
             ($type:ty) => {{
                 const SIZE: usize = std::mem::size_of::<$type>();
@@ -53,10 +55,16 @@ impl Number {
                         <$type>::from_le_bytes(raw)
                     }
                 };
-                if scale == (1.0, 0.0) {
+                if scale == (1.0, 0.0) && self != Number::F64 {
                     out.extend(bytes.chunks_exact(SIZE).map(|chunk| number(chunk) as f32));
                 } else {
-                    out.extend(bytes.chunks_exact(SIZE).map(|c| (number(c) as f64 * scale.0 + scale.1) as f32));
+                    out.extend(bytes.chunks_exact(SIZE).map(|chunk| {
+                        let value = number(chunk) as f64 * scale.0 + scale.1;
+                        if value.is_finite() && (value as f32).is_infinite() {
+                            too_large = Some(value);
+                        }
+                        value as f32
+                    }));
                 }
             }};
         }
@@ -72,6 +80,7 @@ impl Number {
             Number::F32 => numbers!(f32),
             Number::F64 => numbers!(f64),
         }
+        too_large
     }
 }
 
@@ -111,25 +120,31 @@ pub(super) enum Packing {
     Plain,
     Gzip,
     Zlib,
+    Bzip2,
+    /// Two hexadecimal digits a byte.
+    Hex,
+    /// Numbers as text.
+    Text,
 }
 
 /// The voxels' bytes: one file, or several of which each holds an equal share.
 pub(super) struct Source {
     pub files: Vec<PathBuf>,
-    pub start: Start,
+    /// The byte of each file at which the lines begin.
+    pub start: u64,
+    /// Lines to pass over, before unpacking.
+    pub lines: u64,
     pub packing: Packing,
-    /// Bytes to pass over in what the packing holds.
-    pub skip: u64,
+    pub skip: Skip,
 }
 
-/// Where in each file the packing begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Start {
-    Byte(u64),
-    /// Behind this many lines.
-    Line(u64),
-    /// The data are the last bytes.
-    Last,
+/// What is passed over in the bytes that the packing holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Skip {
+    /// So many bytes before the voxels.
+    Front(u64),
+    /// Everything but the voxels, and so many bytes behind them.
+    Back(u64),
 }
 
 /// Reads the voxels, `[k, j, i]`. `path` is what messages name.
@@ -159,27 +174,44 @@ fn read_share(path: &Path, layout: &Layout, source: &Source, share: usize, value
     let damaged = |e| read_fault(path, e);
     let size = layout.number.bytes();
     let expected = (share * size) as u64;
-    let file = File::open(path).map_err(|e| Error::file("open", path, e))?;
-    let length = file.metadata().map_err(damaged)?.len();
-    let mut file = BufReader::with_capacity(1 << 18, file);
-    match source.start {
-        Start::Byte(start) => file.seek(SeekFrom::Start(start)).map(drop),
-        Start::Line(lines) => (0..lines).try_for_each(|_| file.skip_until(b'\n').map(drop)),
-        Start::Last => file.seek(SeekFrom::Start(length.saturating_sub(expected))).map(drop),
+    let length = std::fs::metadata(path).map_err(|e| Error::file("open", path, e))?.len();
+    let unpacked = || -> Result<Box<dyn Read + '_>> {
+        let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(|e| Error::file("open", path, e))?);
+        file.seek(SeekFrom::Start(source.start)).map_err(damaged)?;
+        (0..source.lines).try_for_each(|_| file.skip_until(b'\n').map(drop)).map_err(damaged)?;
+        Ok(match source.packing {
+            Packing::Plain | Packing::Text => Box::new(file),
+            Packing::Gzip => Box::new(Members { path, member: Some(GzDecoder::new(file)) }),
+            Packing::Zlib => Box::new(ZlibDecoder::new(file)),
+            Packing::Bzip2 => Box::new(MultiBzDecoder::new(file)),
+            Packing::Hex => Box::new(Hex { digits: file.bytes() }),
+        })
+    };
+    let skip = match source.skip {
+        Skip::Front(bytes) => bytes,
+        // How much there is tells only reading it; a bomb is let burn no longer than this.
+        Skip::Back(behind) if source.packing == Packing::Plain && source.lines == 0 => {
+            length.saturating_sub(source.start).saturating_sub(expected.saturating_add(behind))
+        }
+        Skip::Back(behind) => {
+            const LONGEST: u64 = 1 << 30;
+            let limit = expected.saturating_add(behind).saturating_add(LONGEST);
+            let all = std::io::copy(&mut unpacked()?.take(limit), &mut std::io::sink()).map_err(damaged)?;
+            all.saturating_sub(expected.saturating_add(behind))
+        }
+    };
+    let mut reader = unpacked()?;
+    if source.packing == Packing::Text {
+        std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(damaged)?;
+        return read_text(path, reader, layout, share, values);
     }
-    .map_err(damaged)?;
-    if source.packing == Packing::Plain {
-        let start = file.stream_position().map_err(damaged)?.saturating_add(source.skip);
+    if source.packing == Packing::Plain && source.lines == 0 {
+        let start = source.start.saturating_add(skip);
         if length.saturating_sub(start) < expected {
             return Err(truncated(path, length.saturating_sub(start), expected));
         }
     }
-    let mut reader: Box<dyn Read> = match source.packing {
-        Packing::Plain => Box::new(file),
-        Packing::Gzip => Box::new(Members { path, member: Some(GzDecoder::new(file)) }),
-        Packing::Zlib => Box::new(ZlibDecoder::new(file)),
-    };
-    std::io::copy(&mut reader.by_ref().take(source.skip), &mut std::io::sink()).map_err(damaged)?;
+    std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(damaged)?;
     let mut buffer = vec![0_u8; 1 << 20];
     let (mut missing, mut filled) = (expected, 0);
     while missing > 0 {
@@ -196,14 +228,73 @@ fn read_share(path: &Path, layout: &Layout, source: &Source, share: usize, value
             let step = (layout.size.iter().product::<usize>() - values.len()).min(1 << 26);
             values.try_reserve_exact(step).map_err(|e| Error::Memory(format!("{}: {e}", path.display())))?;
         }
-        layout.number.decode(&buffer[..whole], layout.big_endian, layout.scale, values);
+        if let Some(value) = layout.number.decode(&buffer[..whole], layout.big_endian, layout.scale, values) {
+            return Err(too_large(path, value));
+        }
         buffer.copy_within(whole..filled, 0);
         filled -= whole;
     }
-    if source.packing == Packing::Plain {
+    if source.packing == Packing::Plain || matches!(source.skip, Skip::Back(_)) {
         return Ok(());
     }
     check_end(path, &mut reader)
+}
+
+/// The most characters that a number in text may take.
+const LONGEST_NUMBER: usize = 64;
+
+/// Adds numbers that are written as text, with blanks or commas between them.
+fn read_text(path: &Path, reader: impl Read, layout: &Layout, share: usize, values: &mut Vec<f32>) -> Result<()> {
+    let (mut word, mut found) = (String::new(), 0);
+    for byte in reader.bytes().chain([Ok(b' ')]) {
+        let letter = char::from(byte.map_err(|e| read_fault(path, e))?);
+        if !letter.is_ascii_whitespace() && letter != ',' && word.len() < LONGEST_NUMBER {
+            word.push(letter);
+        } else if !word.is_empty() {
+            let fault = |_| Error::image(path, format!("\"{word}\" among its voxels is not a number"));
+            let value = word.parse::<f64>().map_err(fault)? * layout.scale.0 + layout.scale.1;
+            if value.is_finite() && (value as f32).is_infinite() {
+                return Err(too_large(path, value));
+            }
+            values.push(value as f32);
+            found += 1;
+            word.clear();
+        }
+        if found == share {
+            return Ok(());
+        }
+    }
+    Err(Error::image(path, format!("it is cut off: it holds {found} of {share} voxels")))
+}
+
+/// Bytes that are written as pairs of hexadecimal digits, with blanks anywhere between digits.
+struct Hex<R: Read> {
+    digits: std::io::Bytes<R>,
+}
+
+impl<R: Read> Read for Hex<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut digit = || -> std::io::Result<Option<u8>> {
+            loop {
+                match self.digits.next().transpose()? {
+                    None => return Ok(None),
+                    Some(blank) if blank.is_ascii_whitespace() => {}
+                    Some(letter) => {
+                        let value = char::from(letter).to_digit(16).map(|value| value as u8);
+                        let fault = || std::io::Error::new(std::io::ErrorKind::InvalidData, "no hexadecimal digit");
+                        return value.map(Some).ok_or_else(fault);
+                    }
+                }
+            }
+        };
+        for (filled, byte) in buffer.iter_mut().enumerate() {
+            match (digit()?, digit()?) {
+                (Some(high), Some(low)) => *byte = high << 4 | low,
+                _ => return Ok(filled),
+            }
+        }
+        Ok(buffer.len())
+    }
 }
 
 /// The members of a gzip file, one after the other. Bytes behind them that are no member, as some writers leave, are left
@@ -238,6 +329,14 @@ fn check_end(path: &Path, reader: &mut dyn Read) -> Result<()> {
         log::warn!("{}: it holds more data than its header calls for; the rest is left alone", path.display());
     }
     Ok(())
+}
+
+/// A number that float32, which is what images are worked on in, cannot hold.
+pub(super) fn too_large(path: &Path, value: f64) -> Error {
+    let fault = format!(
+        "it holds {value:e}, which is finite but too large for 32-bit floats; replace it by what belongs there"
+    );
+    Error::image(path, fault)
 }
 
 fn truncated(path: &Path, found: u64, expected: u64) -> Error {

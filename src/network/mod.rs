@@ -32,9 +32,7 @@ impl From<tch::TchError> for Error {
         // The lines after the first are C++ frames.
         let first = text.lines().next().unwrap_or_default().to_string();
         if first.contains("out of memory") || first.contains("can't allocate memory") {
-            return Error::Memory(format!(
-                "{first}; patches (--patch 256x256) or bfloat16 (--precision bf16) take less"
-            ));
+            return Error::Memory(format!("{first}; patches (256 x 256, say) or bfloat16 take less"));
         }
         Error::Torch(first)
     }

@@ -14,12 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::layout::{self, Role};
+use crate::outputs::{self, Output, MODEL_KEY};
 use crate::volume::View;
 use crate::{files, runtime};
 use crate::{Error, Result};
-
-/// The key of the safetensors header's metadata under which the configuration stands.
-const METADATA_KEY: &str = "ggpfn";
 
 /// The number type that weights are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +76,8 @@ impl Model {
         let fault = |text: String| Error::Model { path: PathBuf::from(origin), fault: text };
         let file = SafeTensors::deserialize(bytes).map_err(|e| fault(not_safetensors(bytes, &e)))?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fault(not_safetensors(bytes, &e)))?;
-        let json = header.metadata().as_ref().and_then(|m| m.get(METADATA_KEY)).ok_or_else(|| {
-            fault(format!("a safetensors file, but not a GGPFN model: its header has no \"{METADATA_KEY}\" entry"))
+        let json = header.metadata().as_ref().and_then(|m| m.get(MODEL_KEY)).ok_or_else(|| {
+            fault(format!("a safetensors file, but not a GGPFN model: its header has no \"{MODEL_KEY}\" entry"))
         })?;
         let config = parse_config(json).map_err(fault)?;
 
@@ -194,11 +192,12 @@ impl Model {
         &self.sha256
     }
 
-    /// Writes the model file; it appears whole or not at all.
+    /// Writes the model file; it appears whole or not at all. A file that is there already is replaced only if it is a model too.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be written.
+    /// [`Error::Argument`] for an existing file of another kind, [`Error::File`] if it cannot be written.
     pub fn save(&self, path: &Path, stored_as: WeightType) -> Result<()> {
+        outputs::check_existing(&Output::new("path", path, outputs::Kind::Model))?;
         let bytes = self.to_bytes(stored_as)?;
         files::write(path, &bytes)
     }
@@ -222,7 +221,7 @@ impl Model {
             let view = TensorView::new(dtype, array.shape.clone(), bytes).map_err(|e| internal(e.to_string()))?;
             views.push((name.as_str(), view));
         }
-        let metadata = std::collections::HashMap::from([(METADATA_KEY.to_string(), json)]);
+        let metadata = std::collections::HashMap::from([(MODEL_KEY.to_string(), json)]);
         safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))
     }
 }

@@ -23,6 +23,7 @@ use super::{TrainOptions, TrainingCase};
 use crate::inference::threads::on_own_thread;
 use crate::inference::{Cancel, Compute, DeviceChoice, PrecisionChoice};
 use crate::network::Model;
+use crate::outputs;
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -153,9 +154,13 @@ impl Run {
     /// A cancelled run finishes its step, saves, and returns what it has.
     ///
     /// # Errors
+    /// [`Error::Argument`] for a folder that holds a model or other files of a run's names without being one's,
     /// [`Error::Training`] for a loss that is no number or a checkpoint that does not fit, [`Error::File`] where a file cannot be
     /// written, [`Error::Memory`], [`Error::Device`].
     pub fn train(self, cancel: &Cancel, report: &(dyn Fn(&Event) + Sync)) -> Result<Outcome> {
+        if let Some(folder) = &self.folder {
+            outputs::check_run_folder("folder", folder)?;
+        }
         let precision = if self.options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
         let compute = Compute::choose(self.device, precision)?;
         let threads =

@@ -25,11 +25,62 @@ pub use view::View;
 
 use crate::{Error, Result};
 
+/// What the voxels of an image mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Content {
+    /// Hounsfield units.
+    #[default]
+    Scan,
+    /// Labels of organs, 0 outside of all.
+    Labels,
+    /// Probabilities.
+    Probability,
+}
+
+impl Content {
+    /// The value that stands for nothing, in words.
+    fn nothing(self) -> &'static str {
+        match self {
+            Content::Scan => "-1024 HU (air)",
+            Content::Labels => "0 (no organ)",
+            Content::Probability => "0",
+        }
+    }
+}
+
 /// A CT volume: Hounsfield units on a grid in the patient.
 #[derive(Clone, Debug)]
 pub struct Volume {
     voxels: Array3<f32>,
     geometry: Geometry,
+    placement: Option<Box<Placement>>,
+}
+
+/// How the file that a volume was read from places it, where readers of its format do not agree: what a result has to carry so that it
+/// lies on the volume in each of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// The fields of the header that say so, in the format's own words.
+    pub fields: PlacementFields,
+    /// The grid as ITK, and what is built on it, understands them.
+    pub itk: Geometry,
+}
+
+/// The fields by which a NIfTI header places its image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlacementFields {
+    /// qform_code and sform_code.
+    pub codes: [i32; 2],
+    /// xyzt_units.
+    pub units: i32,
+    /// The first four of pixdim: the qform's handedness, and the spacing.
+    pub pixdim: [f64; 4],
+    /// quatern_b, c and d.
+    pub quaternion: [f64; 3],
+    /// qoffset_x, y and z.
+    pub offset: [f64; 3],
+    /// srow_x, y and z.
+    pub srow: [[f64; 4]; 3],
 }
 
 impl Volume {
@@ -38,6 +89,14 @@ impl Volume {
     /// # Errors
     /// [`Error::Volume`] if the shapes differ, the geometry is unusable or a voxel is not a finite number.
     pub fn new(voxels: Array3<f32>, geometry: Geometry) -> Result<Self> {
+        Self::of(voxels, geometry, Content::Scan)
+    }
+
+    /// As [`new`](Self::new), for voxels that need not be Hounsfield units; `content` is what messages advise by.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of(voxels: Array3<f32>, geometry: Geometry, content: Content) -> Result<Self> {
         geometry.check()?;
         let [i, j, k] = geometry.size;
         if voxels.dim() != (k, j, i) {
@@ -47,11 +106,22 @@ impl Volume {
         let bad = voxels.iter().filter(|v| !v.is_finite()).count();
         if bad > 0 {
             return Err(Error::Volume(format!(
-                "{bad} of its {} voxels are not finite numbers; replace them, by -1024 HU (air) for example",
-                voxels.len()
+                "{bad} of its {} voxels are not finite numbers; replace them, by {} for example",
+                voxels.len(),
+                content.nothing()
             )));
         }
-        Ok(Volume { voxels, geometry })
+        Ok(Volume { voxels, geometry, placement: None })
+    }
+
+    /// The same volume, with how its file places it.
+    pub fn placed(self, placement: Placement) -> Self {
+        Volume { placement: Some(Box::new(placement)), ..self }
+    }
+
+    /// How its file places it, where that is more than its grid.
+    pub fn placement(&self) -> Option<&Placement> {
+        self.placement.as_deref()
     }
 
     /// The voxels in Hounsfield units, indexed `[k, j, i]`.
@@ -73,7 +143,13 @@ impl Volume {
         let [i, j, k] = start;
         let voxels = self.voxels.slice(s![k..k + size[2], j..j + size[1], i..i + size[0]]).to_owned();
         let origin = self.geometry.point([i as f64, j as f64, k as f64]);
-        Ok(Volume { voxels, geometry: Geometry { size, origin, ..self.geometry.clone() } })
+        Ok(Volume { voxels, geometry: Geometry { size, origin, ..self.geometry.clone() }, placement: None })
+    }
+
+    /// The same volume with other voxels, each made from what was in its place.
+    pub fn map(mut self, value: impl Fn(f32) -> f32) -> Self {
+        self.voxels.mapv_inplace(value);
+        self
     }
 
     /// The voxels alone.

@@ -71,6 +71,24 @@ impl Strided {
         let (low, high) = ends.fold((0, 0), |(low, high), end| (low + end.min(0), high + end.max(0)));
         Strided { strides, low, high: high + voxel as i128 }
     }
+
+    /// Whether voxels of `voxel` bytes may lie on each other: two results in one place, of which one is lost.
+    pub fn overlaps(&self, size: [usize; 3], voxel: usize) -> bool {
+        let mut axes: Vec<(i128, i128)> = size
+            .iter()
+            .zip(self.strides)
+            .filter(|(n, _)| **n > 1)
+            .map(|(n, stride)| (i128::from(stride).abs(), *n as i128 - 1))
+            .collect();
+        axes.sort_unstable();
+        // From the finest axis on, each has to step over all that lies within it.
+        let mut within = voxel as i128;
+        axes.into_iter().any(|(stride, steps)| {
+            let overlaps = stride < within;
+            within += stride * steps;
+            overlaps
+        })
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +103,19 @@ mod tests {
         assert_eq!((flipped.low, flipped.high), (-30, 18));
         let far = Strided::new([1 << 16; 3], Some([i64::MAX, i64::MIN, 0]), 8);
         assert_eq!(far.high - far.low - 8, 65535 * (i128::from(i64::MAX) - i128::from(i64::MIN)));
+    }
+
+    #[test]
+    fn voxels_that_lie_on_each_other_are_noticed() {
+        let overlaps = |strides| Strided::new([4, 3, 2], Some(strides), 2).overlaps([4, 3, 2], 2);
+        for strides in [[2, 8, 24], [-2, 8, -24], [12, 4, 2], [2, 80, 10], [6, 2, 100]] {
+            assert!(!overlaps(strides), "{strides:?}");
+        }
+        for strides in [[0, 8, 24], [2, 0, 24], [1, 8, 24], [2, 6, 24], [2, 8, 16], [2, -8, 8]] {
+            assert!(overlaps(strides), "{strides:?}");
+        }
+        // An axis of one voxel steps nowhere.
+        assert!(!Strided::new([4, 1, 2], Some([2, 0, 8]), 2).overlaps([4, 1, 2], 2));
     }
 
     #[test]

@@ -723,6 +723,8 @@ static void probabilities(void) {
       {0, 0, 0, 0, 0, -8, 4, 0, 0},    {0, 0, 0, 0, 0, 16, -1, 0, 0}, {0, 0, 0, 0, 0, 0, 0, -1, 0},
       {0, 0, 0, 0, 0, 0, 0, NAN, 0},   {0, 0, 0, 0, 0, 0, 0, 0, 1.5}, {0, 0, 0, 0, 0, 0, 0, 0, -0.5},
       {0, 0, 0, 0, 0, 0, 0, INFINITY, 0}, {0, 0, 0, 0, 0, 0, 0, 0, NAN},
+      /* An overlap of no patches. */
+      {0, 0, 0, 0, 0, 0, 8, 0, 0},
   };
   for (size_t n = 0; n < sizeof(bad) / sizeof(*bad); n++) {
     ggpfn_segment_options o = {.struct_size = sizeof(o)};
@@ -815,7 +817,7 @@ static void untouched(void) {
     good.view_probability[view] = dense_output(floats[2 + view], sizeof(floats[0]));
   }
   good.measurements = &m;
-  for (int fault = 0; fault < 9; fault++) {
+  for (int fault = 0; fault < 12; fault++) {
     result = good;
     ggpfn_image bad = image;
     ggpfn_segment_options o = options;
@@ -830,6 +832,10 @@ static void untouched(void) {
       case 5: m.struct_size = 0; break;
       case 6: bad.data_bytes = 1; break;
       case 7: o.threshold = 2.0; break;
+      case 8: o.region_start[0] = 1; break;
+      /* Rows on each other, and voxels that share bytes. */
+      case 9: result.probability.strides[0] = 4; result.probability.strides[2] = 4 * NX; break;
+      case 10: result.probability.strides[0] = 2; result.probability.strides[1] = 4 * NX; result.probability.strides[2] = 4 * NX * NY; break;
       default: bad.spacing[0] = NAN_VALUE; wanted = GGPFN_ERROR_IMAGE; break;
     }
     EXPECT(wanted, ggpfn_segment(model, &bad, &o, &result, NULL));

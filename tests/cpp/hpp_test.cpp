@@ -440,7 +440,7 @@ void evaluation()
   const auto near = [](double a, double b) { return std::abs(a - b) < 1e-9; };
 
   const auto found = ggpfn::evaluate(Image::of(prediction, line, mm), Image::of(truth, line, mm));
-  CHECK(near(found.dice, 0.4) && near(found.jaccard, 0.25) && near(*found.precision, 1.0 / 3) && near(*found.recall, 0.5));
+  CHECK(near(*found.dice, 0.4) && near(*found.jaccard, 0.25) && near(*found.precision, 1.0 / 3) && near(*found.recall, 0.5));
   CHECK(near(found.prediction_ml, 0.03) && near(found.truth_ml, 0.02) && near(*found.volume_error_percent, 50.0));
   // Distances of the one to the other 2, 1, 0 mm, and back 0, 1 mm.
   CHECK(near(*found.mean_surface_mm, 0.8) && found.hausdorff95_mm && *found.hausdorff95_mm <= 2.0);
@@ -448,6 +448,8 @@ void evaluation()
   const std::vector<std::uint8_t> none(8);
   const auto empty = ggpfn::evaluate(Image::of(none, line, mm), Image::of(truth, line, mm));
   CHECK(empty.dice == 0.0 && !empty.precision && !empty.hausdorff95_mm && *empty.recall == 0.0);
+  const auto nothing = ggpfn::evaluate(Image::of(none, line, mm), Image::of(none, line, mm));
+  CHECK(!nothing.dice && !nothing.jaccard && !nothing.recall && nothing.truth_ml == 0.0);
   CHECK(fails(StatusCode::argument, "grid", [&] {
     ggpfn::evaluate(Image::of(none, line, mm), Image::of(none, line, {{1.1, 2.0, 5.0}}));
   }));

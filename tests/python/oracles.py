@@ -8,12 +8,14 @@ A manifest has one entry per image: `path`, `size` (i, j, k), `affine` (index to
 `voxels` (a file of float32, i fastest), or `path` and `refused`, a word that the refusal must hold.
 """
 
+import bz2
 import gzip
 import itertools
 import json
 import pathlib
 import struct
 import sys
+import zlib
 
 import nibabel
 import nibabel.nifti2
@@ -315,8 +317,45 @@ class Writer:
         accept("leading.nrrd", check=False)
         nrrd("kinds.nrrd", little, affine=None, kinds="RGB-color domain domain", spacings="1 1 1", sizes="3 4 5")
         self.refuse("kinds.nrrd", "RGB-color")
-        nrrd("bzip2.nrrd", little, encoding="bzip2")
-        self.refuse("bzip2.nrrd", "bzip2")
+        # Lines are passed over before unpacking, bytes after it; -1: the voxels are the last bytes; -3: two bytes follow them.
+        hexed = little.hex().encode()
+        packings = {
+            "raw": (bytes, ["raw", "RAW"]), "gzip": (gzip.compress, ["gzip", "gz"]), "bzip2": (bz2.compress, ["bzip2", "bz2"]),
+            "hex": (lambda b: b.hex().encode(), ["hex"]),
+        }
+        for encoding, (pack, spellings) in packings.items():
+            for n, spelling in enumerate(spellings):
+                nrrd(f"spelt_{encoding}{n}.nrrd", pack(little), encoding=spelling)
+                accept(f"spelt_{encoding}{n}.nrrd", check=encoding == "gzip" or spelling == "raw")
+            for lines, front, skip, back in ((2, b"", None, b""), (0, b"123", "3", b""), (1, b"12345", "5", b""), (1, b"1234", "-1", b""),
+                                             (0, b"1234", "-1", b""), (0, b"1234", "-3", b"56")):
+                name = f"skip_{encoding}_{lines}_{len(front)}_{len(back)}.nrrd"
+                skips = {"line_skip": str(lines) if lines else None, "byte_skip": skip}
+                nrrd(name, b"any line\n" * lines + pack(front + little + back), encoding=encoding, **skips)
+                accept(name, check=False)
+        nrrd("skip_lines.nrrd", b"one\ntwo\n" + little, line_skip="2")
+        accept("skip_lines.nrrd")
+        nrrd("skip_last.nrrd", gzip.compress(b"J" * 10 + little), encoding="gzip", byte_skip="-1")
+        accept("skip_last.nrrd")
+        nrrd("hex_lines.nrrd", b"\n".join(hexed[n : n + 30] for n in range(0, len(hexed), 30)), encoding="hex")
+        accept("hex_lines.nrrd", check=False)
+        for n, encoding in enumerate(("ascii", "text", "txt", "ASCII")):
+            nrrd(f"text{n}.nrrd", "a line\n" + text.replace(" ", ", "), encoding=encoding, endian=None, lineskip="1")
+            accept(f"text{n}.nrrd", check=False)
+        shorts = ("short", "short int", "signed short", "signed short int", "int16", "int16_t", "Short")
+        for n, spelling in enumerate(shorts):
+            nrrd(f"short{n}.nrrd", little, type=spelling)
+            accept(f"short{n}.nrrd", check=spelling != "Short")
+        # Names of fields are written with and without blanks, and in any case.
+        for n, given in enumerate(("byteskip", "BYTE SKIP", "Byte Skip")):
+            nrrd(f"field{n}.nrrd", b"123" + little, **{given: "3"})
+            accept(f"field{n}.nrrd", check=given == "byteskip")
+        for n, given in enumerate(("centers", "centerings")):
+            nrrd(f"centred{n}.nrrd", little, **{given: "cell cell cell"})
+            accept(f"centred{n}.nrrd")
+        nrrd("vector_of_one.nrrd", little, affine=None, kinds="vector domain domain domain", sizes="1 5 4 3", dimension=4,
+             spacings="1 0.75 1.5 2.25")
+        accept("vector_of_one.nrrd", np.diag([*SPACING, 1]), check=False)
         nrrd("endless.nrrd", little, endian=None)
         self.refuse("endless.nrrd", "endian")
         nrrd("absent.nhdr", data_file="absent.raw")
@@ -341,6 +380,23 @@ class Writer:
         place = " ".join(repr(float(x)) for x in ORIGIN)
         meta("names.mha", "LOCAL", little, TransformMatrix=None, Orientation=words, Offset=None, Position=place)
         accept("names.mha")
+        meta("case.mha", "LOCAL", big, BinaryDataByteOrderMSB=None, ElementByteOrderMSB="True")
+        accept("case.mha")
+        for n, (matrix, origin) in enumerate(itertools.product(("TransformMatrix", "Rotation", "Orientation"), ("Offset", "Position", "Origin"))):
+            meta(f"spelt{n}.mha", "LOCAL", little, **{"TransformMatrix": None, "Offset": None, matrix: words, origin: place})
+            accept(f"spelt{n}.mha")
+        meta("text.mha", "LOCAL", text, BinaryData="False")
+        accept("text.mha", check=False)
+        packed = zlib.compress(little)
+        meta("packed.mha", "LOCAL", packed, CompressedData="True", CompressedDataSize=str(len(packed)))
+        accept("packed.mha")
+        meta("packed_unsized.mha", "LOCAL", packed, CompressedData="True")
+        accept("packed_unsized.mha", check=False)
+        one = np.eye(4)
+        one[:3, :3] = OBLIQUE.T
+        meta("volume_of_series.mha", "LOCAL", little, dims="5 4 3 1", n=4, TransformMatrix=" ".join(map(repr, one.ravel().tolist())),
+             Offset=place + " 0", ElementSpacing="0.75 1.5 2.25 1")
+        accept("volume_of_series.mha", check=False)
         meta("list.mhd", "LIST", b"slice1.raw\nslice2.raw\nslice3.raw\n")
         accept("list.mhd")
         meta("pattern.mhd", "slice%d.raw 1 3 1")

@@ -197,6 +197,29 @@ class Images(unittest.TestCase):
                 ggpfn.Image.from_sitk(wrong)
 
     @unittest.skipUnless(has("nibabel"), "nibabel is not there")
+    def test_nibabel_as_the_program_reads_it(self):
+        """Units, headers that say nothing of how the image lies, series of one volume: nibabel leaves them to its caller."""
+        import nibabel
+
+        affine = np.array([[-2, 0, 0, 40], [0, -2, 0, 36], [0, 0, 3, -100], [0, 0, 0, 1.0]])
+        expected = ggpfn.Image.from_ijk_to_ras(np.zeros((6, 5, 4), np.int16), affine)
+        for unit, factor in (("mm", 1), ("meter", 1e-3), ("micron", 1e3), (None, 1)):
+            image = nibabel.Nifti1Image(np.zeros((4, 5, 6, 1), np.int16), np.diag([factor] * 3 + [1]) @ affine)
+            image.header.set_xyzt_units(unit)
+            found = ggpfn.Image.from_nibabel(image)
+            self.assertEqual(found.size, (4, 5, 6))
+            np.testing.assert_allclose(found.spacing, expected.spacing, rtol=1e-6)
+            np.testing.assert_allclose(found.origin, expected.origin, rtol=1e-6)
+        image = nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), None)
+        image.header.set_zooms((2, 2, 3))
+        image = nibabel.Nifti1Image.from_bytes(image.to_bytes())
+        self.assertEqual((int(image.header["qform_code"]), int(image.header["sform_code"])), (0, 0))
+        found = ggpfn.Image.from_nibabel(image)
+        expected = ggpfn.Image.from_ijk_to_ras(np.zeros((6, 5, 4), np.int16), np.diag([2, 2, 3, 1.0]))
+        np.testing.assert_allclose(found.origin, expected.origin)
+        np.testing.assert_allclose(found.direction, expected.direction)
+
+    @unittest.skipUnless(has("nibabel"), "nibabel is not there")
     def test_nibabel(self):
         import nibabel
 
@@ -207,7 +230,7 @@ class Images(unittest.TestCase):
         self.assertEqual((image.frame, image.size), ("RAS", (24, 20, 12)))
         np.testing.assert_array_equal(self.segment(image).mask, self.expected)
         with self.assertRaises(ggpfn.ImageError) as raised:
-            ggpfn.Image.from_nibabel(nibabel.Nifti1Image(held[..., None], affine))
+            ggpfn.Image.from_nibabel(nibabel.Nifti1Image(np.stack([held, held], axis=-1), affine))
         self.assertIn("image.slicer", str(raised.exception))
 
 

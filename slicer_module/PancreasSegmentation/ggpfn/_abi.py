@@ -515,8 +515,8 @@ class ggpfn_comparison(Structure):
     """How good a mask is. What has no value, such as a distance to an empty mask, is NaN.
 
     struct_size (c_size_t): sizeof(ggpfn_comparison).
-    dice (c_double): Twice the common voxels over the sum of both masks' voxels; 1 if both are empty.
-    jaccard (c_double): Common voxels over the voxels of either; 1 if both are empty.
+    dice (c_double): Twice the common voxels over the sum of both masks' voxels; NaN if both are empty.
+    jaccard (c_double): Common voxels over the voxels of either; NaN if both are empty.
     precision (c_double): The part of the prediction that is true.
     recall (c_double): The part of the truth that was found.
     prediction_ml (c_double): Volume of the prediction in mL.

@@ -78,14 +78,20 @@ class Image:
 
     @classmethod
     def from_nibabel(cls, image):
-        """An image of nibabel's: its array[i, j, k], transposed as a view, and its affine."""
+        """An image of nibabel's: its array[i, j, k], transposed as a view, and its affine.
+
+        What nibabel leaves to its caller is done as the program does it: lengths in metres or micrometres become millimetres, a series of
+        one volume is that volume, and where the header says nothing of how the image lies, +i, +j, +k are right, front and up.
+        """
         array = np.asanyarray(image.dataobj)
+        if array.ndim > 3 and all(n == 1 for n in array.shape[3:]):
+            array = array.reshape(array.shape[:3])
         if array.ndim != 3:
             raise ImageError(
                 f"The image has {array.ndim} dimensions, {_by(array.shape)}; 3 were expected. Take one volume of it, "
                 "image.slicer[..., 0] for example."
             )
-        return cls.from_ijk_to_ras(array.T, image.affine)
+        return cls.from_ijk_to_ras(array.T, _ras_affine(image))
 
     @property
     def size(self):
@@ -183,6 +189,20 @@ def _numbers(values, shape, name, expected):
 
 def _by(numbers):
     return " x ".join(str(n) for n in numbers)
+
+
+def _ras_affine(image):
+    """A nibabel image's affine in mm, as the program reads it from the same file."""
+    affine, header = np.array(image.affine, float), image.header
+    try:
+        codes, units = (int(header["qform_code"]), int(header["sform_code"])), int(header["xyzt_units"]) & 7
+    except (KeyError, ValueError, TypeError, IndexError):
+        return affine  # another format than NIfTI, which has millimetres
+    if max(codes) <= 0 and np.allclose(affine, header.get_base_affine()):
+        affine = np.diag([*map(float, header["pixdim"][1:4]), 1.0])
+    affine[:3] *= {1: 1e3, 3: 1e-3}.get(units, 1.0)
+    return affine
+
 
 
 def check(image, name="image"):

@@ -169,8 +169,8 @@ class Segmentation:
 class Comparison:
     """How good a mask is. What has no value, such as a distance to an empty mask, is None."""
 
-    dice: Optional[float]  # 1 if both are empty
-    jaccard: Optional[float]  # 1 if both are empty
+    dice: Optional[float]  # None if both are empty
+    jaccard: Optional[float]  # None if both are empty
     precision: Optional[float]  # the part of the prediction that is true
     recall: Optional[float]  # the part of the truth that was found
     prediction_ml: float

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ggpfn::network::{Model, ModelConfig, WeightType};
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::{Error, Result};
 use serde_json::json;
 
@@ -21,7 +22,7 @@ use crate::new_model::parse_weight_type;
 )]
 pub struct Arguments {
     /// One or more model files, then the output
-    #[arg(required = true, num_args = 2.., value_names = ["MODEL", "OUTPUT"])]
+    #[arg(required = true, num_args = 1.., value_names = ["MODEL", "OUTPUT"])]
     paths: Vec<PathBuf>,
     /// Store the weights as f32, f16 or bf16
     #[arg(long, default_value = "f32", value_parser = parse_weight_type)]
@@ -38,6 +39,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let Some((output, inputs)) = arguments.paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
         return Err(Error::Argument { name: "MODEL OUTPUT", fault: "two paths were expected".into() });
     };
+    outputs::check(inputs.iter().map(PathBuf::as_path), &[Output::new("OUTPUT", output, Kind::Model)])?;
     let models: Vec<Model> = inputs.iter().map(|path| Model::load(path)).collect::<Result<_>>()?;
     let mut config = models[0].config().clone();
     let mut weights = models[0].weights().clone();
@@ -83,6 +85,6 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     config.threshold = arguments.threshold.unwrap_or(config.threshold);
     Model::from_weights(config, weights)?.save(output, arguments.store)?;
-    println!("{}", output.display());
+    say!("{}", output.display());
     Ok(())
 }

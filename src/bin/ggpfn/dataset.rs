@@ -8,6 +8,7 @@ use ggpfn::dataset::{self, CheckReport, Layout, Severity, SplitCounts};
 use ggpfn::files::AtomicFile;
 use ggpfn::inference::Progress;
 use ggpfn::io::ReadOptions;
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::{Error, Result};
 
 use crate::terminal::{self, Display};
@@ -87,6 +88,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
 }
 
 fn check(arguments: &CheckArguments) -> Result<()> {
+    // The set's images and lists are no reports, and so are safe too.
+    if let Some(path) = &arguments.json {
+        outputs::check([], &[Output::new("--json", path, Kind::Json(&["layout", "cases", "problems"]))])?;
+    }
     // Nobody should wait for a report that cannot be stored.
     let json = arguments.json.as_deref().map(|path| AtomicFile::create(path).map(|file| (path, file))).transpose()?;
     let report = {
@@ -118,13 +123,13 @@ fn print(report: &CheckReport) {
             Severity::Warning => "warning",
         };
         let case = problem.case.as_ref().map_or(String::new(), |name| format!("{name}: "));
-        println!("{word}: {case}{}: {}", within(&problem.file, &report.folder), problem.text);
+        say!("{word}: {case}{}: {}", within(&problem.file, &report.folder), problem.text);
     }
     let noted: Vec<_> = report.cases.iter().filter(|case| !case.notes.is_empty()).collect();
     for case in &noted {
-        println!("note: {}: {}", case.name, case.notes.join("; "));
+        say!("note: {}: {}", case.name, case.notes.join("; "));
     }
-    println!(
+    say!(
         "{} of {} read; {}, {}",
         report.cases.len(),
         counted(report.pairs, "case"),
@@ -134,14 +139,14 @@ fn print(report: &CheckReport) {
     let mut volumes: Vec<f64> = report.cases.iter().map(|case| case.volume_ml).collect();
     volumes.sort_by(f64::total_cmp);
     if let (Some(low), Some(high)) = (volumes.first(), volumes.last()) {
-        println!("volume {low:.1} to {high:.1} mL, median {:.1} mL", volumes[volumes.len() / 2]);
+        say!("volume {low:.1} to {high:.1} mL, median {:.1} mL", volumes[volumes.len() / 2]);
     }
     for (axis, name) in ["i", "j", "k"].into_iter().enumerate() {
         let all = || report.cases.iter().map(|case| (case.spacing_mm[axis], case.size[axis]));
         let (low, high) = all().fold((f64::INFINITY, 0.0_f64), |(a, b), (s, _)| (a.min(s), b.max(s)));
         let (least, most) = all().fold((usize::MAX, 0), |(a, b), (_, n)| (a.min(n), b.max(n)));
         if most > 0 {
-            println!("along {name}: {least} to {most} voxels of {low:.3} to {high:.3} mm");
+            say!("along {name}: {least} to {most} voxels of {low:.3} to {high:.3} mm");
         }
     }
 }
@@ -156,13 +161,15 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 fn split(arguments: &SplitArguments) -> Result<()> {
+    let kind = Kind::Json(&["seed", "train", "validation", "test"]);
+    outputs::check([], &[Output::new("--out", &arguments.out, kind)])?;
     let cases = dataset::cases(&arguments.folder, arguments.layout)?;
     let names: Vec<String> = cases.into_iter().map(|case| case.name).collect();
     let (train, validation, test) = (arguments.train, arguments.validation, arguments.test);
     let counts = SplitCounts::with(arguments.layout, names.len(), train, validation, test)?;
     let split = dataset::split(&names, counts, arguments.seed)?;
     split.write(&arguments.out)?;
-    println!(
+    say!(
         "{}: {} to train on, {} for validation, {} for the test, of {}",
         arguments.out.display(),
         split.train.len(),

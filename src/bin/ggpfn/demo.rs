@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use ggpfn::inference::{self, SegmentOptions};
 use ggpfn::io::{self, Voxels};
 use ggpfn::network::Model;
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{lps_view, measure};
-use ggpfn::{evaluation, synthesis, Result};
+use ggpfn::{evaluation, synthesis, Error, Result};
 use serde_json::json;
 
 use crate::terminal::Display;
@@ -25,13 +26,38 @@ pub struct Arguments {
     model: Option<PathBuf>,
 }
 
+/// The file that says whose folder it is.
+const REPORT: &str = "report.json";
+/// What is written beside it.
+const RESULTS: [&str; 6] =
+    ["ct.nii.gz", "truth.nii.gz", "pancreas.nii.gz", "probability.nii.gz", "uncertainty.nii.gz", "picture.png"];
+
+/// Refuses to write over the model, and over files that are not a demo's.
+fn check_outputs(arguments: &Arguments) -> Result<()> {
+    let out = &arguments.out;
+    let mut outputs = vec![Output::new("--out", out.join(REPORT), Kind::Json(&["demo"]))];
+    outputs.extend(RESULTS.map(|name| Output::new("--out", out.join(name), Kind::Any)));
+    if !outputs::holds_keys(&out.join(REPORT), &["demo"]) {
+        if let Some(there) = outputs.iter().find(|output| output.path.exists()) {
+            let fault = format!(
+                "{} exists already and is not of a demo (its folder has no {REPORT} of one); name another folder",
+                there.path.display()
+            );
+            return Err(Error::argument("--out", fault));
+        }
+    }
+    outputs::check(arguments.model.as_deref(), &outputs)
+}
+
 /// What the sample is drawn from, and its spacing in mm.
 const SEED: u64 = 3;
 const SPACING: f64 = 2.0;
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let out = &arguments.out;
+    check_outputs(&arguments)?;
     ggpfn::files::create_folder(out)?;
+    segment::write_json(&out.join(REPORT), &json!({ "demo": "not yet done" }))?;
     let made = synthesis::synthesise(&synthesis::anatomy(SEED, SPACING), &Default::default(), SEED)?;
     let (volume, truth) = (made.volume, made.truth);
     let geometry = volume.geometry();
@@ -57,6 +83,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let spacing = [geometry.spacing[2], geometry.spacing[1], geometry.spacing[0]];
     let comparison = evaluation::compare(result.mask.view(), truth.view(), spacing)?;
     let report = json!({
+        "demo": "a made-up CT",
         "found": result.measurements,
         "quality": result.quality,
         "truth": exact,
@@ -66,16 +93,18 @@ pub fn run(arguments: Arguments) -> Result<()> {
         "precision": result.compute.precision_name(),
         "seconds": result.phases.iter().map(|p| (p.name.clone(), json!(p.seconds))).collect::<serde_json::Map<_, _>>(),
     });
-    segment::write_json(&out.join("report.json"), &report)?;
+    segment::write_json(&out.join(REPORT), &report)?;
     picture::write(&out.join("picture.png"), &volume, &[result.mask.view(), truth.view()], middle_of(&truth, &volume))?;
 
     let seconds: f64 = result.phases.iter().map(|p| p.seconds).sum();
-    println!("segmented a made-up CT of {:?} voxels in {seconds:.1} s on {}", geometry.size, result.compute);
-    println!(
+    say!("segmented a made-up CT of {:?} voxels in {seconds:.1} s on {}", geometry.size, result.compute);
+    say!(
         "found {:.1} mL; the exact truth is {:.1} mL; Dice {:.2}",
-        result.measurements.volume_ml, exact.volume_ml, comparison.dice
+        result.measurements.volume_ml,
+        exact.volume_ml,
+        comparison.dice.unwrap_or_default()
     );
-    println!(
+    say!(
         "results in {}: ct, truth, pancreas, probability, uncertainty (.nii.gz), report.json, picture.png",
         out.display()
     );

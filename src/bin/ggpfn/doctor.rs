@@ -12,7 +12,7 @@ pub struct Arguments {}
 
 pub fn run(_: Arguments) -> Result<()> {
     let runtime = Runtime::with_cuda();
-    let line = |name: &str, value: String| println!("{name:<20}{value}");
+    let line = |name: &str, value: String| say!("{name:<20}{value}");
     line("ggpfn", env!("CARGO_PKG_VERSION").into());
     line("libtorch", runtime.loaded_version.clone());
     line("  built for", runtime.compiled_version.into());
@@ -28,16 +28,16 @@ pub fn run(_: Arguments) -> Result<()> {
     match try_out() {
         Ok(()) => line("trial", "a convolution on the processor works".into()),
         Err(error) => {
-            println!("trial               failed");
+            say!("trial               failed");
             return Err(error);
         }
     }
     let problems = runtime.problems();
     if problems.is_empty() {
-        println!("\nNothing is wrong.");
+        say!("\nNothing is wrong.");
     } else {
-        println!("\nWhat is wrong:");
-        problems.iter().for_each(|problem| println!("- {problem}"));
+        say!("\nWhat is wrong:");
+        problems.iter().for_each(|problem| say!("- {problem}"));
     }
     if runtime.wrong_version() {
         return Err(Error::Torch("the libtorch that was found is not the one that ggpfn was built for".into()));

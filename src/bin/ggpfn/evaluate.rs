@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use ggpfn::evaluation::{compare, summarise, Comparison, Measure, Summary};
 use ggpfn::files::AtomicFile;
 use ggpfn::io::{self, ReadOptions};
-use ggpfn::volume::{lps_spacing, lps_view, same_grid, Geometry, Volume};
+use ggpfn::outputs::{self, Kind, Output};
+use ggpfn::volume::{lps_spacing, lps_view, same_grid, Content, Geometry, Volume};
 use ggpfn::{Error, Result};
 use ndarray::Array3;
 use serde_json::json;
@@ -27,6 +28,11 @@ Surface distances are between voxels that have a face on the outside; HD95 is th
 MSD the mean of those from the prediction to the truth and back, pooled. A measure without a value,
 such as a distance to an empty mask, is \"-\" (CSV: nothing, JSON: null) and does not enter the mean.
 
+Empty masks are as the Decathlon, nnU-Net and MONAI have them: where prediction and truth are both
+empty, no measure but the volumes has a value, and the case enters no mean of them; where one of them
+is, Dice and Jaccard are 0 and enter. A truth without a prediction is an error, since means over
+those that were found alone would be too good; --allow-missing leaves such cases out.
+
 Examples:
   ggpfn evaluate pancreas.nii.gz truth.nii.gz
   ggpfn evaluate masks/ labels/ --label 8 --csv cases.csv --json summary.json")]
@@ -38,6 +44,9 @@ pub struct Arguments {
     /// Only this value of the truth is pancreas; every value but 0 if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     label: Option<u16>,
+    /// Leave out, with a warning, cases of the truth that have no prediction; without it they are an error
+    #[arg(long)]
+    allow_missing: bool,
     /// Write a table with one row per case too
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -54,10 +63,11 @@ struct Case {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let cases = cases(&arguments.prediction, &arguments.truth)?;
-    if arguments.csv.is_some() && arguments.csv == arguments.json {
-        return Err(Error::argument("--csv", "the same file as for --json; two files were expected"));
-    }
+    let cases = cases(&arguments.prediction, &arguments.truth, arguments.allow_missing)?;
+    let inputs = cases.iter().flat_map(|case| [case.prediction.as_path(), case.truth.as_path()]);
+    let csv = arguments.csv.iter().map(|path| Output::new("--csv", path, Kind::Csv("case,prediction,truth,")));
+    let json = arguments.json.iter().map(|path| Output::new("--json", path, Kind::Json(&["ggpfn", "summary"])));
+    outputs::check(inputs, &csv.chain(json).collect::<Vec<_>>())?;
     for path in arguments.csv.iter().chain(&arguments.json) {
         AtomicFile::create(path)?;
     }
@@ -108,7 +118,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     match failure {
         None => Ok(()),
         Some(error) => {
-            eprintln!("{} of {} cases failed; the summary is of the others", cases.len() - done.len(), cases.len());
+            note!("{} of {} cases failed; the summary is of the others", cases.len() - done.len(), cases.len());
             Err(error)
         }
     }
@@ -139,7 +149,7 @@ const MOST_LABELS: usize = 256;
 
 /// Reads a mask, 1 where it has `label`, or any value but 0 if there is none.
 fn read_mask(path: &Path, label: Option<u16>) -> Result<(Array3<u8>, Geometry)> {
-    let volume = io::read(path, &ReadOptions::default())?;
+    let volume = io::read(path, &ReadOptions::of(Content::Labels))?;
     let labels = labels(path, &volume)?;
     match label {
         Some(label) if !labels.contains(&label) => {
@@ -221,7 +231,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// What is to be compared with what.
-fn cases(prediction: &Path, truth: &Path) -> Result<Vec<Case>> {
+fn cases(prediction: &Path, truth: &Path, allow_missing: bool) -> Result<Vec<Case>> {
     for path in [prediction, truth] {
         std::fs::metadata(path).map_err(|e| Error::file("open", path, e))?;
     }
@@ -230,7 +240,7 @@ fn cases(prediction: &Path, truth: &Path) -> Result<Vec<Case>> {
             let name = name_of(prediction);
             Ok(vec![Case { name, prediction: prediction.to_path_buf(), truth: truth.to_path_buf() }])
         }
-        (true, true) => matched(prediction, truth),
+        (true, true) => matched(prediction, truth, allow_missing),
         (folder, _) => {
             let (folder, file) = if folder { (prediction, truth) } else { (truth, prediction) };
             let fault = format!("{} is a folder and {} is not", folder.display(), file.display());
@@ -240,7 +250,7 @@ fn cases(prediction: &Path, truth: &Path) -> Result<Vec<Case>> {
 }
 
 /// The cases of two folders: first those with the same name in both, then those with the same name but for what people add.
-fn matched(prediction: &Path, truth: &Path) -> Result<Vec<Case>> {
+fn matched(prediction: &Path, truth: &Path, allow_missing: bool) -> Result<Vec<Case>> {
     let (mut predictions, mut truths) = (images(prediction)?, images(truth)?);
     let mut cases = Vec::new();
     predictions.retain(|name, path| match truths.remove(name) {
@@ -266,6 +276,16 @@ fn matched(prediction: &Path, truth: &Path) -> Result<Vec<Case>> {
             truth.display()
         );
         return Err(Error::argument("PREDICTION TRUTH", fault));
+    }
+    if let (false, Some((_, first))) = (allow_missing, truths.first_key_value()) {
+        let fault = format!(
+            "there is no prediction for {} of {} cases in {} ({} is one); add them, or leave those cases out with --allow-missing",
+            truths.len(),
+            truths.len() + cases.len(),
+            truth.display(),
+            first.display()
+        );
+        return Err(Error::argument("PREDICTION", fault));
     }
     for (paths, missing) in [(predictions, "truth"), (truths, "prediction")] {
         for path in paths.values() {
@@ -370,7 +390,7 @@ impl Table {
     }
 
     fn print_summary(&self, summary: &Summary) {
-        println!();
+        say!("");
         self.print("mean", |measure| summary.of(measure).mean);
         let deviation = |(measure, _, factor, digits): (Measure, &str, f64, usize)| {
             summary.of(measure).std.map_or("-".into(), |std| format!("±{:.digits$}", std * factor))
@@ -386,7 +406,7 @@ impl Table {
         for (cell, (_, heading, _, _)) in cells.iter().zip(COLUMNS) {
             text += &format!("  {cell:>width$}", width = heading.len().max(7));
         }
-        println!("{text}");
+        say!("{text}");
     }
 }
 

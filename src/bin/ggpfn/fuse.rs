@@ -1,10 +1,11 @@
 //! `ggpfn fuse`: probabilities of the views to a mask, without a network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ggpfn::inference::{fuse, mask_of};
 use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::volume::{keep_largest_component, measure, same_grid, Volume};
+use ggpfn::outputs::{self, Kind, Output};
+use ggpfn::volume::{keep_largest_component, measure, same_grid, Content, Volume};
 use ggpfn::{Error, Result};
 
 /// Fuse the views' probability images into one mask
@@ -18,7 +19,7 @@ use ggpfn::{Error, Result};
 )]
 pub struct Arguments {
     /// Two or three probability images, then the mask to write
-    #[arg(required = true, num_args = 3.., value_names = ["AXIAL", "SAGITTAL", "CORONAL", "OUTPUT"])]
+    #[arg(required = true, num_args = 1.., value_names = ["AXIAL", "SAGITTAL", "CORONAL", "OUTPUT"])]
     paths: Vec<PathBuf>,
     /// The weight of each image, in their order
     #[arg(long, value_delimiter = ',', required = true, value_name = "W,...")]
@@ -35,7 +36,13 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    let Some((output, inputs)) = arguments.paths.split_last() else { return Ok(()) };
+    let Some((output, inputs)) = arguments.paths.split_last().filter(|(_, inputs)| inputs.len() > 1) else {
+        let fault = "two images or three and the mask to write were expected";
+        return Err(Error::argument("IMAGE OUTPUT", fault));
+    };
+    let mut outputs = vec![Output::new("OUTPUT", output, Kind::Mask)];
+    outputs.extend(arguments.probability.iter().map(|path| Output::new("--probability", path, Kind::Fraction)));
+    outputs::check(inputs.iter().map(PathBuf::as_path), &outputs)?;
     for path in std::iter::once(output).chain(&arguments.probability) {
         io::check_writable(path)?;
     }
@@ -47,16 +54,11 @@ pub fn run(arguments: Arguments) -> Result<()> {
         let fault = format!("{}; a number from 0 to 1 was expected", arguments.threshold);
         return Err(Error::Argument { name: "--threshold", fault });
     }
-    let volumes: Vec<Volume> =
-        inputs.iter().map(|path| io::read(path, &ReadOptions::default())).collect::<Result<_>>()?;
+    let volumes: Vec<Volume> = inputs.iter().map(|path| read_probability(path)).collect::<Result<_>>()?;
     let geometry = volumes[0].geometry();
     for (volume, path) in volumes.iter().zip(inputs) {
         if !same_grid(geometry, volume.geometry()) {
             let fault = format!("its grid is another than that of {}; resample one to the other", inputs[0].display());
-            return Err(Error::Image { path: path.clone(), fault });
-        }
-        if let Some(value) = volume.voxels().iter().find(|p| !(0.0..=1.0).contains(*p)) {
-            let fault = format!("it holds {value}; probabilities from 0 to 1 were expected");
             return Err(Error::Image { path: path.clone(), fault });
         }
     }
@@ -67,9 +69,21 @@ pub fn run(arguments: Arguments) -> Result<()> {
         keep_largest_component(&mut mask);
     }
     if let Some(path) = &arguments.probability {
-        io::write(path, Voxels::F32(fused.view()), geometry)?;
+        io::write_on(path, Voxels::F32(fused.view()), &volumes[0])?;
     }
-    io::write(output, Voxels::U8(mask.view()), geometry)?;
-    println!("{}: {:.1} mL", output.display(), measure(mask.view(), &volumes[0]).volume_ml);
+    io::write_on(output, Voxels::U8(mask.view()), &volumes[0])?;
+    say!("{}: {:.1} mL", output.display(), measure(mask.view(), &volumes[0]).volume_ml);
     Ok(())
+}
+
+/// How far rounding, by another program or in a scaled file, may take a probability beyond 0 or 1.
+const ROUNDING: f32 = 1e-4;
+
+/// Reads probabilities; those that rounding has taken beyond 0 or 1 are put back.
+fn read_probability(path: &Path) -> Result<Volume> {
+    let volume = io::read(path, &ReadOptions::of(Content::Probability))?;
+    if let Some(value) = volume.voxels().iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
+        return Err(Error::image(path, format!("it holds {value}; probabilities from 0 to 1 were expected")));
+    }
+    Ok(volume.map(|p| p.clamp(0.0, 1.0)))
 }

@@ -26,10 +26,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let model = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
     let lines = if model { describe_model(&Model::load(path)?) } else { describe_image(path)? };
     if arguments.json {
-        println!("{:#}", serde_json::Value::Object(lines.into_iter().collect()));
+        say!("{:#}", serde_json::Value::Object(lines.into_iter().collect()));
         return Ok(());
     }
-    println!("{}", path.display());
+    say!("{}", path.display());
     for (name, value) in &lines {
         if name == WARNINGS {
             for warning in value.as_array().into_iter().flatten() {
@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
             serde_json::Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        println!("  {:<22}{text}", name.replace('_', " "));
+        say!("  {:<22}{text}", name.replace('_', " "));
     }
     Ok(())
 }

@@ -1,5 +1,15 @@
 //! The program `ggpfn`: one file per subcommand, each only arguments, progress and printing; all work is the library's.
 
+/// Prints a line to stdout; a fault is kept for the end ([`terminal::check_stdout`]).
+macro_rules! say {
+    ($($words:tt)*) => { crate::terminal::out(format_args!($($words)*)) };
+}
+
+/// Prints a line to stderr, if anybody listens.
+macro_rules! note {
+    ($($words:tt)*) => { crate::terminal::note(format_args!($($words)*)) };
+}
+
 mod combine;
 mod dataset;
 mod demo;
@@ -20,6 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ggpfn::Error;
+use terminal::Product;
 
 /// Finds the pancreas in CT scans with the Globally Guided Progressive Fusion Network.
 ///
@@ -70,20 +81,30 @@ enum Command {
 
 fn main() -> ExitCode {
     ggpfn::runtime::keep_freed_memory(usize::MAX);
+    // Set to nothing is as not set at all.
+    if std::env::var_os("GGPFN_MODEL").is_some_and(|model| model.is_empty()) {
+        std::env::remove_var("GGPFN_MODEL");
+    }
     let words: Vec<_> = std::env::args_os().collect();
     if let Some(call) = slicer::asked_for(&words) {
         // What speaks up on stderr is an error to Slicer.
         terminal::start(false, true);
         return code(slicer::run(call));
     }
-    let arguments = Arguments::parse_from(words);
+    let arguments = match Arguments::try_parse_from(words) {
+        Ok(arguments) => arguments,
+        Err(answer) => return explain(&answer),
+    };
     if matches!(arguments.command, Command::Worker(_)) {
         terminal::start(false, true);
     } else {
-        end_quietly_with_the_reader();
         terminal::start(arguments.verbose, arguments.quiet);
     }
-    code(match arguments.command {
+    let product = match arguments.command {
+        Command::Evaluate(_) | Command::Dataset(_) | Command::Info(_) | Command::Doctor(_) => Product::Text,
+        _ => Product::Files,
+    };
+    let result = match arguments.command {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
@@ -96,7 +117,18 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Worker(arguments) => worker::run(arguments),
-    })
+    };
+    code(result.and_then(|()| terminal::check_stdout(product)))
+}
+
+/// Prints what clap has to say: help, the version, or what is wrong with the command line.
+fn explain(answer: &clap::Error) -> ExitCode {
+    let printed = answer.print();
+    if answer.use_stderr() {
+        return ExitCode::from(2);
+    }
+    terminal::keep_fault(printed);
+    code(terminal::check_stdout(Product::Text))
 }
 
 /// Prints what went wrong; the exit code.
@@ -107,15 +139,6 @@ fn code(result: ggpfn::Result<()>) -> ExitCode {
             terminal::error(&error);
             ExitCode::from(exit_code(&error))
         }
-    }
-}
-
-/// `ggpfn info ... | head` ends when `head` has seen enough, as other programs do, and not with a complaint about the closed pipe.
-fn end_quietly_with_the_reader() {
-    // Sound: it puts a signal's handling back to the system's own, before any other thread runs.
-    #[cfg(unix)]
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
 

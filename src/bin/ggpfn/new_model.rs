@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ggpfn::network::{layout, Fusion, Model, ModelConfig, WeightType};
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::View;
 use ggpfn::{Error, Result};
 use serde_json::json;
@@ -79,6 +80,7 @@ fn exactly<T: Copy, const N: usize>(name: &'static str, values: &[T]) -> Result<
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
+    outputs::check([], &[Output::new("OUTPUT", &arguments.output, Kind::Model)])?;
     let views = arguments.views;
     let weights = match arguments.view_weights.len() {
         0 => vec![1.0 / views.len() as f64; views.len()],
@@ -111,7 +113,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     };
     let model = Model::new_untrained(config, arguments.seed)?;
     model.save(&arguments.output, arguments.store)?;
-    println!(
+    say!(
         "{}: untrained, {} parameters for each of {} views",
         arguments.output.display(),
         layout::parameters(model.config()),

@@ -1,12 +1,12 @@
 //! `ggpfn segment`: scans to masks.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::Model;
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{View, Volume};
 use ggpfn::{Error, Result};
 use serde_json::json;
@@ -28,7 +28,7 @@ use crate::terminal::{self, Display};
 )]
 pub struct Arguments {
     /// One or more inputs, then the output
-    #[arg(required = true, num_args = 2.., value_names = ["INPUT", "OUTPUT"])]
+    #[arg(required = true, num_args = 1.., value_names = ["INPUT", "OUTPUT"])]
     paths: Vec<PathBuf>,
     /// The trained network (.safetensors); the small one that ships with ggpfn if left out
     #[arg(long, short, value_name = "FILE", env = "GGPFN_MODEL")]
@@ -147,7 +147,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     match failure {
         None => Ok(()),
         Some(error) => {
-            eprintln!("some inputs failed; the results of the others are in place");
+            note!("some inputs failed; the results of the others are in place");
             Err(error)
         }
     }
@@ -162,7 +162,7 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
             fault: format!("{} numbers for {} views; one each was expected", weights.len(), order.len()),
         });
     }
-    Ok(SegmentOptions {
+    let options = SegmentOptions {
         views: arguments.views.clone(),
         view_weights: (!weights.is_empty()).then(|| order.into_iter().zip(weights.iter().copied()).collect()),
         threshold: arguments.threshold,
@@ -175,7 +175,9 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
         largest_component: arguments.largest_component,
         keep_views: arguments.view_probabilities.is_some(),
         uncertainty: arguments.uncertainty.is_some(),
-    })
+    };
+    options.check()?;
+    Ok(options)
 }
 
 fn segment_one(
@@ -196,22 +198,21 @@ fn segment_one(
         inference::segment(model, &volume, options, &monitor)?
     };
     let writing = Instant::now();
-    let geometry = volume.geometry();
     if let Some(path) = &job.probability {
-        io::write(path, Voxels::F32(result.probability.view()), geometry)?;
+        io::write_on(path, Voxels::F32(result.probability.view()), &volume)?;
     }
     if let Some(path) = &job.view_probabilities {
         for (view, probability) in &result.views {
-            io::write(&with_suffix(path, view.name()), Voxels::F32(probability.view()), geometry)?;
+            io::write_on(&with_suffix(path, view.name()), Voxels::F32(probability.view()), &volume)?;
         }
     }
     if let (Some(path), Some(uncertainty)) = (&job.uncertainty, &result.uncertainty) {
-        io::write(path, Voxels::F32(uncertainty.view()), geometry)?;
+        io::write_on(path, Voxels::F32(uncertainty.view()), &volume)?;
     }
     if terminal::cancel().is_cancelled() {
         return Err(Error::Cancelled);
     }
-    io::write(&job.mask, Voxels::U8(result.mask.view()), geometry)?;
+    io::write_on(&job.mask, Voxels::U8(result.mask.view()), &volume)?;
     let write_seconds = writing.elapsed().as_secs_f64();
     if let Some(path) = &job.report {
         let report = report(job, model, model_origin, &volume, &result, read_seconds, write_seconds);
@@ -224,7 +225,7 @@ fn segment_one(
 fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
     let m = &result.measurements;
     let density = m.mean_hu.map_or(String::new(), |hu| format!(", {hu:.0} HU on average"));
-    println!(
+    say!(
         "{}: {:.1} mL{density}; {seconds:.1} s on {} -> {}",
         job.input.display(),
         m.volume_ml,
@@ -301,7 +302,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
     let mut jobs: Vec<Job> = Vec::new();
     for input in inputs {
         let mask = if into_folder { named(output, input, "pancreas", ".nii.gz") } else { output.clone() };
-        if let Some(twin) = jobs.iter().find(|job| job.mask == mask) {
+        if let Some(twin) = jobs.iter().find(|job| outputs::same_file(&job.mask, &mask)) {
             let fault = format!(
                 "{} and {} would both be written to {}; segment them into different folders",
                 twin.input.display(),
@@ -319,6 +320,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
             mask,
         });
     }
+    check_outputs(arguments, &jobs)?;
     if into_folder {
         let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
         let more = [arguments.uncertainty.as_ref(), arguments.report.as_ref()];
@@ -326,30 +328,27 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
             ggpfn::files::create_folder(folder)?;
         }
     }
-    for job in &jobs {
-        check_outputs(inputs, job.images().chain(&job.report))?;
-    }
     Ok(jobs)
 }
 
-/// Refuses results that would overwrite an input or each other.
-pub fn check_outputs<'a>(inputs: &[PathBuf], outputs: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
-    let mut written: BTreeSet<&Path> = BTreeSet::new();
-    for path in outputs {
-        let same_as_input = |input: &PathBuf| match (input.canonicalize(), path.canonicalize()) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => false,
-        };
-        if inputs.iter().any(same_as_input) {
-            let fault = format!("{} is also an input and would be overwritten", path.display());
-            return Err(Error::Argument { name: "OUTPUT", fault });
+/// What a report has in any case; another JSON file is not one.
+const REPORT: Kind = Kind::Json(&["ggpfn", "pancreas"]);
+
+/// Refuses results that would destroy an input, each other or something else.
+fn check_outputs(arguments: &Arguments, jobs: &[Job]) -> Result<()> {
+    let inputs = jobs.iter().map(|job| job.input.as_path()).chain(arguments.model.as_deref());
+    let mut outputs = Vec::new();
+    for job in jobs {
+        outputs.push(Output::new("OUTPUT", &job.mask, Kind::Mask));
+        outputs.extend(job.probability.iter().map(|path| Output::new("--probability", path, Kind::Fraction)));
+        for path in &job.view_probabilities {
+            let views = View::ALL.map(|view| with_suffix(path, view.name()));
+            outputs.extend(views.map(|path| Output::new("--view-probabilities", path, Kind::Fraction)));
         }
-        if !written.insert(path) {
-            let fault = format!("{} is named for two different results", path.display());
-            return Err(Error::Argument { name: "OUTPUT", fault });
-        }
+        outputs.extend(job.uncertainty.iter().map(|path| Output::new("--uncertainty", path, Kind::Fraction)));
+        outputs.extend(job.report.iter().map(|path| Output::new("--report", path, REPORT)));
     }
-    Ok(())
+    outputs::check(inputs, &outputs)
 }
 
 /// `folder/NAME_suffix.extension` for an input called NAME.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use ggpfn::io::{self, ReadOptions, Voxels};
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::synthesis::{anatomy, organ, synthesise, Labels, Style, SynthesisOptions, Synthetic};
-use ggpfn::volume::lps_view;
+use ggpfn::volume::{lps_view, Content};
 use ggpfn::{Error, Result};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
@@ -62,6 +63,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         let fault = format!("{}; a number from 0 to 3 was expected", arguments.deformation);
         return Err(Error::Argument { name: "--deformation", fault });
     }
+    check_outputs(&arguments)?;
     let maps = read_maps(&arguments.labels, arguments.spacing)?;
     let names = Names::new(&arguments)?;
     // The order in which maps are used: each equally often.
@@ -106,8 +108,42 @@ pub fn run(arguments: Arguments) -> Result<()> {
         })
         .collect::<Result<_>>()?;
     names.finish(&made)?;
-    println!("{} CTs in {}", made.len(), arguments.output.display());
+    say!("{} CTs in {}", made.len(), arguments.output.display());
     Ok(())
+}
+
+/// What a folder of made-up CTs has, and no other.
+const LIST: &str = "synth.json";
+/// What stands there until the list does.
+const UNFINISHED: &str = "synth.unfinished";
+
+/// Refuses to write over the label maps, and over files that are not made-up CTs.
+fn check_outputs(arguments: &Arguments) -> Result<()> {
+    let names = Names { folder: arguments.output.clone(), layout: arguments.layout.clone() };
+    let mut outputs = vec![Output::new("OUTPUT", arguments.output.join(LIST), Kind::Json(&["cases"]))];
+    if arguments.layout == "msd" {
+        let kind = Kind::Json(&["name", "training"]);
+        outputs.push(Output::new("OUTPUT", arguments.output.join("dataset.json"), kind));
+    }
+    for number in 0..arguments.count {
+        let (name, files) = names.paths(number);
+        let picture = arguments.pictures.then(|| arguments.output.join(format!("{name}.png")));
+        let organs = arguments.organs.then(|| arguments.output.join(format!("{name}_organs.nii.gz")));
+        let files = files.into_iter().chain(picture).chain(organs);
+        outputs.extend(files.map(|path| Output::new("OUTPUT", path, Kind::Any)));
+    }
+    let begun = arguments.output.join(UNFINISHED).exists();
+    if !begun && !outputs::holds_keys(&arguments.output.join(LIST), &["cases"]) {
+        if let Some(there) = outputs.iter().find(|output| output.path.exists()) {
+            let fault = format!(
+                "{} exists already, but its folder has no {LIST}: it was not made by this command; name another folder",
+                there.path.display()
+            );
+            return Err(Error::argument("OUTPUT", fault));
+        }
+    }
+    let maps = map_files(&arguments.labels)?;
+    outputs::check(maps.iter().map(PathBuf::as_path), &outputs)
 }
 
 /// A label map and its name.
@@ -119,7 +155,8 @@ struct Map {
     organs: bool,
 }
 
-fn read_maps(paths: &[PathBuf], spacing: f64) -> Result<Vec<Map>> {
+/// The files of label maps, those of folders in the order of their names.
+fn map_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -132,10 +169,14 @@ fn read_maps(paths: &[PathBuf], spacing: f64) -> Result<Vec<Map>> {
             files.push(path.clone());
         }
     }
-    files
+    Ok(files)
+}
+
+fn read_maps(paths: &[PathBuf], spacing: f64) -> Result<Vec<Map>> {
+    map_files(paths)?
         .par_iter()
         .map(|path| {
-            let volume = io::read(path, &ReadOptions::default())?;
+            let volume = io::read(path, &ReadOptions::of(Content::Labels))?;
             let (mut pancreas, mut organs) = (false, false);
             for value in volume.voxels() {
                 if value.fract() != 0.0 || !(0.0..=255.0).contains(value) {
@@ -213,6 +254,8 @@ impl Names {
         for folder in [images, labels] {
             ggpfn::files::create_folder(&folder)?;
         }
+        // From here on the folder is one of made-up CTs, also if the work is stopped.
+        ggpfn::files::write(&names.folder.join(UNFINISHED), b"ggpfn synth is at work here, or was stopped\n")?;
         Ok(names)
     }
 
@@ -253,7 +296,7 @@ impl Names {
     }
 
     fn finish(&self, made: &[serde_json::Value]) -> Result<()> {
-        segment::write_json(&self.folder.join("synth.json"), &json!({ "cases": made }))?;
+        segment::write_json(&self.folder.join(LIST), &json!({ "cases": made }))?;
         if self.layout == "msd" {
             let relative = |path: &Path| {
                 let path = path.strip_prefix(&self.folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
@@ -272,6 +315,8 @@ impl Names {
             });
             segment::write_json(&self.folder.join("dataset.json"), &description)?;
         }
+        // Only a sign that is not needed any more.
+        let _ = std::fs::remove_file(self.folder.join(UNFINISHED));
         Ok(())
     }
 }

@@ -72,7 +72,7 @@ pub fn error(error: &Error) {
         Error::Cancelled => "stopped".to_string(),
         error => format!("error: {error}"),
     };
-    bars().suspend(|| eprintln!("{text}"));
+    note!("{text}");
 }
 
 /// Whether a bar is shown, and not lines.
@@ -88,10 +88,79 @@ fn bars() -> &'static MultiProgress {
     })
 }
 
+/// What a command is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// What it prints.
+    Text,
+    /// The files that it writes; what it prints only tells of them.
+    Files,
+}
+
+/// The first fault of stdout.
+static STDOUT_FAULT: Mutex<Option<std::io::Error>> = Mutex::new(None);
+/// Whether stdout was closed when the program started. By the time of `main` the closed one is /dev/null.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Looks at stdout before anything of Rust's own runs.
+#[cfg(target_os = "linux")]
+#[used]
+#[link_section = ".init_array"]
+static LOOK_AT_STDOUT: extern "C" fn() = {
+    extern "C" fn look() {
+        // Sound: it asks for a flag of a number, which need not be an open file.
+        if unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) } == -1 {
+            STDOUT_CLOSED.store(true, Ordering::Relaxed);
+        }
+    }
+    look
+};
+
+/// Writes a line to stdout. After a fault nothing more is written; [`check_stdout`] tells of it at the end.
+pub fn out(line: std::fmt::Arguments) {
+    let faultless = STDOUT_FAULT.lock().is_ok_and(|fault| fault.is_none());
+    if faultless {
+        keep_fault(bars().suspend(|| {
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+        }));
+    }
+}
+
+/// Keeps a fault of stdout for [`check_stdout`].
+pub fn keep_fault(written: std::io::Result<()>) {
+    if let (Err(error), Ok(mut fault)) = (written, STDOUT_FAULT.lock()) {
+        fault.get_or_insert(error);
+    }
+}
+
+/// Fails if stdout could not be written. Where the results are files, a reader that has left is no fault.
+pub fn check_stdout(product: Product) -> ggpfn::Result<()> {
+    let closed = || STDOUT_CLOSED.load(Ordering::Relaxed).then(|| std::io::Error::other("it is closed"));
+    let fault = STDOUT_FAULT.lock().ok().and_then(|mut fault| fault.take());
+    match fault {
+        Some(fault) if product == Product::Text || fault.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::file("write to", "the standard output", fault))
+        }
+        None if product == Product::Text => match closed() {
+            Some(fault) => Err(Error::file("write to", "the standard output", fault)),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to stderr. Nobody may be listening, which is no reason to stop working.
+pub fn note(line: std::fmt::Arguments) {
+    bars().suspend(|| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    });
+}
+
 /// Prints a line of progress, unless nobody wants to see any.
 pub fn line(text: &str) {
     if !QUIET.load(Ordering::Relaxed) {
-        eprintln!("{text}");
+        note!("{text}");
     }
 }
 
@@ -156,7 +225,7 @@ impl Display {
         // Without a terminal: a line for each tenth, not more than one in two seconds, and one for each phase.
         let due = progress.fraction - lines.last.0 >= 0.1 && lines.last.1.elapsed() >= Duration::from_secs(2);
         if (due || lines.phase != progress.phase) && !QUIET.load(Ordering::Relaxed) {
-            eprintln!("{}: {:.0} %{left}", progress.phase, 100.0 * progress.fraction);
+            note!("{}: {:.0} %{left}", progress.phase, 100.0 * progress.fraction);
             lines.last = (progress.fraction, Instant::now());
             lines.phase = progress.phase.clone();
         }
@@ -176,7 +245,8 @@ struct BetweenBars;
 
 impl Write for BetweenBars {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        bars().suspend(|| std::io::stderr().write_all(bytes))?;
+        // A closed stderr is no reason to stop working.
+        let _ = bars().suspend(|| std::io::stderr().write_all(bytes));
         Ok(bytes.len())
     }
 

@@ -8,6 +8,7 @@ use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::files::create_folder;
 use ggpfn::inference::DeviceChoice;
 use ggpfn::network::{Fusion, Model, ModelConfig};
+use ggpfn::outputs;
 use ggpfn::training::{self, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
 use ggpfn::{Error, Result};
@@ -96,12 +97,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
         let fault = format!("{} holds a run already; --resume goes on with it", arguments.out.display());
         return Err(Error::Argument { name: "--out", fault });
     }
+    check_outputs(&arguments)?;
     create_folder(&arguments.out)?;
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
     let [train, validation] = choose(&arguments, options.seed)?;
     let train = prepare(&train, &config, &cache)?;
     let validation = prepare(&validation, &config, &cache)?;
-    println!("{} cases to train on, {} to validate on", train.len(), validation.len());
+    say!("{} cases to train on, {} to validate on", train.len(), validation.len());
     let mut run = Run::new(options, Cases { train, validation })?
         .folder(&arguments.out, arguments.resume)
         .device(arguments.device)
@@ -121,15 +123,36 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let model = arguments.out.join("model.safetensors");
     for (view, dice) in &outcome.dice {
         if let Some(dice) = dice {
-            println!("{view}: validation Dice {dice:.4}");
+            say!("{view}: validation Dice {dice:.4}");
         }
     }
     match outcome.end {
-        RunEnd::Done => println!("done: {}", model.display()),
-        RunEnd::OutOfTime => println!("time is up: saved, {} is the best so far; --resume goes on", model.display()),
-        RunEnd::Cancelled => println!("stopped: saved, {} is the best so far; --resume goes on", model.display()),
+        RunEnd::Done => say!("done: {}", model.display()),
+        RunEnd::OutOfTime => say!("time is up: saved, {} is the best so far; --resume goes on", model.display()),
+        RunEnd::Cancelled => say!("stopped: saved, {} is the best so far; --resume goes on", model.display()),
     }
     Ok(())
+}
+
+/// Refuses a folder whose files are not a run's, and inputs that the run would replace.
+fn check_outputs(arguments: &Arguments) -> Result<()> {
+    let out = &arguments.out;
+    outputs::check_run_folder("--out", out)?;
+    let inputs = [("--init", &arguments.init), ("--config", &arguments.config)];
+    let inputs = inputs.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?)));
+    outputs::check_run_inputs(out, inputs)?;
+    // A split that is there and is another than the one to be used.
+    let own = out.join("split.json");
+    match &arguments.split {
+        Some(split)
+            if own.exists() && !outputs::same_file(split, &own) && Split::read(split)? != Split::read(&own)? =>
+        {
+            let fault =
+                format!("{} would replace another split, {}; move one of them away", split.display(), own.display());
+            Err(Error::argument("--split", fault))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The options, and the model to start from.
@@ -204,7 +227,9 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<[Vec<Case>; 2]> {
         None => dataset::split(&names, SplitCounts::of(arguments.layout, cases.len())?, seed)?,
     };
     split.check(&names)?;
-    split.write(&own)?;
+    if !own.exists() {
+        split.write(&own)?;
+    }
     let chosen = |wanted: &[String]| cases.iter().filter(|case| wanted.contains(&case.name)).cloned().collect();
     Ok([chosen(&split.train), chosen(&split.validation)])
 }

@@ -39,6 +39,10 @@ pub(super) struct Slice {
     pub slope: f64,
     /// See `slope`.
     pub intercept: f64,
+    /// Whether the file says so; if not, the stored values are taken as they are.
+    pub rescaled: bool,
+    /// PixelPaddingValue and PixelPaddingRangeLimit (or the former twice): what is between them was never measured.
+    pub padding: Option<[i64; 2]>,
     /// SpacingBetweenSlices, else SliceThickness, in mm; only used for a lone slice.
     pub thickness: Option<f64>,
 }
@@ -51,6 +55,8 @@ pub(super) struct Header {
     pub modality: String,
     /// Whether ImageType says that it is a localizer (scout).
     pub localizer: bool,
+    /// Whether it is a screenshot or something else that is no slice of any series, whatever series it is filed under.
+    pub stray: bool,
     /// Its slices, or why they cannot be used: only of interest if its series is chosen.
     pub slices: Result<Vec<Slice>, String>,
 }
@@ -68,9 +74,20 @@ impl Header {
             description: text(&object, tags::SERIES_DESCRIPTION),
             modality: text(&object, tags::MODALITY),
             localizer: text(&object, tags::IMAGE_TYPE).split('\\').any(|part| part.trim() == "LOCALIZER"),
+            stray: is_stray(&object),
             slices: slices(path, &object),
         }))
     }
+}
+
+/// Whether an image is none that a scanner's slice could be: in colour, or a secondary capture that lies nowhere in the patient.
+fn is_stray(object: &InMemDicomObject) -> bool {
+    /// Secondary captures of all kinds begin so.
+    const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+    let colours = text(object, tags::PHOTOMETRIC_INTERPRETATION);
+    let captured = text(object, tags::SOP_CLASS_UID).starts_with(SECONDARY_CAPTURE);
+    (!colours.is_empty() && !colours.starts_with("MONOCHROME"))
+        || (captured && object.get(tags::IMAGE_POSITION_PATIENT).is_none())
 }
 
 /// The transfer syntaxes of dicom-rs, and any other read as explicit little endian. That is what every encapsulated one is
@@ -261,8 +278,15 @@ fn slice(file: &Arc<PathBuf>, frame: u32, size: [usize; 2], groups: &Groups) -> 
         groups.exactly(tags::PLANE_ORIENTATION_SEQUENCE, tags::IMAGE_ORIENTATION_PATIENT, "ImageOrientationPatient")?;
     let spacing: [f64; 2] = groups.exactly(tags::PIXEL_MEASURES_SEQUENCE, tags::PIXEL_SPACING, "PixelSpacing")?;
     let values = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
-    let [slope] = groups.exactly(values, tags::RESCALE_SLOPE, "RescaleSlope")?;
-    let [intercept] = groups.exactly(values, tags::RESCALE_INTERCEPT, "RescaleIntercept")?;
+    let given = |tag| groups.numbers(values, tag).is_some();
+    let rescaled = given(tags::RESCALE_SLOPE) || given(tags::RESCALE_INTERCEPT);
+    let ([slope], [intercept]) = match rescaled {
+        true => (
+            groups.exactly(values, tags::RESCALE_SLOPE, "RescaleSlope")?,
+            groups.exactly(values, tags::RESCALE_INTERCEPT, "RescaleIntercept")?,
+        ),
+        false => ([1.0], [0.0]),
+    };
     if spacing.iter().any(|s| *s <= 0.0) {
         return Err(format!("PixelSpacing is {spacing:?} mm; two positive numbers were expected"));
     }
@@ -290,10 +314,19 @@ fn slice(file: &Arc<PathBuf>, frame: u32, size: [usize; 2], groups: &Groups) -> 
         position,
         slope,
         intercept,
+        rescaled,
+        padding: padding(groups.object),
         thickness: measure(tags::SPACING_BETWEEN_SLICES)
             .filter(positive)
             .or_else(|| measure(tags::SLICE_THICKNESS).filter(positive)),
     })
+}
+
+/// The stored values that stand for nothing measured, as the file has them.
+fn padding(object: &InMemDicomObject) -> Option<[i64; 2]> {
+    let number = |tag| numbers(object, tag)?.first().map(|value| *value as i64);
+    let value = number(tags::PIXEL_PADDING_VALUE)?;
+    Some([value, number(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(value)])
 }
 
 /// An attribute as text, trimmed; several values are divided by backslashes; empty where there is none.

@@ -55,7 +55,8 @@ pub struct SeriesSummary {
 ///
 /// Voxels are `[k, j, i]`: i along the row direction cosines, j along the column direction cosines, k along their normal
 /// `i x j`, in ascending position; lengths in mm, LPS. A voxel is stored value * RescaleSlope + RescaleIntercept of its own
-/// slice; padding outside the field of view is rescaled like any other value.
+/// slice. What PixelPaddingValue and PixelPaddingRangeLimit say was never measured is air, -1024 HU. Where the files have no
+/// RescaleSlope and RescaleIntercept, stored values that look like Hounsfield units are taken as such, with a warning.
 ///
 /// # Errors
 /// [`Error::Image`] naming the folder or file where there is no CT series, or its slices are not one regular grid, or a
@@ -84,10 +85,36 @@ pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
         .map_err(|_| Error::Memory(format!("{}: {bytes} bytes for its voxels cannot be had", path.display())))?;
     voxels.resize(geometry.voxels(), 0.0);
     pixels::decode(&slices, &mut voxels)?;
+    if let Some(slice) = slices.iter().find(|slice| !slice.rescaled) {
+        check_unscaled(path, &slice.file, &voxels)?;
+    }
 
     let [i, j, k] = geometry.size;
     let voxels = Array3::from_shape_vec((k, j, i), voxels).map_err(|e| Error::image(path, e.to_string()))?;
     Volume::new(voxels, geometry).map_err(|e| Error::image(path, e.to_string()))
+}
+
+/// Stored values without a rescaling are Hounsfield units if they look like them: some air, some soft tissue.
+fn check_unscaled(path: &Path, file: &Path, voxels: &[f32]) -> Result<()> {
+    /// The least share of a scan that is air, and that is soft tissue or fat.
+    const SHARE: f64 = 0.01;
+    let share = |low: f32, high: f32| {
+        voxels.iter().filter(|value| (low..=high).contains(*value)).count() as f64 / voxels.len() as f64
+    };
+    let name = file.file_name().unwrap_or_default().display();
+    if share(-2048.0, -850.0) >= SHARE && share(-200.0, 200.0) >= SHARE {
+        log::warn!(
+            "{}: {name} has no RescaleSlope and RescaleIntercept; its values look like Hounsfield units and are taken as such",
+            path.display()
+        );
+        return Ok(());
+    }
+    let (low, high) = voxels.iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+    let fault = format!(
+        "{name} has no RescaleSlope and RescaleIntercept, and its values, from {low} to {high}, do not look like Hounsfield units; \
+         export the series from the scanner or archive again, as a CT"
+    );
+    Err(Error::image(path, fault))
 }
 
 /// The image series in a folder or file, largest first.
@@ -104,6 +131,15 @@ pub fn looks_like_dicom(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(132).read_to_end(&mut start));
     read.is_ok() && (header::has_preamble(&start) || header::bare_syntax(&start).is_some())
+}
+
+/// The DICOM files of a folder and of those inside it; what cannot be listed is passed over.
+pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    // What was found before a folder that cannot be read is still there.
+    let _ = find_files(folder, 0, &mut files);
+    files.retain(|file| looks_like_dicom(file));
+    files
 }
 
 /// The headers of all images at `path`, in the order of their names.
@@ -124,7 +160,13 @@ fn read_headers(path: &Path) -> Result<Vec<Header>> {
         .par_iter()
         .map(|file| Header::read(file).map_err(|fault| Error::image(file, fault)))
         .collect::<Result<_>>()?;
-    Ok(headers.into_iter().flatten().collect())
+    let all = headers.len();
+    let images: Vec<Header> = headers.into_iter().flatten().collect();
+    if path.is_dir() && images.len() < all {
+        let others = all - images.len();
+        log::warn!("{}: {others} files without an image (reports, presentation states) are left out", path.display());
+    }
+    Ok(images)
 }
 
 /// Collects the files of a folder and of those inside it, but for hidden ones and DICOMDIR (an index, not an image).
@@ -168,7 +210,11 @@ fn summaries(series: &BTreeMap<String, Vec<Header>>) -> Vec<SeriesSummary> {
             uid: uid.clone(),
             description: headers[0].description.clone(),
             modality: headers[0].modality.clone(),
-            slices: headers.iter().filter(|h| !h.localizer).map(|h| h.slices.as_ref().map_or(1, Vec::len)).sum(),
+            slices: headers
+                .iter()
+                .filter(|h| !h.localizer && !h.stray)
+                .map(|h| h.slices.as_ref().map_or(1, Vec::len))
+                .sum(),
         })
         .collect();
     list.sort_by_key(|s| std::cmp::Reverse(s.slices));
@@ -214,7 +260,49 @@ fn choose(path: &Path, headers: Vec<Header>, wanted: Option<&str>) -> Result<Vec
         let left_out = all - headers.len();
         log::warn!("{}: {left_out} localizers (scouts) in the series {} are left out", path.display(), chosen.uid);
     }
+    leave_out_strays(path, &mut headers);
     Ok(headers)
+}
+
+/// Leaves out what is filed under a series without being a slice of it: screenshots, and a few images across the others, which are
+/// localizers that do not say so. A series of nothing else stays as it is, for its own message.
+fn leave_out_strays(path: &Path, headers: &mut Vec<Header>) {
+    if headers.iter().all(|header| header.stray) {
+        return;
+    }
+    let usual = usual_normal(headers);
+    headers.retain(|header| {
+        let across = usual.is_some_and(|usual| normal(header).is_some_and(|own| is_across(own, usual)));
+        if header.stray || across {
+            let what =
+                if header.stray { "a screenshot or the like" } else { "an image across the others, as a localizer is" };
+            let file = header.path.file_name().unwrap_or_default().display();
+            log::warn!("{}: {file} is {what} and no slice of the series; it is left out", path.display());
+        }
+        !header.stray && !across
+    });
+}
+
+/// The normal of an image's first slice.
+fn normal(header: &Header) -> Option<[f64; 3]> {
+    let slice = header.slices.as_ref().ok()?.first()?;
+    Some(stack::cross(slice.row, slice.column))
+}
+
+/// The normal that nearly all images of a series share, if there is one.
+fn usual_normal(headers: &[Header]) -> Option<[f64; 3]> {
+    /// Of so many images one may lie across the others.
+    const ONE_OF: usize = 5;
+    let normals: Vec<[f64; 3]> = headers.iter().filter_map(normal).collect();
+    normals.iter().copied().find(|usual| {
+        let across = normals.iter().filter(|own| is_across(**own, *usual)).count();
+        across > 0 && across * ONE_OF <= normals.len()
+    })
+}
+
+/// Whether two normals are more than 30 degrees apart.
+fn is_across(a: [f64; 3], b: [f64; 3]) -> bool {
+    (0..3).map(|n| a[n] * b[n]).sum::<f64>().abs() < 30_f64.to_radians().cos()
 }
 
 /// A series in words.

@@ -111,6 +111,63 @@ impl Layout {
     }
 }
 
+/// What padding becomes, in HU: air.
+const AIR: f32 = -1024.0;
+
+/// Stored values that stand for nothing measured.
+struct Padding {
+    low: i32,
+    high: i32,
+    /// Whether one of them could be the density of something in a patient.
+    plausible: bool,
+}
+
+impl Padding {
+    fn of(slice: &Slice, layout: &Layout) -> Option<Self> {
+        /// What is less or more dense than this is in no patient.
+        const IN_PATIENTS: std::ops::RangeInclusive<f64> = -900.0..=3071.0;
+        // The number's own type is often written wrong: its 16 bits count, read as the pixels are.
+        let bounds = slice.padding?.map(|value| match layout.signed {
+            true => i32::from(value as u16 as i16),
+            false => i32::from(value as u16),
+        });
+        let (low, high) = (bounds[0].min(bounds[1]), bounds[0].max(bounds[1]));
+        let hu = |stored: i32| f64::from(stored) * slice.slope + slice.intercept;
+        let plausible = IN_PATIENTS.contains(&hu(low)) || IN_PATIENTS.contains(&hu(high));
+        Some(Padding { low, high, plausible })
+    }
+
+    fn holds(&self, stored: i32) -> bool {
+        (self.low..=self.high).contains(&stored)
+    }
+
+    /// Turns what is padded into air. Where the padding's value may be a tissue's, only what is connected with the image's border is: a
+    /// scanner pads what lies outside of its field of view.
+    fn fill(&self, plane: &mut [f32], padded: &mut [bool], columns: usize) {
+        if !self.plausible {
+            plane.iter_mut().zip(padded).filter(|(_, padded)| **padded).for_each(|(voxel, _)| *voxel = AIR);
+            return;
+        }
+        let rows = padded.len() / columns;
+        let border = |at: &usize| {
+            let (row, column) = (at / columns, at % columns);
+            row == 0 || column == 0 || row + 1 == rows || column + 1 == columns
+        };
+        let mut next: Vec<usize> = (0..padded.len()).filter(border).collect();
+        while let Some(at) = next.pop() {
+            if !std::mem::take(&mut padded[at]) {
+                continue;
+            }
+            plane[at] = AIR;
+            let (row, column) = (at / columns, at % columns);
+            next.extend((row > 0).then(|| at - columns));
+            next.extend((row + 1 < rows).then(|| at + columns));
+            next.extend((column > 0).then(|| at - 1));
+            next.extend((column + 1 < columns).then(|| at + 1));
+        }
+    }
+}
+
 /// Decodes one frame to Hounsfield units.
 fn decode_frame(
     object: &DefaultDicomObject,
@@ -132,10 +189,18 @@ fn decode_frame(
             return Err(damaged(&what));
         }
     }
-    let rescale = |word: u16| (f64::from(layout.value(word)) * slice.slope + slice.intercept) as f32;
-    let fill = |plane: &mut [f32], words: &mut dyn Iterator<Item = u16>| {
-        for (voxel, word) in plane.iter_mut().zip(words) {
-            *voxel = rescale(word);
+    let padding = Padding::of(slice, layout);
+    let mut padded = vec![false; if padding.is_some() { plane.len() } else { 0 }];
+    let mut fill = |plane: &mut [f32], words: &mut dyn Iterator<Item = u16>| {
+        for (at, (voxel, word)) in plane.iter_mut().zip(words).enumerate() {
+            let stored = layout.value(word);
+            *voxel = (f64::from(stored) * slice.slope + slice.intercept) as f32;
+            if let Some(padding) = &padding {
+                padded[at] = padding.holds(stored);
+            }
+        }
+        if let Some(padding) = &padding {
+            padding.fill(plane, &mut padded, columns);
         }
     };
     match codec {

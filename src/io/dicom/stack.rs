@@ -5,9 +5,10 @@
 //!
 //! | fault | let through |
 //! | --- | --- |
-//! | distance between two slices unlike the others (a missing slice) | a tenth of the distance or 0.1 mm, the larger |
-//! | slice away from its place on the regular grid | half the spacing |
-//! | slices that shift sideways (gantry tilt) | 0.1 mm, or 0.1 % of the way from the first slice, the larger |
+//! | slice away from its place on the regular grid | a tenth of the spacing or 0.1 mm, the larger |
+//! | beyond that: distance between two slices unlike the others (a missing slice) | a tenth of the distance or 0.1 mm, the larger |
+//! | slices that shift sideways | a tenth of the spacing or 0.1 mm, the larger |
+//! | slices that shift evenly (gantry tilt) | 0.5 degrees, with a warning |
 //! | different in-plane spacing, direction cosines | 0.001 mm, 0.001 |
 //! | two slices at one position | less than 0.01 mm apart is one position; the same instance twice is used once |
 
@@ -22,9 +23,11 @@ const SAME_POSITION: f64 = 0.01;
 /// The share of the spacing by which, and the length in mm by which, one distance may differ from the others.
 const UNEVEN_SHARE: f64 = 0.1;
 const UNEVEN_MM: f64 = 0.1;
-/// How far slices may shift sideways: in mm, or as a share of the way from the first slice.
-const SIDEWAYS_MM: f64 = 0.1;
-const SIDEWAYS_SHARE: f64 = 1e-3;
+/// How far a slice may be from its place: in mm, or as a share of the spacing.
+const JITTER_MM: f64 = 0.1;
+const JITTER_SHARE: f64 = 0.1;
+/// The gantry tilt, in degrees, that a plain volume may have; over 10 cm it shifts slices by less than a millimetre.
+const TILT: f64 = 0.5;
 /// How far in-plane spacings (mm) and direction cosines may differ between slices.
 const ALIKE: f64 = 1e-3;
 
@@ -39,7 +42,7 @@ pub(super) fn stack(source: &Path, slices: Vec<Slice>) -> Result<(Vec<Slice>, Ge
     slices.sort_by(|a, b| a.0.total_cmp(&b.0));
     let slices = once_each(source, slices)?;
     let spacing = if slices.len() == 1 { lone_spacing(source, &first)? } else { even_spacing(source, &slices)? };
-    straight(source, &slices, normal)?;
+    straight(source, &slices, normal, spacing)?;
 
     let origin = slices[0].1.position;
     let geometry = Geometry {
@@ -141,8 +144,9 @@ fn even_spacing(source: &Path, slices: &[(f64, Slice)]) -> Result<f64> {
     // The lower median: of one right and one doubled distance the right one.
     let usual = sorted[(sorted.len() - 1) / 2];
     let tolerance = UNEVEN_MM.max(UNEVEN_SHARE * usual).min(usual / 2.0);
+    let even = jitters_only(slices);
     for (k, gap) in gaps.iter().enumerate() {
-        if (gap - usual).abs() <= tolerance {
+        if even || (gap - usual).abs() <= tolerance {
             continue;
         }
         let missing = (gap / usual).round() - 1.0;
@@ -186,25 +190,68 @@ fn even_spacing(source: &Path, slices: &[(f64, Slice)]) -> Result<f64> {
     Ok(spacing)
 }
 
-/// The slices lie one above the other along their normal, not shifted sideways.
-fn straight(source: &Path, slices: &[(f64, Slice)], normal: [f64; 3]) -> Result<()> {
-    let origin = slices[0].1.position;
-    for (position, slice) in slices {
-        let along = position - slices[0].0;
-        let sideways = (0..3).map(|a| (slice.position[a] - origin[a] - along * normal[a]).powi(2)).sum::<f64>().sqrt();
-        if sideways > SIDEWAYS_MM.max(SIDEWAYS_SHARE * along) {
-            return Err(Error::image(
-                source,
-                format!(
-                    "its slices are shifted sideways: {} by {sideways:.2} mm over {along:.2} mm, {:.1} degrees (a tilted \
-                     gantry); slices straight above each other were expected: correct the tilt by resampling first",
-                    name(slice),
-                    sideways.atan2(along).to_degrees()
-                ),
-            ));
-        }
+/// Whether no slice is farther from its place on the regular grid that fits best than positions jitter.
+fn jitters_only(slices: &[(f64, Slice)]) -> bool {
+    let count = slices.len() as f64;
+    let (middle, mean) = ((count - 1.0) / 2.0, slices.iter().map(|(position, _)| position).sum::<f64>() / count);
+    let numbered = || slices.iter().enumerate().map(|(k, (position, _))| (k as f64 - middle, position - mean));
+    let spacing =
+        numbered().map(|(k, position)| k * position).sum::<f64>() / numbered().map(|(k, _)| k * k).sum::<f64>();
+    // A little more than what jitters: the fit is not the grid that the positions were made from.
+    let allowed = 1.2 * JITTER_MM.max(JITTER_SHARE * spacing).min(spacing / 8.0);
+    numbered().all(|(k, position)| (position - k * spacing).abs() <= allowed)
+}
+
+/// The slices lie one above the other along their normal: they shift sideways by no more than positions jitter, or evenly by a tilt that
+/// hardly matters.
+fn straight(source: &Path, slices: &[(f64, Slice)], normal: [f64; 3], spacing: f64) -> Result<()> {
+    let (start, origin) = (slices[0].0, slices[0].1.position);
+    let shift = |(position, slice): &(f64, Slice)| -> (f64, [f64; 3]) {
+        let along = position - start;
+        (along, std::array::from_fn(|a| slice.position[a] - origin[a] - along * normal[a]))
+    };
+    let length = |v: [f64; 3]| dot(v, v).sqrt();
+    let allowed = JITTER_MM.max(JITTER_SHARE * spacing);
+    let shifts: Vec<(f64, [f64; 3])> = slices.iter().map(shift).collect();
+    let Some((worst, (along, sideways))) =
+        shifts.iter().enumerate().max_by(|a, b| length(a.1 .1).total_cmp(&length(b.1 .1)))
+    else {
+        return Ok(());
+    };
+    if length(*sideways) <= allowed {
+        return Ok(());
     }
-    Ok(())
+    // The straight line through the shifts, by least squares.
+    let count = shifts.len() as f64;
+    let middle = shifts.iter().map(|(along, _)| along).sum::<f64>() / count;
+    let squares: f64 = shifts.iter().map(|(along, _)| (along - middle).powi(2)).sum();
+    let mean: [f64; 3] = std::array::from_fn(|a| shifts.iter().map(|(_, shift)| shift[a]).sum::<f64>() / count);
+    let slope: [f64; 3] = std::array::from_fn(|a| {
+        shifts.iter().map(|(along, shift)| (along - middle) * (shift[a] - mean[a])).sum::<f64>() / squares
+    });
+    let tilt = length(slope).atan().to_degrees();
+    let rest = |(along, shift): &(f64, [f64; 3])| {
+        length(std::array::from_fn(|a| shift[a] - mean[a] - slope[a] * (along - middle)))
+    };
+    if tilt <= TILT && shifts.iter().all(|shift| rest(shift) <= allowed) {
+        log::warn!(
+            "{}: its slices are shifted sideways, by {tilt:.2} degrees (a gantry hardly tilted): up to {:.2} mm over {along:.2} mm, \
+             which is neglected",
+            source.display(),
+            length(*sideways)
+        );
+        return Ok(());
+    }
+    Err(Error::image(
+        source,
+        format!(
+            "its slices are shifted sideways: {} by {:.2} mm over {along:.2} mm, {:.1} degrees (a tilted gantry); slices straight above \
+             each other were expected: correct the tilt by resampling first",
+            name(&slices[worst].1),
+            length(*sideways),
+            length(*sideways).atan2(*along).to_degrees()
+        ),
+    ))
 }
 
 /// A slice's name in messages.
@@ -222,7 +269,7 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 }
 
 /// The unit vector perpendicular to two that are (nearly) perpendicular unit vectors.
-fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+pub(super) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
     let c = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
     c.map(|v| v / dot(c, c).sqrt())
 }

@@ -21,6 +21,8 @@ fn slices(count: usize, tilt: f64) -> Vec<Slice> {
         position: [10.0, 20.0 - sin * 2.0 * k as f64, 30.0 + cos * 2.0 * k as f64],
         slope: 1.0,
         intercept: 0.0,
+        rescaled: true,
+        padding: None,
         thickness: Some(5.0),
     };
     (0..count).rev().map(slice).collect()
@@ -70,6 +72,40 @@ fn rounded_positions_are_let_through() {
     }
     let (_, geometry) = stack(Path::new("folder"), slices).unwrap();
     assert!((geometry.spacing[2] - 0.75).abs() < 1e-9);
+}
+
+#[test]
+fn positions_that_jitter_by_a_tenth_of_the_spacing_are_let_through() {
+    for axis in [1, 2] {
+        for sign in [1.0, -1.0] {
+            let mut jittered = slices(12, 0.0);
+            // A tenth of 2 mm, now to one side and now to the other.
+            for (k, slice) in jittered.iter_mut().enumerate() {
+                slice.position[axis] += sign * [0.2, -0.2, 0.2, 0.2, -0.2][k % 5];
+            }
+            let (_, geometry) = stack(Path::new("folder"), jittered).unwrap();
+            assert!((geometry.spacing[2] - 2.0).abs() < 0.05, "{:?}", geometry.spacing);
+        }
+    }
+    let mut far = slices(12, 0.0);
+    far[5].position[2] += 0.7;
+    assert!(refusal(far).contains("not evenly spaced"));
+}
+
+#[test]
+fn a_gantry_that_is_hardly_tilted_is_let_through() {
+    let tilted = |degrees: f64| {
+        let mut slices = slices(60, 0.0);
+        for slice in &mut slices {
+            slice.position[1] = 20.0 + (slice.position[2] - 30.0) * degrees.to_radians().tan();
+        }
+        slices
+    };
+    for degrees in [0.1, -0.3, 0.5] {
+        let (_, geometry) = stack(Path::new("folder"), tilted(degrees)).unwrap();
+        assert_eq!(geometry.direction[2], [0.0, 0.0, 1.0]);
+    }
+    assert!(refusal(tilted(0.6)).contains("0.6 degrees"));
 }
 
 #[test]

@@ -17,10 +17,11 @@ use clap::{CommandFactory, Parser};
 use ggpfn::inference::{self, DeviceChoice, Monitor, PrecisionChoice, Progress, SegmentOptions, Segmentation};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::Model;
+use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::View;
 use ggpfn::{files, Error, Result};
 
-use crate::{evaluate, segment, terminal};
+use crate::{evaluate, terminal};
 
 /// Find the pancreas in a CT scan, as a command-line module of 3D Slicer (`ggpfn segment --help` is for people)
 #[derive(Parser)]
@@ -159,12 +160,12 @@ pub fn run(call: Call) -> Result<()> {
 fn run_segment(arguments: Segment) -> Result<()> {
     let steps = Steps::new("Pancreas segmentation");
     let images = [Some(&arguments.output), arguments.probability.as_ref(), arguments.uncertainty.as_ref()];
-    let images: Vec<&PathBuf> = images.into_iter().flatten().collect();
-    segment::check_outputs(
-        std::slice::from_ref(&arguments.input),
-        images.iter().copied().chain(&arguments.returnparameterfile),
-    )?;
-    images.iter().try_for_each(|path| io::check_writable(path))?;
+    let mut outputs = vec![Output::new("output", &arguments.output, Kind::Mask)];
+    outputs.extend(arguments.probability.iter().map(|path| Output::new("--probability", path, Kind::Fraction)));
+    outputs.extend(arguments.uncertainty.iter().map(|path| Output::new("--uncertainty", path, Kind::Fraction)));
+    outputs.extend(returned(&arguments.returnparameterfile));
+    outputs::check(std::iter::once(arguments.input.as_path()).chain(arguments.model.as_deref()), &outputs)?;
+    images.into_iter().flatten().try_for_each(|path| io::check_writable(path))?;
     let model = arguments.model.as_deref().map_or_else(Model::shipped, Model::load)?;
     let options = options(&arguments)?;
     let views = if options.views.is_empty() { model.config().views.len() } else { options.views.len() };
@@ -172,17 +173,16 @@ fn run_segment(arguments: Segment) -> Result<()> {
     let volume = io::read(&arguments.input, &ReadOptions::default())?;
     let found = inference::segment(&model, &volume, &options, &steps.monitor(views))?;
     steps.comment("writing the result");
-    let geometry = volume.geometry();
     if let Some(path) = &arguments.probability {
-        io::write(path, Voxels::F32(found.probability.view()), geometry)?;
+        io::write_on(path, Voxels::F32(found.probability.view()), &volume)?;
     }
     if let (Some(path), Some(uncertainty)) = (&arguments.uncertainty, &found.uncertainty) {
-        io::write(path, Voxels::F32(uncertainty.view()), geometry)?;
+        io::write_on(path, Voxels::F32(uncertainty.view()), &volume)?;
     }
     if terminal::cancel().is_cancelled() {
         return Err(Error::Cancelled);
     }
-    io::write(&arguments.output, Voxels::U8(found.mask.view()), geometry)?;
+    io::write_on(&arguments.output, Voxels::U8(found.mask.view()), &volume)?;
     if let Some(path) = &arguments.returnparameterfile {
         write_returned(path, &measurements(&found))?;
     }
@@ -193,6 +193,11 @@ fn run_segment(arguments: Segment) -> Result<()> {
     }
     steps.end();
     Ok(())
+}
+
+/// The file of what goes back to Slicer, as an output.
+fn returned(path: &Option<PathBuf>) -> Option<Output> {
+    path.as_ref().map(|path| Output::new("--returnparameterfile", path, Kind::Values))
 }
 
 fn options(arguments: &Segment) -> Result<SegmentOptions> {
@@ -214,12 +219,14 @@ fn options(arguments: &Segment) -> Result<SegmentOptions> {
 
 fn run_evaluate(arguments: Evaluate) -> Result<()> {
     let steps = Steps::new("Comparison of masks");
+    let masks = [arguments.prediction.as_path(), arguments.truth.as_path()];
+    outputs::check(masks, &returned(&arguments.returnparameterfile).into_iter().collect::<Vec<_>>())?;
     let label = (arguments.label > 0).then_some(arguments.label);
     let found = evaluate::compare_files(&arguments.prediction, &arguments.truth, label)?;
     if let Some(path) = &arguments.returnparameterfile {
         let lines = [
-            ("dice", Some(found.dice)),
-            ("jaccard", Some(found.jaccard)),
+            ("dice", found.dice),
+            ("jaccard", found.jaccard),
             ("precision", found.precision),
             ("recall", found.recall),
             ("prediction_ml", Some(found.prediction_ml)),

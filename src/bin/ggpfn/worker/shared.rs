@@ -220,7 +220,11 @@ impl Shared {
         expect(name, array, dtype)?;
         check_size(size)?;
         let bytes = if dtype == Dtype::UInt8 { 1 } else { 4 };
-        Layout::new(name, array, size, bytes, self.map()?.len()).map(|_| ())
+        Layout::new(name, array, size, bytes, self.map()?.len())?;
+        match Strided::new(size, array.strides, bytes).overlaps(size, bytes) {
+            true => Err(Error::argument(name, "its strides lay voxels on each other; a place for each was expected")),
+            false => Ok(()),
+        }
     }
 
     /// Copies a result, `[k, j, i]`, to its place.

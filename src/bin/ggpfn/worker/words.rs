@@ -38,6 +38,9 @@ impl Options {
             None => PrecisionChoice::Auto,
             Some(name) => name.parse().map_err(|fault: String| Error::argument("precision", fault))?,
         };
+        if self.patch.is_none() && self.overlap > 0 {
+            return Err(Error::argument("overlap", "there is no patch that could overlap; a patch too was expected"));
+        }
         // A view that is not named weighs nothing.
         let whole = |mut weights: BTreeMap<View, f64>| {
             View::ALL.iter().for_each(|view| {
