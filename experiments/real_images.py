@@ -439,7 +439,8 @@ def paste(ct, truth, grid, crops, data, spacing, random):
             real[:, :, z] += share * inside * hu
             weight[:, :, z] += share * inside
     real /= np.maximum(weight, 1e-6)
-    real += missing_noise(ct, real, truth, weight) * ndimage.gaussian_filter(random.standard_normal(ct.shape), 0.5) / 0.42
+    noise = ndimage.gaussian_filter(random.standard_normal(ct.shape), 0.5)
+    real += missing_noise(ct, real, truth, weight) * noise / noise.std()
     return ct + weight * (real - ct), weight
 
 
