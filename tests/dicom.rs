@@ -291,11 +291,11 @@ fn a_stray_file_does_not_sink_the_series() {
         |o| put_text(o, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\0\\-1"),
         |o| {
             put_text(o, tags::SOP_CLASS_UID, VR::UI, uids::BASIC_TEXT_SR_STORAGE);
-            [tags::ROWS, tags::COLUMNS, tags::PIXEL_DATA].map(|tag| o.take(tag));
+            let _ = [tags::ROWS, tags::COLUMNS, tags::PIXEL_DATA].map(|tag| o.take(tag));
         },
         |o| {
             put_text(o, tags::SOP_CLASS_UID, VR::UI, uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE);
-            [tags::ROWS, tags::COLUMNS, tags::PIXEL_DATA].map(|tag| o.take(tag));
+            let _ = [tags::ROWS, tags::COLUMNS, tags::PIXEL_DATA].map(|tag| o.take(tag));
         },
     ];
     for (number, change) in strays.into_iter().enumerate() {
@@ -360,7 +360,7 @@ fn without_a_rescaling_values_that_look_like_hounsfield_units_are_taken_as_such(
     let write_all = |folder: &Path, low: i16| {
         for k in 0..3 {
             let mut object = slice(k, "1.2.3");
-            [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT].map(|tag| object.take(tag));
+            let _ = [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT].map(|tag| object.take(tag));
             put_pixels(&mut object, (0..256).map(|n| if n < 64 { low } else { low + 1040 } as u16 & 0x0FFF).collect());
             write(object, &folder.join(k.to_string()));
         }

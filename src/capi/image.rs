@@ -212,7 +212,10 @@ impl ggpfn_output {
                 layout::<T>(name, size, self.strides, self.data_bytes)?;
                 let strides = (self.strides != [0; 3]).then_some(self.strides);
                 match Strided::new(size, strides, std::mem::size_of::<T>()).overlaps(size, std::mem::size_of::<T>()) {
-                    true => Err(Fault::argument(name, "its strides lay voxels on each other; a place for each was expected")),
+                    true => Err(Fault::argument(
+                        name,
+                        "its strides lay voxels on each other; a place for each was expected",
+                    )),
                     false => Ok(()),
                 }
             }

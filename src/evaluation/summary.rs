@@ -144,8 +144,8 @@ mod tests {
 
     fn case(dice: f64, mean_surface_mm: Option<f64>) -> Comparison {
         Comparison {
-            dice,
-            jaccard: 0.0,
+            dice: Some(dice),
+            jaccard: Some(0.0),
             precision: None,
             recall: None,
             prediction_ml: 0.0,

@@ -73,6 +73,7 @@ class FileItem(VolumeItem):
     def __init__(self, path, folder):
         self.path, self.folder = path, folder
         self.name = os.path.basename(path)
+        self.result = os.path.join(folder, _stem(self.name) + "_pancreas.seg.nrrd")
         self.volume = None
 
     def load(self):
@@ -85,11 +86,10 @@ class FileItem(VolumeItem):
         segmentation = None
         try:
             segmentation = show_mask(volume, mask, start, show_3d=False)
-            path = os.path.join(self.folder, _stem(self.name) + "_pancreas.seg.nrrd")
             storage = slicer.vtkMRMLSegmentationStorageNode()
-            storage.SetFileName(path)
+            storage.SetFileName(self.result)
             if not storage.WriteData(segmentation):
-                raise InputError(_("{path} cannot be written.").format(path=path))
+                raise InputError(_("{path} cannot be written.").format(path=self.result))
         finally:
             _remove(segmentation, volume)
             self.volume = None
@@ -152,6 +152,7 @@ class BatchTask(Task):
             return self._frames(parameters.batchSequence)
         self.folder = parameters.batchOutputFolder.strip() or parameters.batchFolder.strip()
         items = [FileItem(path, self.folder) for path in image_files(parameters.batchFolder.strip())]
+        refuse_twins(items)
         os.makedirs(self.folder, exist_ok=True)
         return items
 
@@ -248,6 +249,16 @@ class BatchTask(Task):
         number = min(done + 1, count)
         phase = _("Scan {number} of {count}, {phase}").format(number=number, count=count, phase=part.phase)
         return ggpfn.Progress(fraction=min((done + part.fraction) / count, 1.0), phase=phase)
+
+
+def refuse_twins(items):
+    """Raises InputError where two files would have one result."""
+    results = {}
+    for item in items:
+        twin = results.setdefault(item.result, item)
+        if twin is not item:
+            message = _("{one} and {other} would both be written to {path}; put them into different folders.")
+            raise InputError(message.format(one=twin.name, other=item.name, path=item.result))
 
 
 def image_files(folder):

@@ -341,7 +341,7 @@ fn check_outputs(arguments: &Arguments, jobs: &[Job]) -> Result<()> {
     for job in jobs {
         outputs.push(Output::new("OUTPUT", &job.mask, Kind::Mask));
         outputs.extend(job.probability.iter().map(|path| Output::new("--probability", path, Kind::Fraction)));
-        for path in &job.view_probabilities {
+        if let Some(path) = &job.view_probabilities {
             let views = View::ALL.map(|view| with_suffix(path, view.name()));
             outputs.extend(views.map(|path| Output::new("--view-probabilities", path, Kind::Fraction)));
         }
