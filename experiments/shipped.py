@@ -35,7 +35,7 @@ VIEWS = ["axial", "sagittal", "coronal"]
 # Painted CTs: part of the label maps (none: made up), number, seed, spacing in mm (the network works at 2.5).
 PAINTED = {
     "train": ("train", 64, 401, 2.5),
-    "validation": ("validation", 12, 402, 2.0),
+    "validation": ("validation", 6, 402, 2.0),
     "held-out": ("held-out", 13, 403, 2.0),
     "made-up": (None, 10, 405, 2.0),
 }

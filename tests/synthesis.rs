@@ -97,7 +97,10 @@ fn organs_of_a_map_stay_and_the_body_is_made_around_them() {
     let whole = labels.cropped(|_| true, [20.0, 20.0, 90.0, 120.0, 80.0, 80.0]);
     let made = synthesise(&whole, &SynthesisOptions { deformation: 0.0, ..Default::default() }, 1).unwrap();
     let pairs = || whole.ids.iter().zip(&made.labels.ids);
-    assert!(pairs().all(|(map, made)| (*map == organ::PANCREAS) == (*made == organ::PANCREAS)), "the pancreas was touched");
+    assert!(
+        pairs().all(|(map, made)| (*map == organ::PANCREAS) == (*made == organ::PANCREAS)),
+        "the pancreas was touched"
+    );
     assert!(pairs().all(|(map, made)| *map != organ::LEFT_KIDNEY || *made == organ::LEFT_KIDNEY), "the kidney shrank");
     // Veins run through the liver.
     let liver = |id: u8| id == organ::LIVER || id == organ::VENA_CAVA;

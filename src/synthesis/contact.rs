@@ -75,9 +75,8 @@ pub(super) fn crowd(map: &mut Labels, taken: &mut Labels, leanness: &Leanness, r
     if shell.is_empty() {
         return;
     }
-    let share = |map: &Labels| {
-        shell.iter().filter(|at| map.ids[**at] == organ::FAT).count() as f64 / shell.len() as f64
-    };
+    let share =
+        |map: &Labels| shell.iter().filter(|at| map.ids[**at] == organ::FAT).count() as f64 / shell.len() as f64;
     // Loops do a part of it, growth the rest: neither alone looks like a body.
     let by_loops = random.random_range(0.25..0.75);
     let first = share(map);
@@ -90,8 +89,7 @@ pub(super) fn crowd(map: &mut Labels, taken: &mut Labels, leanness: &Leanness, r
         lay_loop(map, taken, &from_pancreas, &shell, leanness, (number % 200) as u8, lumen, random);
     }
     let (cost, owner) = costs(map, FARTHEST, growth, |id| id == organ::FAT);
-    let mut candidates: Vec<f32> =
-        shell.iter().filter(|at| map.ids[**at] == organ::FAT).map(|at| cost[*at]).collect();
+    let mut candidates: Vec<f32> = shell.iter().filter(|at| map.ids[**at] == organ::FAT).map(|at| cost[*at]).collect();
     candidates.sort_by(f32::total_cmp);
     let spare = (leanness.fat_around * shell.len() as f64) as usize;
     let filled = candidates.len().saturating_sub(spare);
@@ -198,10 +196,7 @@ fn costs(
             (cost[[z, y, x]], owner[[z, y, x]]) = (0.0, *id);
         }
     }
-    let relax = |at: [usize; 3],
-                     cost: &mut Array3<f32>,
-                     owner: &mut Array3<u8>,
-                     queue: &mut BinaryHeap<Reached>| {
+    let relax = |at: [usize; 3], cost: &mut Array3<f32>, owner: &mut Array3<u8>, queue: &mut BinaryHeap<Reached>| {
         let id = owner[at];
         for (step, length) in &steps {
             let Some(to) = next(at, step) else { continue };

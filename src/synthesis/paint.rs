@@ -228,8 +228,7 @@ impl Table {
             values[id as usize].0 = (mean + patients * normal(random)) as f32;
         }
         // A pair is alike but for a few units.
-        values[organ::LEFT_KIDNEY as usize].0 =
-            values[organ::RIGHT_KIDNEY as usize].0 + 5.0 * normal(random) as f32;
+        values[organ::LEFT_KIDNEY as usize].0 = values[organ::RIGHT_KIDNEY as usize].0 + 5.0 * normal(random) as f32;
         let rough: f32 = random.random_range(0.5..1.3);
         for (id, value) in values.iter_mut().enumerate() {
             value.1 = rough * texture_of(id as u8);
@@ -257,7 +256,11 @@ impl Table {
             lobules,
             uneven: random.random_range(0.0..26.0),
             strands: if random.random::<f64>() < 0.7 { random.random_range(0.0..60.0) } else { 0.0 },
-            medulla: if phase == Phase::Arterial { random.random_range(-70.0..-15.0) } else { random.random_range(-25.0..8.0) },
+            medulla: if phase == Phase::Arterial {
+                random.random_range(-70.0..-15.0)
+            } else {
+                random.random_range(-25.0..8.0)
+            },
             cortex: random.random_range(180.0..420.0),
             open_duodenum: random.random::<f64>() < 0.5,
             oral,

@@ -16,7 +16,7 @@ mod shell;
 mod slicer;
 mod tools;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use shell::{headline, run, Fault};
