@@ -104,7 +104,7 @@ class PancreasSegmentationParameterNode:
 
     modelSource: ModelSource = ModelSource.SHIPPED
     modelFile: str = ""
-    threshold: Annotated[float, WithinRange(SMALLEST_THRESHOLD, 1.0)] = 0.35
+    threshold: Annotated[float, WithinRange(SMALLEST_THRESHOLD, 1.0)] = 0.3
     largestComponent: bool = False
 
     useAxial: bool = True
