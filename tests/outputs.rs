@@ -247,7 +247,7 @@ fn names_are_compared_before_anything_is_there() {
         |name: &'static str, file: &str| ggpfn::outputs::Output::new(name, folder.path().join(file), Kind::Any);
     assert!(check([], &[output("a", "x"), output("b", "y")]).is_ok());
     let text = check([], &[output("a", "x"), output("b", "./x")]).unwrap_err().to_string();
-    assert!(text.starts_with("b: ") && text.contains("(a)"), "{text}");
+    assert!(text.starts_with("b: ") && text.contains("(a is the other)"), "{text}");
     let input = folder.path().join("x");
     assert!(check([input.as_path()], &[output("a", "x")]).is_err());
     // A folder is as good as the DICOM files in it, of which there are none.

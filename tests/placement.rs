@@ -102,7 +102,9 @@ fn a_contradiction_is_a_warning() {
         let (path, _) = scan(folder.path(), changes);
         let output = Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("info").arg(path).output().unwrap();
         assert!(output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        // The scan is too small for a body, which it is told too.
+        let lines = String::from_utf8_lossy(&output.stderr).into_owned();
+        lines.lines().filter(|line| line.contains("contradict")).map(|line| format!("{line}\n")).collect::<String>()
     };
     assert_eq!(warned(&[]), "");
     let text = warned(&[(QOFFSET_X, &25_f32.to_le_bytes())]);

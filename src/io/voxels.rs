@@ -246,7 +246,7 @@ const LONGEST_NUMBER: usize = 64;
 /// Adds numbers that are written as text, with blanks or commas between them.
 fn read_text(path: &Path, reader: impl Read, layout: &Layout, share: usize, values: &mut Vec<f32>) -> Result<()> {
     let (mut word, mut found) = (String::new(), 0);
-    for byte in reader.bytes().chain([Ok(b' ')]) {
+    for byte in std::io::BufReader::new(reader).bytes().chain([Ok(b' ')]) {
         let letter = char::from(byte.map_err(|e| read_fault(path, e))?);
         if !letter.is_ascii_whitespace() && letter != ',' && word.len() < LONGEST_NUMBER {
             word.push(letter);

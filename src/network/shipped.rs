@@ -1,4 +1,4 @@
-//! The model that ships with the library: small, trained on synthetic CTs, described in models/MODEL_CARD.md.
+//! The model that ships with the library: small, trained on painted CTs and real pixels, described in models/MODEL_CARD.md.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ impl Model {
     /// What messages and reports call the shipped model.
     pub const SHIPPED_NAME: &'static str = "the model that ships with ggpfn";
 
-    /// The model that is part of this library: three views at 2.5 mm, trained on synthetic CTs. For research; its card,
+    /// The model that is part of this library: three views at 2.5 mm, trained on painted CTs and real pixels. For research; its card,
     /// models/MODEL_CARD.md, says what it can do and what not.
     ///
     /// # Errors

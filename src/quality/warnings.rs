@@ -145,7 +145,7 @@ pub(super) fn of_result(features: &Features, threshold: f64) -> Vec<Warning> {
                     be cut to a region";
         warn(WarningKind::NotCovered, text.into());
     }
-    if let Some(dice) = features.view_dice.filter(|dice| *dice < USUAL_VIEW_DICE) {
+    if let Some(dice) = features.view_dice.filter(|dice| volume > 0.0 && *dice < USUAL_VIEW_DICE) {
         let text = format!("the views agree to a Dice of {dice:.2} only; above {USUAL_VIEW_DICE} was expected");
         warn(WarningKind::ViewsDisagree, text);
     }

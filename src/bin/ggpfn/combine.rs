@@ -74,7 +74,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     config.views.sort();
     if models.len() > 1 {
-        config.training = json!({ "combined": models.iter().map(|m| m.config().training.clone()).collect::<Vec<_>>() });
+        let parts: Vec<_> = models.iter().map(|m| m.config().training.clone()).collect();
+        config.training = json!({ "trained": parts.iter().all(|part| part["trained"] == true), "combined": parts });
     }
     if !arguments.view_weights.is_empty() {
         if arguments.view_weights.len() != config.views.len() {

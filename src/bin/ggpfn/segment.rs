@@ -232,7 +232,7 @@ fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
         result.compute,
         job.mask.display()
     );
-    println!("{}", result.quality);
+    say!("{}", result.quality);
     for warning in &result.quality.warnings {
         log::warn!("{}: {warning}", job.input.display());
     }

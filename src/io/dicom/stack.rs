@@ -211,7 +211,8 @@ fn straight(source: &Path, slices: &[(f64, Slice)], normal: [f64; 3], spacing: f
         (along, std::array::from_fn(|a| slice.position[a] - origin[a] - along * normal[a]))
     };
     let length = |v: [f64; 3]| dot(v, v).sqrt();
-    let allowed = JITTER_MM.max(JITTER_SHARE * spacing);
+    // The first slice, from which shifts are measured, jitters as well.
+    let allowed = 2.0 * JITTER_MM.max(JITTER_SHARE * spacing) + 1e-6;
     let shifts: Vec<(f64, [f64; 3])> = slices.iter().map(shift).collect();
     let Some((worst, (along, sideways))) =
         shifts.iter().enumerate().max_by(|a, b| length(a.1 .1).total_cmp(&length(b.1 .1)))
