@@ -764,7 +764,8 @@ static void regions(void) {
   for (int axis = 0; axis < 3; axis++) {
     image.origin[axis] = (double)start[axis] * image.spacing[axis];
   }
-  options.region_size[0] = options.region_size[1] = options.region_size[2] = 0;
+  memset(options.region_size, 0, sizeof(options.region_size));
+  memset(options.region_start, 0, sizeof(options.region_start));
   ggpfn_result part = mask_result(part_mask);
   part.mask.data_bytes = size[0] * size[1] * size[2];
   part.measurements = &of_part;
