@@ -198,7 +198,7 @@ fn jitters_only(slices: &[(f64, Slice)]) -> bool {
     let spacing =
         numbered().map(|(k, position)| k * position).sum::<f64>() / numbered().map(|(k, _)| k * k).sum::<f64>();
     // A little more than what jitters: the fit is not the grid that the positions were made from.
-    let allowed = 1.2 * JITTER_MM.max(JITTER_SHARE * spacing).min(spacing / 8.0);
+    let allowed = (1.5 * JITTER_MM.max(JITTER_SHARE * spacing)).min(spacing / 6.0);
     numbered().all(|(k, position)| (position - k * spacing).abs() <= allowed)
 }
 
