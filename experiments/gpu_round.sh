@@ -3,13 +3,14 @@
 #
 #   gpu_round.sh GGPFN DATA STATE MINUTES [DEVICE] [CASES]
 #
-# GGPFN is a release program that was built elsewhere against the same version of libtorch; libtorch is taken from Python's torch. DATA is
-# the folder with label maps and real images. STATE is what is carried from one call to the next: each view's run without its data, a
-# checkpoint of 14 MB and a model. A call paints the CTs (the same seeds give the same CTs), goes on from STATE, trains for MINUTES in
-# pieces of at most ten, and writes STATE anew after each piece. DEVICE is cuda unless named; CASES paints fewer CTs, for a trial.
+# GGPFN is a release program that was built elsewhere against the same version of libtorch; libtorch is taken from Python's torch.
+# DATA is the folder with label maps and real images. STATE is what is carried from one call to the next: each view's run without its
+# data, with a checkpoint of 14 MB; the model of all views lies beside it as STATE.safetensors. A call paints the CTs (the same seeds
+# give the same CTs), goes on from STATE, trains for MINUTES in pieces of at most ten, and writes STATE anew after each piece.
+# DEVICE is cuda unless named; CASES paints fewer CTs, for a trial.
 set -euo pipefail
 if [ $# -lt 4 ]; then
-    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    sed -n '2,11s/^# \{0,1\}//p' "$0"
     exit 2
 fi
 ggpfn=$(realpath "$1") data=$(realpath "$2") state=$3 minutes=$4 device=${5:-cuda} cases=${6:-}
@@ -34,12 +35,13 @@ while left=$(((end - $(date +%s)) / 60)) && [ "$left" -gt 0 ]; do
         if [ -d "$work/$view" ]; then
             rm -rf "$state/$view.new"
             cp -r "$work/$view" "$state/$view.new"
-            rm -rf "$state/$view"
+            # The checkpoint holds the weights too: what is carried stays below 64 MB, the program included.
+            rm -rf "$state/$view" "$state/$view.new/model.safetensors"
             mv "$state/$view.new" "$state/$view"
         fi
     done
     if [ -f "$work/trained.safetensors" ]; then
-        cp "$work/trained.safetensors" "$state/"
+        cp "$work/trained.safetensors" "${state%/}.safetensors"
     fi
     find "$state" -name '*.safetensors' -size +16M -exec echo "larger than 16 MB: {}" \;
     if [ -f "$work/axial/done" ] && [ -f "$work/sagittal/done" ] && [ -f "$work/coronal/done" ]; then
