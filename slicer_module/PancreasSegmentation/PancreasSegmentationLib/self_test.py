@@ -11,7 +11,7 @@ from .kept import dice
 from .parameters import Region
 from .scene_input import mask_of, scan_of
 
-# The shipped model reaches 0.859 in this region with the axial view alone; the rest is room for other processors.
+# All three views, as a user has them: on the whole sample they reach 0.86; the rest is room for the region and other processors.
 GOOD_ENOUGH = 0.65
 
 
@@ -23,7 +23,7 @@ def run(logic, test):
     parameters.inputVolume = volume
     parameters.region = Region.ROI
     parameters.roi = roi_around(volume, truth)
-    parameters.useSagittal = parameters.useCoronal = False
+    parameters.useSagittal = parameters.useCoronal = True
     parameters.outputSegmentation = None
     started = time.monotonic()
     segmentation = logic.process(parameters)
