@@ -204,7 +204,7 @@ def segment_and_evaluate(ggpfn, cases, model, out, *more):
     images = sorted((cases / "images").iterdir())
     run(ggpfn, "--quiet", "segment", *images, f"{masks}/", "--model", model, *more)
     run(ggpfn, "evaluate", masks, cases / "labels", "--json", report)
-    return {case["name"]: case["dice"] for case in json.loads(report.read_text())["cases"]}
+    return {case["case"]: case["measures"]["dice"] for case in json.loads(report.read_text())["cases"]}
 
 
 def choices(ggpfn, cases, model, out):
