@@ -163,7 +163,8 @@ enum class WarningKind : std::int32_t
   not_soft_tissue = GGPFN_WARNING_NOT_SOFT_TISSUE,
   not_hounsfield = GGPFN_WARNING_NOT_HOUNSFIELD,
   voxel_size = GGPFN_WARNING_VOXEL_SIZE,
-  thick_slices = GGPFN_WARNING_THICK_SLICES
+  thick_slices = GGPFN_WARNING_THICK_SLICES,
+  unmeasured = GGPFN_WARNING_UNMEASURED
 };
 
 /// How grave a message is.

@@ -157,12 +157,36 @@ fn voxels_that_are_not_numbers_are_refused() {
     );
 }
 
+/// Outside of a round field of view, and in the corners that resampling leaves, nothing was measured.
+#[test]
+fn what_was_never_measured_is_air() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("corner.nii.gz");
+    let mut voxels = Array3::<f32>::zeros((7, 6, 5));
+    voxels.slice_mut(ndarray::s![.., ..2, ..2]).fill(f32::NAN);
+    let write = |voxels: &Array3<f32>| {
+        io::write(&path, Voxels::F32(voxels.view()), &Geometry::axis_aligned([5, 6, 7], [1.0; 3])).unwrap();
+    };
+    write(&voxels);
+    let volume = read(&path).unwrap();
+    assert_eq!((volume.unmeasured(), volume.voxels()[[3, 1, 1]], volume.voxels()[[3, 3, 3]]), (28, -1024.0, 0.0));
+    // A label or a probability there is none.
+    assert!(io::read(&path, &ReadOptions::of(Content::Labels)).is_err());
+    // Amid the body something was lost: refused, or air on request.
+    voxels[[3, 4, 3]] = f32::NAN;
+    write(&voxels);
+    let text = read(&path).unwrap_err().to_string();
+    assert!(text.contains("1 of its 210 voxels are not finite numbers, beside those that reach its border"), "{text}");
+    assert_eq!(io::read(&path, &ReadOptions::of(Content::ScanWithHoles)).unwrap().unmeasured(), 29);
+}
+
 /// The advice is for what the image is: nobody replaces a label by -1024.
 #[test]
 fn labels_and_probabilities_that_are_not_numbers_get_their_own_advice() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nan.nii.gz");
-    let voxels = Array3::from_elem((7, 6, 5), f32::NAN);
+    let mut voxels = Array3::<f32>::zeros((7, 6, 5));
+    voxels[[3, 3, 2]] = f32::NAN;
     io::write(&path, Voxels::F32(voxels.view()), &Geometry::axis_aligned([5, 6, 7], [1.0; 3])).unwrap();
     for (content, advice) in [(Content::Scan, "-1024 HU"), (Content::Labels, "by 0 "), (Content::Probability, "by 0 ")]
     {

@@ -67,6 +67,8 @@ pub struct InputFeatures {
     pub distinct_values: usize,
     /// Why the values are no Hounsfield units of a CT; none if they are.
     pub hounsfield_fault: Option<String>,
+    /// The share of voxels that were not numbers and were taken for air.
+    pub unmeasured_share: f64,
     /// Distance of voxels in mm along x, y and z.
     pub spacing_mm: [f64; 3],
     /// Size of the scan in mm along x, y and z.
@@ -113,6 +115,7 @@ impl InputFeatures {
             whole_share: values.whole_share(),
             distinct_values: values.distinct(),
             hounsfield_fault: values.hounsfield_fault(),
+            unmeasured_share: volume.unmeasured() as f64 / volume.voxels().len().max(1) as f64,
             spacing_mm,
             extent_mm,
             body_mm,
@@ -151,6 +154,13 @@ impl InputFeatures {
         let mut warn = |kind, text: String| list.push(Warning { kind, text });
         if let Some(fault) = &self.hounsfield_fault {
             warn(WarningKind::NotHounsfield, fault.clone());
+        }
+        if self.unmeasured_share > 0.0 {
+            let text = format!(
+                "{:.3} % of its voxels are not numbers, as outside of a field of view; they were taken for air (-1024 HU)",
+                100.0 * self.unmeasured_share
+            );
+            warn(WarningKind::Unmeasured, text);
         }
         let [x, y, z] = self.spacing_mm;
         let [least, most] = SPACING_MM;

@@ -603,7 +603,7 @@ static void measurements(void) {
       break;
     }
     OK(ggpfn_result_warning(index, &kind, sentence, sizeof(sentence), &needed));
-    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_THICK_SLICES);
+    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_UNMEASURED);
     CHECK(needed == strlen(sentence) + 1 && needed > 20);
     EXPECT(GGPFN_ERROR_BUFFER, ggpfn_result_warning(index, NULL, sentence, 5, NULL));
     CHECK(strlen(sentence) == 4);
