@@ -44,11 +44,16 @@ class PancreasSegmentation(ScriptedLoadableModule):
 def register_sample_data():
     """Adds the synthetic CT of the extension to the module Sample Data."""
     import SampleData
-    from PancreasSegmentationLib.sample_data import NAME, load
+    from PancreasSegmentationLib.sample_data import CHECKSUM, NAME, PATH, load
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="PancreasSegmentation",
         sampleName=NAME,
+        # A script's downloadSample copies the file from here; the module's button calls customDownloader.
+        uris=PATH.as_uri(),
+        fileNames=PATH.name,
+        nodeNames=NAME,
+        checksums=CHECKSUM,
         thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources", "Icons", "SyntheticAbdomenCT.png"),
         customDownloader=lambda _source: [load()],
     )

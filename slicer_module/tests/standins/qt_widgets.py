@@ -27,6 +27,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     """Chooses a node of the scene; it follows the scene, as the real one does."""
 
     currentNodeChanged = QtCore.Signal(object)
+    nodeAddedByUser = QtCore.Signal(object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -49,9 +50,11 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         self._filling = True
         self.clear()
         self.addItem(self.property("noneDisplay") or "None", None)
+        children = self.property("showChildNodeTypes")
         for kind in self.property("nodeTypes") or ():
             for node in slicer.util.getNodesByClass(kind, self._scene):
-                if not node.GetHideFromEditors():
+                # As the real one, it shows what derives from a type too, unless it is told not to.
+                if not node.GetHideFromEditors() and (children is not False or node.GetClassName() == kind):
                     self.addItem(node.GetName(), node.GetID())
         self._filling = False
         found = [n for n in range(self.count()) if self.itemData(n) == kept]
@@ -68,6 +71,14 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         for n in range(self.count()):
             if self.itemData(n) == wanted:
                 self.setCurrentIndex(n)
+
+    def addNode(self):
+        """What "Create new ..." in the list does: the node is chosen first, then it is said that the user added it."""
+        node = self._scene.AddNewNodeByClass(self.property("nodeTypes")[0])
+        self.fill()
+        self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
+        return node
 
     def _changed(self, _index):
         if not self._filling:
@@ -151,6 +162,52 @@ def install():
     # Settings of a test must not become the user's.
     QtCore.QCoreApplication.setOrganizationName("ggpfn tests")
     QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+
+
+def missing_widget(name, wanted=True):
+    """A class for a widget that is named where widgets are told apart, and that nothing here has."""
+    if not wanted:
+        raise AttributeError(name)
+    return type(name, (), {})
+
+
+class _Callable:
+    """A value that gives itself when it is called: PythonQt has properties where PySide6 has methods."""
+
+    def __call__(self):
+        return self.plain(self)
+
+
+def _both(value):
+    for plain in (int, float, str):
+        if type(value) is plain:
+            return type(f"callable {plain.__name__}", (_Callable, plain), {"plain": plain})(value)
+    return value
+
+
+def look_like_pythonqt():
+    """Lets Slicer's own connectors use PySide6's widgets; methods of the same names go on working."""
+    widgets = QtWidgets
+    for kind, name, read, write in (
+        (widgets.QCheckBox, "checked", "isChecked", "setChecked"),
+        (widgets.QSpinBox, "value", "value", "setValue"),
+        (widgets.QDoubleSpinBox, "value", "value", "setValue"),
+        (widgets.QDoubleSpinBox, "minimum", "minimum", "setMinimum"),
+        (widgets.QDoubleSpinBox, "maximum", "maximum", "setMaximum"),
+        (widgets.QComboBox, "currentIndex", "currentIndex", "setCurrentIndex"),
+        (widgets.QLineEdit, "text", "text", "setText"),
+    ):
+        read, write = getattr(kind, read), getattr(kind, write)
+        setattr(
+            kind,
+            name,
+            property(lambda self, read=read: _both(read(self)), lambda self, value, write=write: write(self, value)),
+        )
+    qMRMLNodeComboBox.nodeTypes = property(
+        lambda self: self.property("nodeTypes"), lambda self, types: self.setProperty("nodeTypes", list(types))
+    )
+    for module in ("qt", "ctk"):
+        sys.modules[module].__getattr__ = lambda name: missing_widget(name, not name.startswith("__"))
 
 
 def load_ui(path):

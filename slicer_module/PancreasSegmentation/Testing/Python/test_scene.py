@@ -1,7 +1,9 @@
 """The way from nodes of the scene to a segmentation and back, on real MRML classes and with the real network."""
 
+import hashlib
 import os
 import unittest
+import urllib.request
 
 import numpy as np
 import slicer
@@ -23,6 +25,8 @@ from PancreasSegmentationLib.kept import Kept, dice
 from PancreasSegmentationLib.parameters import Region
 from PancreasSegmentationLib.scene_input import body_region, mask_of, region_of, roi_region, scan_of
 from PancreasSegmentationLib.scene_output import SEGMENT_ID, oriented_image, show_mask
+
+from PancreasSegmentation import register_sample_data
 
 
 class Orientation(SceneTest):
@@ -258,6 +262,26 @@ class SavedScene(SceneTest):
         self.assertIsNone(self.logic.segmentation.try_threshold(p))
         self.assertIs(self.logic.process(p), p.outputSegmentation)
         self.assertTrue(os.path.getsize(path))
+
+
+class SampleData(SceneTest):
+    """What Slicer's module Sample Data is told when the application has started."""
+
+    def test_the_sample_is_registered_and_can_be_loaded(self):
+        register_sample_data()
+        (source,) = slicer.modules.sampleDataSources["PancreasSegmentation"]
+        self.assertTrue(os.path.isfile(source.thumbnailFileName))
+        (volume,) = source.customDownloader(source)
+        self.assertEqual(volume.GetName(), sample_data.NAME)
+        self.assertTrue(slicer.mrmlScene.IsNodePresent(volume))
+
+    def test_a_script_can_download_it(self):
+        register_sample_data()
+        (source,) = slicer.modules.sampleDataSources["PancreasSegmentation"]
+        self.assertTrue(source.fileNames[0].endswith(".nii.gz"))
+        path, _headers = urllib.request.urlretrieve(source.uris[0], os.path.join(self.folder, source.fileNames[0]))
+        with open(path, "rb") as file:
+            self.assertEqual(source.checksums[0], f"SHA256:{hashlib.sha256(file.read()).hexdigest()}")
 
 
 class Undo(SceneTest):
