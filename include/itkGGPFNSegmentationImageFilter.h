@@ -98,7 +98,9 @@ operator<<(std::ostream & out, const GGPFNSegmentationImageFilterEnums::Precisio
  *
  * Progress events come from the thread that updates the filter, also while the fraction stands still, so that an observer can keep a
  * window alive. AbortGenerateData, set by an observer or from another thread, stops the work within one of the network's layers and
- * Update() throws ProcessAborted.
+ * Update() throws ProcessAborted; so it does where the process ends in the middle of the work. It returns where there is a mask, and
+ * only there. As after any exception in ITK, call ResetPipeline() on the filter whose Update() was called before it is used again:
+ * filters behind this one still take themselves for being updated.
  *
  * \ingroup GGPFN
  */

@@ -293,10 +293,12 @@ GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   }
   catch (const ggpfn::Error & error)
   {
-    if (!error.cancelled())
+    if (error.cancelled())
     {
-      itkExceptionMacro(<< error.what());
+      // Cancelled by whoever set AbortGenerateData, or by the library since the process ends: either way there is no mask.
+      throw ProcessAborted(__FILE__, __LINE__);
     }
+    itkExceptionMacro(<< error.what());
   }
   if (this->GetAbortGenerateData())
   {

@@ -141,6 +141,10 @@ fn the_itk_filter_is_a_good_member_of_a_pipeline_and_gives_the_programs_mask() {
     let Some(build) = itk_programs(folder.path(), flags) else { return };
     run_tests(&mut sanitized(&build.join("itk_test")));
 
+    let left = sanitized(&build.join("itk_test")).arg("leave").output().unwrap();
+    assert!(left.status.success(), "{left:?}");
+    assert_eq!(String::from_utf8_lossy(&left.stderr), "aborted\n");
+
     let Some(ct) = real_ct() else { return };
     let expected = mask_by_the_program(&ct, folder.path());
     let raw = folder.path().join("by itk.raw");

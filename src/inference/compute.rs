@@ -103,7 +103,15 @@ impl Compute {
         };
         let kind = match precision {
             PrecisionChoice::F32 => Kind::Float,
-            PrecisionChoice::Bf16 => Kind::BFloat16,
+            PrecisionChoice::Bf16 => {
+                if device == tch::Device::Cpu && !fast {
+                    log::warn!(
+                        "this processor has no instructions for bfloat16, so that libtorch imitates it, many times slower than \
+                         float32"
+                    );
+                }
+                Kind::BFloat16
+            }
             PrecisionChoice::Auto if fast => Kind::BFloat16,
             PrecisionChoice::Auto => Kind::Float,
         };

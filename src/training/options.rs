@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Fusion, ModelConfig};
+use crate::runtime;
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -125,7 +126,8 @@ pub struct TrainOptions {
     pub validate_every: usize,
     /// Write a checkpoint after every so many minutes, and at each stage's end.
     pub checkpoint_minutes: f64,
-    /// Compute convolutions in bfloat16, with float32 weights and sums.
+    /// Compute convolutions in bfloat16, with float32 weights and sums. The preset `small` does where the processor has instructions
+    /// for it: elsewhere it is many times slower.
     pub mixed_precision: bool,
     /// Compute feature maps that gradients need a second time rather than keep them: half as much time again, about half the
     /// memory.
@@ -205,7 +207,7 @@ impl TrainOptions {
                     global: stage(20, 8),
                     local: stage(60, 4),
                     whole: stage(30, 4),
-                    mixed_precision: true,
+                    mixed_precision: runtime::cpu_has_fast_bfloat16(),
                     ..nihc
                 }
             }

@@ -1,6 +1,7 @@
 // The ITK filter: that its numbers are the library's, that geometry and regions are ITK's, and that it is a good member of a pipeline.
 //
 //     itk_test                       the tests
+//     itk_test leave                 ends the process while another thread updates the filter, and says what became of that
 //     itk_test IMAGE MASK            segments a file with the shipped model, on the processor, and writes the mask's bytes
 
 #include "check.hpp"
@@ -14,8 +15,11 @@
 #include "itkStreamingImageFilter.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -463,6 +467,28 @@ ProgressAndAbort()
     text = error.what();
   }
   CHECK(text == "an observer's");
+
+  // A filter behind it is usable again after ResetPipeline(), as ITK has it.
+  auto behind = itk::CastImageFilter<LabelImage, LabelImage>::New();
+  behind->SetInput(filter->GetOutput());
+  stop_at = 0.2F;
+  last = 0.0F;
+  filter->Modified();
+  bool thrown = false;
+  try
+  {
+    behind->Update();
+  }
+  catch (const itk::ProcessAborted &)
+  {
+    thrown = true;
+  }
+  CHECK(thrown);
+  stop_at = 2.0F;
+  last = 0.0F;
+  behind->ResetPipeline();
+  behind->Update();
+  CHECK(behind->GetOutput()->GetBufferedRegion() == image->GetLargestPossibleRegion());
 }
 
 template <typename TFilter, typename TChange>
@@ -553,11 +579,57 @@ SegmentFile(const char * input, const char * output)
   return file.good() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/// Ends the process while another thread updates the filter: Update() says so there, and never returns as if there were a mask.
+std::atomic<bool> updated{ false };
+
+int
+Leave()
+{
+  // Registered before the library's own, hence run after it: the other thread gets the time to say what became of it.
+  std::atexit([] {
+    for (int i = 0; i < 1000 && !updated; ++i)
+    {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  });
+  static std::atomic<bool> started{ false };
+  std::thread([] {
+    auto image = Short::New();
+    image->SetRegions(itk::Size<3>{ { 128, 128, 60 } });
+    image->Allocate();
+    image->FillBuffer(40);
+    auto filter = Filter<short>::New();
+    Set(*filter);
+    filter->SetInput(image);
+    filter->AddObserver(itk::ProgressEvent(), [&](const itk::EventObject &) { started = filter->GetProgress() > 0.1F; });
+    const char * became = "returned\n";
+    try
+    {
+      filter->Update();
+    }
+    catch (const itk::ProcessAborted &)
+    {
+      became = "aborted\n";
+    }
+    std::fputs(became, stderr);
+    updated = true;
+  }).detach();
+  while (!started)
+  {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return EXIT_SUCCESS;
+}
+
 } // namespace
 
 int
 main(int argc, char * argv[])
 {
+  if (argc == 2)
+  {
+    return Leave();
+  }
   if (argc == 3)
   {
     return SegmentFile(argv[1], argv[2]);
