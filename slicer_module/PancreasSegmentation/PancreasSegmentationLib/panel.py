@@ -6,10 +6,10 @@ starts tasks, shows their progress, and shows their results. Sections that stand
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from . import presentation
+from .connection import Connection
 from .engines import KINDS, card_text, device_sentence
 from .errors import sentence
 from .measurements import measurement_rows, quality_sentence, summary
@@ -39,7 +39,7 @@ class Panel:
         self.task = None
         self._done = None
         self._inspection = None
-        self._gui_tag = self._observation = None
+        self._connection = None
         self._inspected = self._shown = self._card = self._volume = None
         self.timer = _timer(TICK, self.tick)
         self.settle = _timer(SETTLE, self.inspect, once=True)
@@ -56,14 +56,13 @@ class Panel:
 
     def connect(self, parameters):
         """Ties the widgets to a parameter node's wrapper; None: to none."""
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._gui_tag)
-            self.parameters.RemoveObserver(self._observation)
-        self.parameters = parameters
-        if parameters is not None:
-            self._gui_tag = parameters.connectGui(self.ui)
-            self._observation = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_args: self.changed())
-            self.changed()
+        if parameters is not self.parameters:
+            if self._connection is not None:
+                self._connection.close()
+            self.parameters, self._connection = parameters, None
+            if parameters is not None:
+                self._connection = Connection(self.ui, parameters, self.changed)
+        self.changed()
 
     def changed(self):
         """The user, a script or a loaded scene has changed a parameter."""

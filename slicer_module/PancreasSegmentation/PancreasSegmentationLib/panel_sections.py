@@ -12,6 +12,7 @@ from .batch import BatchTask
 from .comparison import ComparisonTask
 from .measurements import comparison_rows
 from .parameters import BatchSource, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
+from .scene_input import volumes_of_scene
 from .training import TrainingTask
 
 
@@ -40,11 +41,7 @@ class BatchSection:
         """Lists the volumes of the scene, and ticks those of the parameter node."""
         parameters = self.panel.parameters
         ticked = [node.GetID() for node in batch_volumes(parameters)]
-        volumes = [
-            (node.GetID(), node.GetName())
-            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            if not node.GetHideFromEditors() and not node.IsA("vtkMRMLLabelMapVolumeNode")
-        ]
+        volumes = [(node.GetID(), node.GetName()) for node in volumes_of_scene()]
         if self._listed == (volumes, ticked):
             return
         self._listed = (volumes, ticked)

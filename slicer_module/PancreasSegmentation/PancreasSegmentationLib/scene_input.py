@@ -41,6 +41,17 @@ class Scan:
         return ggpfn.Image.from_ijk_to_ras(self.array, self.matrix)
 
 
+def volumes_of_scene():
+    """The volume nodes that may be CTs: scalar volumes that are shown in lists, and nothing that derives from them,
+    such as label maps and colour images."""
+    kind = "vtkMRMLScalarVolumeNode"
+    return [
+        node
+        for node in slicer.util.getNodesByClass(kind)
+        if node.GetClassName() == kind and not node.GetHideFromEditors()
+    ]
+
+
 def scan_of(volume):
     """The Scan of a volume node; raises InputError with what to do."""
     if volume is None:

@@ -252,15 +252,13 @@ class Connector:
             self.signal.connect(self._call)
 
 
-def connectors(gui, fields):
-    """(field, Connector) of the widgets that name one of the fields. Like the real wrapper it refuses what it has no
-    connector for."""
-    for widget in vars(gui).values():
-        name = widget.property("SlicerParameterName")
-        if name:
-            if name not in fields:
-                raise ValueError(f"{widget.objectName()} names a parameter {name}, which there is not")
-            yield name, _connector(widget, *fields[name])
+def connectors(widgets, fields):
+    """(field, Connector) of a dict of widgets by the fields that they name. Like the real wrapper it refuses what it
+    has no connector for."""
+    for name, widget in widgets.items():
+        if name not in fields:
+            raise ValueError(f"{widget.objectName()} names a parameter {name}, which there is not")
+        yield name, _connector(widget, *fields[name])
 
 
 def _connector(widget, kind, _default, limits):

@@ -6,6 +6,7 @@ Outside of Slicer it needs PySide6-Essentials.
 import os
 import time
 import unittest
+from unittest import mock
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -148,6 +149,74 @@ class Segmenting(PanelTest):
         self.assertIsNone(self.p.outputSegmentation)
         self.apply()
         self.assertIsNot(self.p.outputSegmentation, first)
+
+
+class Choices(PanelTest):
+    """What is offered as a CT."""
+
+    def setUp(self):
+        super().setUp()
+        self.widget.cleanup()
+        slicer.mrmlScene.Clear(0)
+        self.labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+        self.vectors = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "vectors")
+
+    def test_label_maps_and_vector_volumes_are_no_inputs(self):
+        self.make_widget()
+        self.assertIsNone(self.panel.parameters.inputVolume)
+        volume = sample_data.load()
+        for selector in (self.ui.inputVolumeSelector, self.ui.trainingVolumeSelector):
+            names = [selector.itemText(n) for n in range(selector.count())]
+            self.assertEqual(names, ["None", volume.GetName()], selector.objectName())
+        self.widget.enter()
+        self.assertIs(self.panel.parameters.inputVolume, volume)
+        batch = self.ui.batchVolumesList
+        self.assertEqual([batch.item(row).text() for row in range(batch.count())], [volume.GetName()])
+
+
+class Entering(PanelTest):
+    """The module is entered again and again: nothing adds up, in any Slicer."""
+
+    def observers(self):
+        """How many observers wait for changes of the parameter node."""
+        return str(self.p.parameterNode).count("EventName: ModifiedEvent")
+
+    def changes(self):
+        """How often the panel hears of one change."""
+        with (
+            mock.patch.object(self.panel, "inspect"),
+            mock.patch.object(self.panel, "_update_buttons", wraps=self.panel._update_buttons) as heard,
+        ):
+            self.ui.largestCheck.setChecked(not self.ui.largestCheck.isChecked())
+        return heard.call_count
+
+    def check(self):
+        observers = self.observers()
+        self.assertEqual(self.changes(), 1)
+        for _n in range(4):
+            self.widget.exit()
+            self.widget.enter()
+        self.assertIs(self.panel.parameters, self.p)
+        self.assertEqual(self.observers(), observers)
+        for _n in range(3):
+            slicer.mrmlScene.Clear(0)
+            self.assertIs(self.panel.parameters.parameterNode, self.p.parameterNode)
+        self.assertEqual(self.observers(), observers)
+        self.assertEqual(self.changes(), 1)
+        self.widget.cleanup()
+        before = self.p.largestComponent
+        self.ui.largestCheck.setChecked(not before)
+        self.assertEqual(self.p.largestComponent, before)
+
+    def test_as_in_slicer_5_10(self):
+        self.check()
+
+    def test_as_in_slicer_5_8(self):
+        with mock.patch.object(slicer.parameterNodeWrapper, "like_5_8", True, create=True):
+            self.widget.cleanup()
+            self.make_widget()
+            self.p = self.panel.parameters
+            self.check()
 
 
 class Telling(PanelTest):
