@@ -13,8 +13,16 @@ from .connection import Connection
 from .engines import KINDS, card_text, device_sentence
 from .errors import sentence
 from .measurements import measurement_rows, quality_sentence, summary
-from .panel_sections import BatchSection, ComparisonSection, TrainingSection, choose_file, choose_folder, fill_table
-from .parameters import ModelSource, Region
+from .panel_sections import (
+    BatchSection,
+    ComparisonSection,
+    RegionSection,
+    TrainingSection,
+    choose_file,
+    choose_folder,
+    fill_table,
+)
+from .parameters import ModelSource
 from .segmenting import InspectTask
 from .tasks import State, progress_text
 
@@ -44,7 +52,7 @@ class Panel:
         self.timer = _timer(TICK, self.tick)
         self.settle = _timer(SETTLE, self.inspect, once=True)
         self.slide = _timer(SLIDE, self.try_threshold, once=True)
-        self.sections = [BatchSection(self), TrainingSection(self), ComparisonSection(self)]
+        self.sections = [RegionSection(self), BatchSection(self), TrainingSection(self), ComparisonSection(self)]
         ui.applyButton.clicked.connect(lambda *_args: self.apply())
         ui.cancelButton.clicked.connect(lambda *_args: self.cancel())
         ui.showTableButton.clicked.connect(lambda *_args: self.show_table())
@@ -72,7 +80,6 @@ class Panel:
         if self._volume is not parameters.inputVolume:
             self._volume = parameters.inputVolume
             forget_results_of_others(parameters)
-        self.ui.roiSelector.setEnabled(parameters.region is Region.ROI)
         own = parameters.modelSource is ModelSource.FILE
         for widget in (self.ui.modelFileEdit, self.ui.modelFileButton):
             widget.setEnabled(own)

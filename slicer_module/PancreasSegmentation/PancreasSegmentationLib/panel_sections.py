@@ -1,4 +1,4 @@
-"""Sections of the panel that stand on their own: many scans, fine-tuning, comparing.
+"""Sections of the panel that stand on their own: the region of interest, many scans, fine-tuning, comparing.
 
 Each has `changed` (parameters), `set_ready` (whether a task can be started, and the one that runs) and `ended`.
 """
@@ -10,10 +10,65 @@ from slicer.i18n import tr as _
 from . import presentation
 from .batch import BatchTask
 from .comparison import ComparisonTask
+from .errors import InputError
 from .measurements import comparison_rows
-from .parameters import BatchSource, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
-from .scene_input import volumes_of_scene
+from .parameters import BatchSource, Region, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
+from .scene_input import fit_roi, volumes_of_scene
 from .training import TrainingTask
+
+
+class RegionSection:
+    """The region of interest."""
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.ui = ui = panel.ui
+        ui.roiSelector.nodeAddedByUser.connect(self.added)
+        ui.roiFitButton.clicked.connect(lambda *_args: self.fit())
+        ui.roiPlaceButton.clicked.connect(lambda *_args: self.place())
+
+    def changed(self, parameters):
+        chosen = parameters.region is Region.ROI
+        for widget in (self.ui.roiSelector, self.ui.roiFitButton, self.ui.roiPlaceButton):
+            widget.setEnabled(chosen)
+
+    def added(self, node):
+        """The user has made a region in the list; a new one has no size, and so nothing to drag."""
+        if node is not None and self.panel.parameters is not None and self.panel.parameters.inputVolume is not None:
+            self._fit(node)
+
+    def fit(self):
+        """Lays the region around the body; makes one if there is none."""
+        roi = self._roi()
+        if roi is not None:
+            self._fit(roi)
+
+    def place(self):
+        """Lets the user draw the region; makes one if there is none."""
+        roi = self._roi()
+        if roi is not None and presentation.place_roi(roi):
+            self.panel.status(_("Click on one corner of the region in a slice, then on the opposite one."))
+
+    def _roi(self):
+        parameters = self.panel.parameters
+        if parameters is None:
+            return None
+        if parameters.roi is None:
+            parameters.roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", _("Region"))
+            self.added(parameters.roi)
+        return parameters.roi
+
+    def _fit(self, roi):
+        try:
+            fit_roi(roi, self.panel.parameters.inputVolume)
+        except InputError as error:
+            self.panel.complain(str(error))
+
+    def set_ready(self, ready, _task):
+        """Nothing of its own."""
+
+    def ended(self, _task):
+        """Nothing of its own."""
 
 
 class BatchSection:

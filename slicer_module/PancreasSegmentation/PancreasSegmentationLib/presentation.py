@@ -34,6 +34,21 @@ def in_world(node, point):
     return list(transform.TransformPoint(point))
 
 
+def place_roi(roi):
+    """Lets the user draw a region of interest anew, from one corner to the other, by two clicks in the slices; returns
+    whether that has begun."""
+    selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    if selection is None or interaction is None:
+        return False
+    roi.RemoveAllControlPoints()
+    selection.SetReferenceActivePlaceNodeClassName(roi.GetClassName())
+    selection.SetActivePlaceNodeID(roi.GetID())
+    interaction.SetPlaceModePersistence(0)
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    return True
+
+
 def show_chart(chart):
     """Shows a plot chart beside the slices."""
     plots = getattr(slicer.modules, "plots", None)

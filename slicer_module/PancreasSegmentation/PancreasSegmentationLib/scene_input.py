@@ -147,6 +147,34 @@ def roi_region(scan, volume, roi):
     return tuple(int(n) for n in first), tuple(int(n) for n in last - first + 1)
 
 
+def fit_roi(roi, volume):
+    """Lays a region of interest around the body of a volume, or around the whole volume if nothing in it is denser than
+    air: along the volume's axes and under its transform, with handles to drag. Raises InputError."""
+    scan = scan_of(volume)
+    try:
+        start, size = body_region(scan.array)
+    except InputError:
+        start, size = (0, 0, 0), scan.array.shape[::-1]
+    spacing = np.linalg.norm(scan.matrix[:3, :3], axis=0)
+    axes = scan.matrix[:3, :3] / spacing
+    # The box is the same the other way round; its own frame has to be a right-handed one.
+    axes[:, 0] *= np.sign(np.linalg.det(axes))
+    middle = (scan.matrix @ [*(first + (count - 1) / 2 for first, count in zip(start, size)), 1])[:3]
+    modified = roi.StartModify()
+    roi.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    to_node = np.eye(4)
+    to_node[:3, :3] = axes
+    roi.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(to_node))
+    roi.SetSize(*(count * edge for count, edge in zip(size, spacing)))
+    roi.SetCenter(*middle)
+    roi.EndModify(modified)
+    roi.CreateDefaultDisplayNodes()
+    display = roi.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility(True)
+        display.SetHandlesInteractive(True)
+
+
 def mask_of(segmentation, volume, segment_id=None):
     """uint8 [k, j, i] on a volume's grid, 1 inside the segment; transforms of both nodes count.
 

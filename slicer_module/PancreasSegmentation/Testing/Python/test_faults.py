@@ -181,7 +181,6 @@ class Lock(SceneTest):
             self.assertLess(time.monotonic() - started, 60)
         self.assertEqual(task.state, State.DONE, task.message)
 
-
     def test_progress_does_not_wait_for_the_lock(self):
         """While a run goes on no Python is called, and asking how far it is gives an answer at once."""
         volume = add_volume(np.full((40, 60, 60), -50, np.int16), np.diag([3, 3, 3, 1]))

@@ -26,7 +26,7 @@ from pancreas_testing import (
     save_scene,
 )
 from PancreasSegmentationLib.parameters import Device, ModelSource, Region, batch_volumes, training_pairs
-from PancreasSegmentationLib.scene_input import mask_of
+from PancreasSegmentationLib.scene_input import body_region, mask_of, roi_region, scan_of
 from PancreasSegmentationLib.scene_output import show_mask
 
 from PancreasSegmentation import PancreasSegmentationWidget
@@ -172,6 +172,46 @@ class Choices(PanelTest):
         self.assertIs(self.panel.parameters.inputVolume, volume)
         batch = self.ui.batchVolumesList
         self.assertEqual([batch.item(row).text() for row in range(batch.count())], [volume.GetName()])
+
+
+class RegionOfInterest(PanelTest):
+    def setUp(self):
+        super().setUp()
+        combo = self.ui.regionCombo
+        combo.setCurrentIndex([combo.itemText(n) for n in range(combo.count())].index("Region of interest"))
+        self.body = body_region(scan_of(self.volume).array)
+
+    def chosen(self):
+        return roi_region(scan_of(self.volume), self.volume, self.p.roi)
+
+    def test_a_new_region_has_a_size_and_the_run_takes_it(self):
+        self.ui.roiSelector.addNode()
+        self.assertEqual(self.chosen(), self.body)
+        self.apply()
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertGreater(mask_of(self.p.outputSegmentation, self.volume).sum(), 500)
+
+    def test_fit_makes_one_and_brings_it_back(self):
+        self.ui.roiFitButton.click()
+        self.assertEqual(self.chosen(), self.body)
+        self.p.roi.SetSize(10, 10, 10)
+        self.ui.roiFitButton.click()
+        self.assertEqual(self.chosen(), self.body)
+
+    def test_place_lets_the_user_draw_it(self):
+        scene = slicer.mrmlScene
+        selection = scene.AddNode(slicer.vtkMRMLSelectionNode())
+        interaction = scene.AddNode(slicer.vtkMRMLInteractionNode())
+        self.ui.roiPlaceButton.click()
+        self.assertEqual(selection.GetActivePlaceNodeID(), self.p.roi.GetID())
+        self.assertEqual(selection.GetActivePlaceNodeClassName(), "vtkMRMLMarkupsROINode")
+        self.assertEqual(interaction.GetCurrentInteractionMode(), interaction.Place)
+
+    def test_the_buttons_belong_to_a_region_of_interest(self):
+        self.assertTrue(self.ui.roiFitButton.isEnabled())
+        self.p.region = Region.WHOLE
+        for widget in (self.ui.roiSelector, self.ui.roiFitButton, self.ui.roiPlaceButton):
+            self.assertFalse(widget.isEnabled())
 
 
 class Entering(PanelTest):

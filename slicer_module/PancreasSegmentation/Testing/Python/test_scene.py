@@ -23,7 +23,7 @@ from pancreas_testing import (
 from PancreasSegmentationLib.errors import InputError
 from PancreasSegmentationLib.kept import Kept, dice
 from PancreasSegmentationLib.parameters import Region
-from PancreasSegmentationLib.scene_input import body_region, mask_of, region_of, roi_region, scan_of
+from PancreasSegmentationLib.scene_input import body_region, fit_roi, mask_of, region_of, roi_region, scan_of
 from PancreasSegmentationLib.scene_output import SEGMENT_ID, oriented_image, show_mask
 
 from PancreasSegmentation import register_sample_data
@@ -166,6 +166,24 @@ class Regions(SceneTest):
         roi.SetAndObserveTransformNodeID(None)
         with self.assertRaisesRegex(InputError, "outside of the volume"):
             roi_region(scan, volume, roi)
+
+    def test_a_region_that_is_fitted_is_the_body(self):
+        array = np.full((30, 100, 120), -1000, np.int16)
+        array[2:28, 30:71, 20:101] = 40
+        left_handed = rotation(25, 1) @ rotation(10, 2) @ np.diag([-0.7, 0.8, 2.5, 1])
+        for matrix in (left_handed, left_handed @ np.diag([-1, 1, 1, 1]), np.eye(4)):
+            volume = add_volume(array, matrix, transform=add_transform(translation(5, -9, 30) @ rotation(40, 0)))
+            roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+            fit_roi(roi, volume)
+            self.assertEqual(roi_region(scan_of(volume), volume, roi), body_region(array))
+            self.assertTrue(roi.GetDisplayNode().GetHandlesInteractive())
+            self.assertGreater(np.linalg.det(slicer.util.arrayFromVTKMatrix(roi.GetObjectToNodeMatrix())), 0)
+
+    def test_a_region_without_a_body_is_the_volume(self):
+        volume = add_volume(np.full((4, 5, 6), -1000, np.int16), np.diag([1, 2, 3, 1]))
+        roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+        fit_roi(roi, volume)
+        self.assertEqual(roi_region(scan_of(volume), volume, roi), ((0, 0, 0), (6, 5, 4)))
 
     def test_body(self):
         array = np.full((30, 200, 250), -1000, np.int16)
