@@ -6,6 +6,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from .files import whole
 from .scene_output import lie_beside
 
 NONE = "-"
@@ -89,7 +90,7 @@ def show_table(rows, header, name, node=None, beside=None):
 
 def write_csv(path, rows, header):
     """A table as a file that spreadsheets read."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

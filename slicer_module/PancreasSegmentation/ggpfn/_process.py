@@ -205,7 +205,7 @@ class _Call:
     """A request under way."""
 
     def __init__(self, process, number, heard):
-        """heard: whether somebody is called with each report; otherwise the first one alone wakes the waiting thread."""
+        """heard: whether somebody is called with each report; else the first one alone wakes the thread that waits."""
         self.process = process
         self.number = number
         self._heard = heard
