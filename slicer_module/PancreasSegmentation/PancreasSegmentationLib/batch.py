@@ -130,11 +130,11 @@ class ScanTask(Task):
         found = segment(engine, self.engines.model(self.path), self.scan, self.options, self.region, self.monitor)
         kept = Kept.of(self.scan, found)
         self.quality = found.quality
-        return kept, kept.at(engine, self.options["threshold"], self.options["largest_component"])
+        return kept.at(engine, self.options["threshold"], self.options["largest_component"])
 
     def finish(self, result):
-        kept, (mask, self.measurements, _agreement) = result
-        self.item.store(mask, kept.start)
+        self.measurements = result.measurements
+        self.item.store(result.mask, result.start)
         return ""
 
 

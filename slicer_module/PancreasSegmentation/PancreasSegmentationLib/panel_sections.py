@@ -15,6 +15,7 @@ from .measurements import comparison_rows
 from .parameters import BatchSource, Region, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
 from .scene_input import fit_roi, volumes_of_scene
 from .training import TrainingTask
+from .widgets import choose_folder, choose_new_file, fill_table
 
 
 class RegionSection:
@@ -222,35 +223,3 @@ class ComparisonSection:
 
     def ended(self, _task):
         """Nothing of its own."""
-
-
-def fill_table(view, rows, header=None):
-    """Puts rows of text into a QTableWidget."""
-    header = header or (_("Measurement"), _("Value"))
-    view.setColumnCount(len(header))
-    view.setHorizontalHeaderLabels(list(header))
-    view.setRowCount(len(rows))
-    for number, row in enumerate(rows):
-        for column, text in enumerate(row):
-            view.setItem(number, column, qt.QTableWidgetItem(str(text)))
-    view.resizeColumnsToContents()
-
-
-def choose_file(title, kinds):
-    """The path of a file that the user picks; empty if none."""
-    return _path(qt.QFileDialog.getOpenFileName(None, title, "", kinds))
-
-
-def choose_new_file(title, kinds):
-    """The path of a file to write that the user picks; empty if none."""
-    return _path(qt.QFileDialog.getSaveFileName(None, title, "", kinds))
-
-
-def choose_folder(title):
-    """The path of a folder that the user picks; empty if none."""
-    return _path(qt.QFileDialog.getExistingDirectory(None, title))
-
-
-def _path(answer):
-    # Slicer's Qt gives the path alone; other bindings of Qt add the filter.
-    return answer[0] if isinstance(answer, tuple) else answer

@@ -36,6 +36,12 @@ class Scan:
     matrix: np.ndarray
     warning: str = ""
 
+    def cut(self, box):
+        """The Scan of a box, slices along k, j, i; a view of the same voxels."""
+        matrix = self.matrix.copy()
+        matrix[:, 3] = self.matrix @ [*(part.start for part in box[::-1]), 1]
+        return Scan(self.name, self.array[box], matrix, self.warning)
+
     def image(self):
         """ggpfn.Image, in RAS."""
         return ggpfn.Image.from_ijk_to_ras(self.array, self.matrix)
@@ -67,7 +73,7 @@ def scan_of(volume):
         raise InputError(
             _(
                 "{name} has {count} numbers at each voxel: a colour image, or a 4D scan that was loaded as one volume. "
-                "Load it as a volume sequence, and choose one of its volumes here, or all under Many scans."
+                "Load it as a volume sequence, and choose one of its volumes here, or all under Batch."
             ).format(name=name, count=components)
         )
     array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1])

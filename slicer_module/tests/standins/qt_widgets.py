@@ -85,6 +85,39 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
             self.currentNodeChanged.emit(self.currentNode())
 
 
+class qMRMLSegmentationShow3DButton(QtWidgets.QPushButton):
+    """Makes the surface of a segmentation, or takes it away."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.setText("Show 3D")
+        self.setCheckable(True)
+        self._node = None
+        self._tag = None
+        self.toggled.connect(self._toggled)
+
+    def setSegmentationNode(self, node):
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = node
+        if node is not None:
+            event = slicer.vtkSegmentation.ContainedRepresentationNamesModified
+            self._tag = node.AddObserver(event, lambda *_: self._update())
+        self._update()
+
+    def _update(self):
+        shown = self._node is not None and self._node.GetSegmentation().ContainsRepresentation("Closed surface")
+        self.blockSignals(True)
+        self.setChecked(shown)
+        self.blockSignals(False)
+
+    def _toggled(self, on):
+        if self._node is not None and on:
+            self._node.CreateClosedSurfaceRepresentation()
+        elif self._node is not None:
+            self._node.RemoveClosedSurfaceRepresentation()
+
+
 class ctkCollapsibleButton(QtWidgets.QGroupBox):
     """A box with a title; collapsed, it hides what is in it."""
 
@@ -142,7 +175,7 @@ class ctkSliderWidget(QtWidgets.QWidget):
     value = QtCore.Property(float, _value, lambda self, x: self.spin.setValue(x))
 
 
-CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton, ctkSliderWidget)
+CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentationShow3DButton, ctkCollapsibleButton, ctkSliderWidget)
 
 
 def install():

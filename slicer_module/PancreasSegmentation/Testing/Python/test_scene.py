@@ -88,7 +88,7 @@ class Output(SceneTest):
 
     def test_a_voxel_lies_where_the_volume_has_it(self):
         one = np.ones((1, 1, 1), np.uint8)
-        image = oriented_image(self.volume, one, (7, 11, 3))
+        image = oriented_image(one, (7, 11, 3), slicer.util.vtkMatrixFromArray(self.matrix))
         to_world = vtk.vtkMatrix4x4()
         image.GetImageToWorldMatrix(to_world)
         self.assertEqual(image.GetExtent(), (7, 7, 11, 11, 3, 3))
