@@ -44,11 +44,16 @@ class PancreasSegmentation(ScriptedLoadableModule):
 def register_sample_data():
     """Adds the synthetic CT of the extension to the module Sample Data."""
     import SampleData
-    from PancreasSegmentationLib.sample_data import NAME, load
+    from PancreasSegmentationLib.sample_data import CHECKSUM, NAME, PATH, load
 
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category="PancreasSegmentation",
         sampleName=NAME,
+        # A script's downloadSample copies the file from here; the module's button calls customDownloader.
+        uris=PATH.as_uri(),
+        fileNames=PATH.name,
+        nodeNames=NAME,
+        checksums=CHECKSUM,
         thumbnailFileName=os.path.join(os.path.dirname(__file__), "Resources", "Icons", "SyntheticAbdomenCT.png"),
         customDownloader=lambda _source: [load()],
     )
@@ -68,12 +73,17 @@ class PancreasSegmentationLogic(ScriptedLoadableModuleLogic):
 
         ScriptedLoadableModuleLogic.__init__(self)
         self.segmentation = SegmentationLogic(engines)
+        self._parameters = None
 
     def getParameterNode(self):
         """The typed parameters, which are saved with the scene."""
         from PancreasSegmentationLib.parameters import PancreasSegmentationParameterNode
 
-        return PancreasSegmentationParameterNode(super().getParameterNode())
+        node = super().getParameterNode()
+        # One wrapper for a node: each has dozens of observers.
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = PancreasSegmentationParameterNode(node)
+        return self._parameters
 
     def process(self, parameters):
         """Segments the input volume and waits; returns the segmentation node. Raises InputError with a sentence."""
@@ -124,10 +134,11 @@ class PancreasSegmentationWidget(ScriptedLoadableModuleWidget, VTKObservationMix
 
     def connectParameters(self):
         """Ties the panel to the scene's parameter node; a new scene gets one with its first volume as the input."""
+        from PancreasSegmentationLib.scene_input import volumes_of_scene
+
         parameters = self.logic.getParameterNode()
         if parameters.inputVolume is None:
-            volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if volume is not None:
+            for volume in volumes_of_scene()[:1]:
                 parameters.inputVolume = volume
         self.panel.connect(parameters)
 

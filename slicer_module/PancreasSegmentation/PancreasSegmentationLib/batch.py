@@ -1,15 +1,19 @@
-"""Many scans, one after the other: volumes of the scene, the volumes of a sequence, files in a folder.
+"""Many scans, one after the other: volumes of the scene, the volumes of a sequence, files and DICOM series in a folder.
 
 A scan that fails is a line in the table, and the next one follows. Only one scan of a folder is in memory at a time.
 """
 
+import contextlib
 import os
+from collections import Counter
 
 import ggpfn
 import slicer
 from slicer.i18n import tr as _
 
+from .dicom_input import has_dicom, is_dicom, read_series
 from .errors import InputError, sentence
+from .files import whole
 from .kept import Kept
 from .measurements import show_table, write_csv
 from .parameters import VIEWS, BatchSource, Region, batch_volumes, engine_options, model_path
@@ -18,11 +22,14 @@ from .scene_output import save_undo_state, show_mask
 from .segmenting import segment
 from .tasks import State, Task
 
-HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Parts", "Seconds", "Remark")
+HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Parts", "Expected Dice", "Doubtful", "Seconds", "Remark")
 
 
 class VolumeItem:
     """A volume of the scene."""
+
+    # What is odd about how it was read; a sentence.
+    warning = ""
 
     def __init__(self, volume):
         self.volume = volume
@@ -70,10 +77,9 @@ class FrameItem(VolumeItem):
 class FileItem(VolumeItem):
     """An image file; masks go into a folder as .seg.nrrd."""
 
-    def __init__(self, path, folder):
-        self.path, self.folder = path, folder
-        self.name = os.path.basename(path)
-        self.result = os.path.join(folder, _stem(self.name) + "_pancreas.seg.nrrd")
+    def __init__(self, path, name, result):
+        """name: for the table. result: the file that the mask goes to."""
+        self.path, self.name, self.result = path, name, result
         self.volume = None
 
     def load(self):
@@ -86,16 +92,26 @@ class FileItem(VolumeItem):
         segmentation = None
         try:
             segmentation = show_mask(volume, mask, start, show_3d=False)
-            storage = slicer.vtkMRMLSegmentationStorageNode()
-            storage.SetFileName(self.result)
-            if not storage.WriteData(segmentation):
-                raise InputError(_("{path} cannot be written.").format(path=self.result))
+            with whole(self.result) as path:
+                storage = slicer.vtkMRMLSegmentationStorageNode()
+                storage.SetFileName(path)
+                if not storage.WriteData(segmentation):
+                    raise InputError(_("{path} cannot be written.").format(path=self.result))
         finally:
             _remove(segmentation, volume)
             self.volume = None
 
     def close(self):
         self.volume = None
+
+
+class SeriesItem(FileItem):
+    """A folder with DICOM files in it."""
+
+    def load(self):
+        if self.volume is None:
+            self.volume, self.warning = read_series(self.path, self.name)
+        return self.volume
 
 
 class ScanTask(Task):
@@ -113,11 +129,12 @@ class ScanTask(Task):
         engine = self.engines.engine()
         found = segment(engine, self.engines.model(self.path), self.scan, self.options, self.region, self.monitor)
         kept = Kept.of(self.scan, found)
-        return kept, kept.at(engine, self.options["threshold"], self.options["largest_component"])
+        self.quality = found.quality
+        return kept.at(engine, self.options["threshold"], self.options["largest_component"])
 
     def finish(self, result):
-        kept, (mask, self.measurements, _agreement) = result
-        self.item.store(mask, kept.start)
+        self.measurements = result.measurements
+        self.item.store(result.mask, result.start)
         return ""
 
 
@@ -138,6 +155,7 @@ class BatchTask(Task):
         self.folder = None
         self.items = self._items()
         self.rows = []
+        self.failed = self.doubtful = 0
         self.part = None
         super().__init__(engines, _("Segmenting {count} scans").format(count=len(self.items)))
 
@@ -151,10 +169,8 @@ class BatchTask(Task):
         if parameters.batchSource is BatchSource.SEQUENCE:
             return self._frames(parameters.batchSequence)
         self.folder = parameters.batchOutputFolder.strip() or parameters.batchFolder.strip()
-        items = [FileItem(path, self.folder) for path in image_files(parameters.batchFolder.strip())]
-        refuse_twins(items)
         os.makedirs(self.folder, exist_ok=True)
-        return items
+        return items_in(parameters.batchFolder.strip(), self.folder)
 
     def _frames(self, source):
         if source is None or not source.GetNumberOfDataNodes():
@@ -190,30 +206,54 @@ class BatchTask(Task):
         try:
             self.part = ScanTask(self.engines, item, self.path, self.options, self.choice, self.roi).start()
         except Exception as error:
-            self._row(item, sentence(error))
+            self._failed(item, sentence(error))
 
     def _record(self, part):
         if part.state is State.DONE:
-            found = part.measurements
+            found, quality = part.measurements, part.quality
             hu = "" if found.mean_hu is None else f"{found.mean_hu:.0f}"
-            self.rows.append(
-                (part.item.name, f"{found.volume_ml:.1f}", hu, found.components, f"{part.seconds:.1f}", "")
+            warnings = [part.item.warning, part.scan.warning, *(warning.text for warning in quality.warnings)]
+            self._row(
+                part.item,
+                " ".join(warning for warning in warnings if warning),
+                f"{found.volume_ml:.1f}",
+                hu,
+                found.components,
+                f"{quality.expected_dice:.2f}",
+                _("yes") if quality.doubtful else _("no"),
+                f"{part.seconds:.1f}",
             )
+            self.doubtful += quality.doubtful
         else:
-            self._row(part.item, part.message)
+            self._failed(part.item, part.message)
         part.item.close()
         self.part = None
 
-    def _row(self, item, remark):
-        self.rows.append((item.name, "", "", "", "", remark.replace("\n", " ")))
+    def _failed(self, item, why):
+        self.failed += 1
+        self._row(item, why)
+
+    def _row(self, item, remark, *numbers):
+        numbers = numbers or [""] * (len(HEADER) - 2)
+        self.rows.append((item.name, *numbers, remark.replace("\n", " ")))
+        # After each scan: what is done is on disk, whatever comes. What keeps it from being written is told at the end.
+        with contextlib.suppress(OSError):
+            self._write()
+
+    def _write(self):
+        if self.folder:
+            write_csv(os.path.join(self.folder, "pancreas.csv"), self.rows, HEADER)
 
     def _end(self, state):
-        failed = sum(bool(row[-1]) for row in self.rows)
         self.message = _("{done} of {count} scans are segmented.").format(
-            done=len(self.rows) - failed, count=len(self.items)
+            done=len(self.rows) - self.failed, count=len(self.items)
         )
-        if failed:
+        if self.failed:
             self.message += " " + _("The table says what became of the others.")
+        if self.doubtful:
+            self.message += " " + _("{count} results are doubtful: look at them before you use them.").format(
+                count=self.doubtful
+            )
         try:
             self._keep()
         except Exception as error:
@@ -223,8 +263,6 @@ class BatchTask(Task):
     def _keep(self):
         parameters = self.parameters
         parameters.batchTable = show_table(self.rows, HEADER, _("Pancreas of many scans"), parameters.batchTable)
-        if self.folder:
-            write_csv(os.path.join(self.folder, "pancreas.csv"), self.rows, HEADER)
         if parameters.batchSource is BatchSource.SEQUENCE:
             browse(parameters.batchSequence, self.output)
 
@@ -251,32 +289,54 @@ class BatchTask(Task):
         return ggpfn.Progress(fraction=min((done + part.fraction) / count, 1.0), phase=phase)
 
 
-def refuse_twins(items):
-    """Raises InputError where two files would have one result."""
-    results = {}
-    for item in items:
-        twin = results.setdefault(item.result, item)
-        if twin is not item:
-            message = _("{one} and {other} would both be written to {path}; put them into different folders.")
-            raise InputError(message.format(one=twin.name, other=item.name, path=item.result))
+def items_in(folder, output):
+    """The images and the DICOM series of a folder, in order, each with a result file of its own in the folder `output`.
 
-
-def image_files(folder):
-    """Paths of the images in a folder, in order; masks that were written before are left out. Raises InputError."""
+    Masks that were written before are left out. DICOM series may lie at any depth; images, in the folder itself. Raises
+    InputError.
+    """
     if not os.path.isdir(folder):
         raise InputError(_("Choose the folder that has the scans."))
-    paths = [
-        os.path.join(folder, name)
+    found = [
+        (FileItem, os.path.join(folder, name), name)
         for name in sorted(os.listdir(folder))
-        if name.lower().endswith(IMAGE_ENDINGS) and not name.lower().endswith(".seg.nrrd")
+        if name.lower().endswith(IMAGE_ENDINGS)
+        and not name.lower().endswith(".seg.nrrd")
+        and not is_dicom(os.path.join(folder, name))
     ]
-    if not paths:
+    for inner, folders, _files in os.walk(folder):
+        folders.sort()
+        if has_dicom(inner):
+            name = os.path.relpath(inner, folder)
+            found.append((SeriesItem, inner, os.path.basename(os.path.abspath(inner)) if name == "." else name))
+    if not found:
         raise InputError(
-            _("There is no image in {folder}; {endings} are looked for.").format(
+            _("There is no image in {folder}; {endings} and DICOM series are looked for.").format(
                 folder=folder, endings=", ".join(IMAGE_ENDINGS)
             )
         )
-    return paths
+    results = result_names([name for _kind, _path, name in found])
+    return [
+        kind(path, name, os.path.join(output, result + "_pancreas.seg.nrrd"))
+        for (kind, path, name), result in zip(found, results)
+    ]
+
+
+def result_names(names):
+    """A name without its ending for each of several names of scans, no two alike on any file system: the whole name
+    where two would be, with a number where that does not help."""
+    stems = [_stem(name).replace(os.sep, "_") for name in names]
+    often = Counter(stem.lower() for stem in stems)
+    taken, results = set(), []
+    for name, stem in zip(names, stems):
+        first = stem if often[stem.lower()] == 1 else name.replace(os.sep, "_")
+        result, number = first, 1
+        while result.lower() in taken:
+            number += 1
+            result = f"{first}_{number}"
+        taken.add(result.lower())
+        results.append(result)
+    return results
 
 
 def browse(source, output):

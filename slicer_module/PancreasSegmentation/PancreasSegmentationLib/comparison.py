@@ -5,7 +5,7 @@ from slicer import vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 
 from .errors import InputError
-from .measurements import comparison_rows, show_table
+from .measurements import HEADER, comparison_rows, show_table
 from .scene_input import ijk_to_ras, mask_of
 from .tasks import Task
 
@@ -39,7 +39,7 @@ class ComparisonTask(Task):
         self.comparison = comparison
         self.parameters.comparisonTable = show_table(
             comparison_rows(comparison),
-            (_("Measurement"), _("Value")),
+            HEADER,
             _("Comparison"),
             self.parameters.comparisonTable,
             self.parameters.comparedSegmentation,

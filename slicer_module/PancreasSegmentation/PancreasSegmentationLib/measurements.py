@@ -6,13 +6,18 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from .files import whole
 from .scene_output import lie_beside
 
 NONE = "-"
 
+# Names of the columns of a table of measurements.
+HEADER = (_("Measurement"), _("Value"))
+
 
 def measurement_rows(found, agreement=None):
-    """[(name, value)] in words for a person. found: ggpfn.Measurements; agreement: Dice by pair of views."""
+    """[(name, value)] in words for a person. found: ggpfn.Measurements, whose threshold is None for a segment that was
+    edited by hand; agreement: Dice by pair of views."""
     rows = [
         (_("Volume (mL)"), _number(found.volume_ml, 1)),
         (_("Mean (HU)"), _number(found.mean_hu, 0)),
@@ -21,7 +26,7 @@ def measurement_rows(found, agreement=None):
         (_("Centre R, A, S (mm)"), _triple(found.centroid, 0)),
         (_("Connected parts"), str(found.components)),
         (_("Voxels"), str(found.voxels)),
-        (_("Threshold"), _number(found.threshold, 2)),
+        (_("Threshold"), _("edited by hand") if found.threshold is None else _number(found.threshold, 2)),
     ]
     rows += [
         (_("Agreement {views} (Dice)").format(views=views), _number(value, 2))
@@ -49,6 +54,8 @@ def comparison_rows(found):
 
 def summary(found):
     """A result in a line."""
+    if not found.voxels and found.threshold is None:
+        return _("The segment is empty.")
     if not found.voxels:
         return _("No pancreas was found at a threshold of {threshold:.2f}; try a lower one.").format(
             threshold=found.threshold
@@ -56,12 +63,23 @@ def summary(found):
     return _("{volume:.1f} mL, {hu:.0f} HU on average").format(volume=found.volume_ml, hu=found.mean_hu)
 
 
-def quality_sentence(quality):
-    """How far a result can be trusted, from a ggpfn.Quality: what the panel shows under Apply."""
+def quality_sentence(quality, threshold=None):
+    """How far a result can be trusted, from a ggpfn.Quality: what the panel shows under Apply.
+
+    threshold: the one that it was found at, if that is no longer the one that is shown.
+    """
     text = _("Expected Dice {dice:.2f}").format(dice=quality.expected_dice)
+    if threshold is not None:
+        text = _("{text} at the threshold of {threshold:.2f}").format(text=text, threshold=threshold)
     if quality.doubtful:
         text = _("\u26a0 Doubtful, look before you use it. {text}").format(text=text)
     return "\n".join([text, *(warning.text for warning in quality.warnings)])
+
+
+def outdated(rows):
+    """Rows of a table with one more, which says that the mask they are of was edited since; twice is as once."""
+    last = (_("Of the mask before it was edited by hand"), "")
+    return [*(row for row in rows if row != last), last]
 
 
 def show_table(rows, header, name, node=None, beside=None):
@@ -89,7 +107,7 @@ def show_table(rows, header, name, node=None, beside=None):
 
 def write_csv(path, rows, header):
     """A table as a file that spreadsheets read."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with whole(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)

@@ -6,24 +6,23 @@ starts tasks, shows their progress, and shows their results. Sections that stand
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
 from . import presentation
-from .engines import KINDS, card_text, device_sentence
+from .connection import Connection
+from .engines import KINDS, about_text, card_text, device_sentence
 from .errors import sentence
-from .measurements import measurement_rows, quality_sentence, summary
-from .panel_sections import BatchSection, ComparisonSection, TrainingSection, choose_file, choose_folder, fill_table
-from .parameters import ModelSource, Region
+from .measurements import summary
+from .panel_result import ResultSection
+from .panel_sections import BatchSection, ComparisonSection, RegionSection, TrainingSection
+from .parameters import ModelSource
 from .segmenting import InspectTask
 from .tasks import State, progress_text
+from .widgets import choose_file, choose_folder, make_timer
 
 # Milliseconds: between two looks at a task; from the last change until the library is asked about it; from a move of
-# the slider to its result.
-TICK, SETTLE, SLIDE = 40, 400, 15
-
-# The style of a doubtful result's line: dark orange, which stands out in Slicer's light and dark styles.
-DOUBTFUL = "color: #d9730d; font-weight: bold"
+# the slider to its result; from its last move to the surface in 3D.
+TICK, SETTLE, SLIDE, REST = 40, 400, 15, 250
 
 # Where the application keeps what is no part of a scene.
 SETTING_ENGINE, SETTING_LIBRARY = "PancreasSegmentation/engine", "PancreasSegmentation/library"
@@ -39,15 +38,22 @@ class Panel:
         self.task = None
         self._done = None
         self._inspection = None
-        self._gui_tag = self._observation = None
+        self._connection = None
         self._inspected = self._shown = self._card = self._volume = None
-        self.timer = _timer(TICK, self.tick)
-        self.settle = _timer(SETTLE, self.inspect, once=True)
-        self.slide = _timer(SLIDE, self.try_threshold, once=True)
-        self.sections = [BatchSection(self), TrainingSection(self), ComparisonSection(self)]
+        self.timer = make_timer(TICK, self.tick)
+        self.settle = make_timer(SETTLE, self.inspect, once=True)
+        self.slide = make_timer(SLIDE, self.try_threshold, once=True)
+        self.rest = make_timer(REST, self.logic.refresh_surface, once=True)
+        self.result = ResultSection(self)
+        self.sections = [
+            self.result,
+            RegionSection(self),
+            BatchSection(self),
+            TrainingSection(self),
+            ComparisonSection(self),
+        ]
         ui.applyButton.clicked.connect(lambda *_args: self.apply())
         ui.cancelButton.clicked.connect(lambda *_args: self.cancel())
-        ui.showTableButton.clicked.connect(lambda *_args: self.show_table())
         ui.modelFileButton.clicked.connect(lambda *_args: self.choose_model())
         self._set_up_engine()
         self._update_buttons()
@@ -56,14 +62,13 @@ class Panel:
 
     def connect(self, parameters):
         """Ties the widgets to a parameter node's wrapper; None: to none."""
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._gui_tag)
-            self.parameters.RemoveObserver(self._observation)
-        self.parameters = parameters
-        if parameters is not None:
-            self._gui_tag = parameters.connectGui(self.ui)
-            self._observation = parameters.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_args: self.changed())
-            self.changed()
+        if parameters is not self.parameters:
+            if self._connection is not None:
+                self._connection.close()
+            self.parameters, self._connection = parameters, None
+            if parameters is not None:
+                self._connection = Connection(self.ui, parameters, self.changed)
+        self.changed()
 
     def changed(self):
         """The user, a script or a loaded scene has changed a parameter."""
@@ -73,7 +78,6 @@ class Panel:
         if self._volume is not parameters.inputVolume:
             self._volume = parameters.inputVolume
             forget_results_of_others(parameters)
-        self.ui.roiSelector.setEnabled(parameters.region is Region.ROI)
         own = parameters.modelSource is ModelSource.FILE
         for widget in (self.ui.modelFileEdit, self.ui.modelFileButton):
             widget.setEnabled(own)
@@ -125,23 +129,16 @@ class Panel:
         self.timer.start()
         self._update_buttons()
 
-    def _show_quality(self, quality):
-        """Shows how far the result can be trusted, in the colour of a warning if it is doubtful; None: nothing."""
-        label = self.ui.qualityLabel
-        label.setText("" if quality is None else quality_sentence(quality))
-        label.setStyleSheet(DOUBTFUL if quality is not None and quality.doubtful else "")
-        label.setVisible(quality is not None)
-
     def apply(self):
         """Segments the input volume."""
-        self._show_quality(None)
+        self.result.judge(None, None)
         self.start(lambda: self.logic.task(self.parameters), self._segmented)
 
     def _segmented(self, task):
         self.logic.done(task)
         self._shown = (task.options["threshold"], task.options["largest_component"])
-        fill_table(self.ui.measurementsView, measurement_rows(task.measurements, task.agreement))
-        self._show_quality(task.quality)
+        self.result.judge(task.quality, task.options["threshold"])
+        self.result.show(task.measurements, task.agreement)
         if task.scan.warning:
             self.status(f"{task.message} {task.scan.warning}")
         presentation.show_result(
@@ -201,29 +198,30 @@ class Panel:
         ready = not busy and self.parameters is not None
         ui.applyButton.setEnabled(ready and self.parameters.inputVolume is not None)
         ui.cancelButton.setEnabled(busy)
-        ui.showTableButton.setEnabled(self.parameters is not None and self.parameters.measurementsTable is not None)
         for section in self.sections:
             section.set_ready(ready, self.task)
 
     # The live threshold
 
-    def try_threshold(self):
-        """Shows the kept result at the slider's threshold."""
+    def try_threshold(self, replace_edited=False):
+        """Shows the kept result at the slider's threshold; the surface in 3D follows when the slider rests."""
         if self.parameters is None or self.busy:
             return
         try:
-            found = self.logic.try_threshold(self.parameters)
+            found = self.logic.try_threshold(self.parameters, replace_edited, surface=False)
         except Exception as error:
             self.logic.forget()
             self._shown = None
             self.complain(sentence(error))
             return
         if found is None:
-            self._shown = None
+            self._shown = self._slider() if self.logic.edited else None
+            self.result.check()
             return
         self._shown = self._slider()
-        fill_table(self.ui.measurementsView, measurement_rows(*found))
+        self.result.show(*found)
         self.status(summary(found[0]))
+        self.rest.start()
 
     # What can be told before a run
 
@@ -258,6 +256,7 @@ class Panel:
     def _show_card(self, model):
         try:
             self.ui.modelCard.setText(card_text(model))
+            self.ui.aboutLabel.setText(about_text(model, self.parameters.modelSource is ModelSource.SHIPPED))
             card = model.info.sha256
         except Exception as error:
             self.ui.modelCard.setText(sentence(error))
@@ -274,13 +273,9 @@ class Panel:
         if path:
             self.parameters.modelFile = path
 
-    def show_table(self):
-        if self.parameters is not None and self.parameters.measurementsTable is not None:
-            presentation.show_table_node(self.parameters.measurementsTable)
-
     def _set_up_engine(self):
         ui, settings = self.ui, qt.QSettings()
-        for text in (_("Where it is safe"), _("Inside Slicer"), _("Beside Slicer")):
+        for text in (_("Automatic"), _("This process"), _("A separate process")):
             ui.engineCombo.addItem(text)
         kind = settings.value(SETTING_ENGINE) or KINDS[0]
         ui.engineCombo.setCurrentIndex(KINDS.index(kind) if kind in KINDS else 0)
@@ -319,15 +314,14 @@ class Panel:
             self._end()
         self._inspection = self._shown = self._inspected = None
         self.logic.forget()
-        fill_table(self.ui.measurementsView, [])
-        self._show_quality(None)
+        self.result.clear()
         self.connect(None)
         self._update_buttons()
 
     def close(self):
         """The widget goes away."""
         self.scene_closing()
-        for timer in (self.timer, self.settle, self.slide):
+        for timer in (self.timer, self.settle, self.slide, self.rest, self.result.look):
             timer.stop()
 
 
@@ -364,11 +358,3 @@ def forget_results_of_others(parameters):
 
 def _size(count):
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count / 2**20:.0f} MB"
-
-
-def _timer(milliseconds, call, once=False):
-    timer = qt.QTimer()
-    timer.setSingleShot(once)
-    timer.setInterval(milliseconds)
-    timer.timeout.connect(lambda *_args: call())
-    return timer

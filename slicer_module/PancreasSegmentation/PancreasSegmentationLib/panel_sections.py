@@ -1,4 +1,4 @@
-"""Sections of the panel that stand on their own: many scans, fine-tuning, comparing.
+"""Sections of the panel that stand on their own: the region of interest, many scans, fine-tuning, comparing.
 
 Each has `changed` (parameters), `set_ready` (whether a task can be started, and the one that runs) and `ended`.
 """
@@ -10,9 +10,66 @@ from slicer.i18n import tr as _
 from . import presentation
 from .batch import BatchTask
 from .comparison import ComparisonTask
+from .errors import InputError
 from .measurements import comparison_rows
-from .parameters import BatchSource, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
+from .parameters import BatchSource, Region, batch_volumes, set_batch_volumes, set_training_pairs, training_pairs
+from .scene_input import fit_roi, volumes_of_scene
 from .training import TrainingTask
+from .widgets import choose_folder, choose_new_file, fill_table
+
+
+class RegionSection:
+    """The region of interest."""
+
+    def __init__(self, panel):
+        self.panel = panel
+        self.ui = ui = panel.ui
+        ui.roiSelector.nodeAddedByUser.connect(self.added)
+        ui.roiFitButton.clicked.connect(lambda *_args: self.fit())
+        ui.roiPlaceButton.clicked.connect(lambda *_args: self.place())
+
+    def changed(self, parameters):
+        chosen = parameters.region is Region.ROI
+        for widget in (self.ui.roiSelector, self.ui.roiFitButton, self.ui.roiPlaceButton):
+            widget.setEnabled(chosen)
+
+    def added(self, node):
+        """The user has made a region in the list; a new one has no size, and so nothing to drag."""
+        if node is not None and self.panel.parameters is not None and self.panel.parameters.inputVolume is not None:
+            self._fit(node)
+
+    def fit(self):
+        """Lays the region around the body; makes one if there is none."""
+        roi = self._roi()
+        if roi is not None:
+            self._fit(roi)
+
+    def place(self):
+        """Lets the user draw the region; makes one if there is none."""
+        roi = self._roi()
+        if roi is not None and presentation.place_roi(roi):
+            self.panel.status(_("Click on one corner of the region in a slice, then on the opposite one."))
+
+    def _roi(self):
+        parameters = self.panel.parameters
+        if parameters is None:
+            return None
+        if parameters.roi is None:
+            parameters.roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", _("Region"))
+            self.added(parameters.roi)
+        return parameters.roi
+
+    def _fit(self, roi):
+        try:
+            fit_roi(roi, self.panel.parameters.inputVolume)
+        except InputError as error:
+            self.panel.complain(str(error))
+
+    def set_ready(self, ready, _task):
+        """Nothing of its own."""
+
+    def ended(self, _task):
+        """Nothing of its own."""
 
 
 class BatchSection:
@@ -40,11 +97,7 @@ class BatchSection:
         """Lists the volumes of the scene, and ticks those of the parameter node."""
         parameters = self.panel.parameters
         ticked = [node.GetID() for node in batch_volumes(parameters)]
-        volumes = [
-            (node.GetID(), node.GetName())
-            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            if not node.GetHideFromEditors() and not node.IsA("vtkMRMLLabelMapVolumeNode")
-        ]
+        volumes = [(node.GetID(), node.GetName()) for node in volumes_of_scene()]
         if self._listed == (volumes, ticked):
             return
         self._listed = (volumes, ticked)
@@ -170,35 +223,3 @@ class ComparisonSection:
 
     def ended(self, _task):
         """Nothing of its own."""
-
-
-def fill_table(view, rows, header=None):
-    """Puts rows of text into a QTableWidget."""
-    header = header or (_("Measurement"), _("Value"))
-    view.setColumnCount(len(header))
-    view.setHorizontalHeaderLabels(list(header))
-    view.setRowCount(len(rows))
-    for number, row in enumerate(rows):
-        for column, text in enumerate(row):
-            view.setItem(number, column, qt.QTableWidgetItem(str(text)))
-    view.resizeColumnsToContents()
-
-
-def choose_file(title, kinds):
-    """The path of a file that the user picks; empty if none."""
-    return _path(qt.QFileDialog.getOpenFileName(None, title, "", kinds))
-
-
-def choose_new_file(title, kinds):
-    """The path of a file to write that the user picks; empty if none."""
-    return _path(qt.QFileDialog.getSaveFileName(None, title, "", kinds))
-
-
-def choose_folder(title):
-    """The path of a folder that the user picks; empty if none."""
-    return _path(qt.QFileDialog.getExistingDirectory(None, title))
-
-
-def _path(answer):
-    # Slicer's Qt gives the path alone; other bindings of Qt add the filter.
-    return answer[0] if isinstance(answer, tuple) else answer

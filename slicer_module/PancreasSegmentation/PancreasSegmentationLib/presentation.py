@@ -5,6 +5,11 @@ Outside of the application, in tests and scripts, there are no views, and nothin
 
 import slicer
 import vtk
+from slicer.i18n import tr as _
+
+
+class Missing(Exception):
+    """Something that Slicer does not have here; the text is a sentence that says what to do."""
 
 
 def application():
@@ -34,6 +39,21 @@ def in_world(node, point):
     return list(transform.TransformPoint(point))
 
 
+def place_roi(roi):
+    """Lets the user draw a region of interest anew, from one corner to the other, by two clicks in the slices; returns
+    whether that has begun."""
+    selection = slicer.mrmlScene.GetNodeByID("vtkMRMLSelectionNodeSingleton")
+    interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    if selection is None or interaction is None:
+        return False
+    roi.RemoveAllControlPoints()
+    selection.SetReferenceActivePlaceNodeClassName(roi.GetClassName())
+    selection.SetActivePlaceNodeID(roi.GetID())
+    interaction.SetPlaceModePersistence(0)
+    interaction.SetCurrentInteractionMode(interaction.Place)
+    return True
+
+
 def show_chart(chart):
     """Shows a plot chart beside the slices."""
     plots = getattr(slicer.modules, "plots", None)
@@ -50,3 +70,30 @@ def show_table_node(table):
     selection = app.applicationLogic().GetSelectionNode()
     selection.SetReferenceActiveTableID(table.GetID())
     app.applicationLogic().PropagateTableSelection()
+
+
+def edit(segmentation, volume):
+    """Goes to the Segment Editor with a segmentation, and its CT as the source volume."""
+    if application() is None or segmentation is None:
+        return
+    slicer.util.selectModule("SegmentEditor")
+    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    editor.setSegmentationNode(segmentation)
+    if volume is not None:
+        editor.setSourceVolumeNode(volume)
+
+
+def export_dicom(segmentation):
+    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen. Raises Missing without the extension that
+    writes DICOM segmentations."""
+    if "DICOMSegmentationPlugin" not in getattr(slicer.modules, "dicomPlugins", {}):
+        raise Missing(
+            _(
+                "DICOM segmentations are written by the extension Quantitative Reporting. Install it by the Extensions "
+                "Manager, start Slicer anew and press the button again."
+            )
+        )
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    dialog = slicer.qSlicerDICOMExportDialog(None)
+    dialog.setMRMLScene(slicer.mrmlScene)
+    dialog.execDialog(hierarchy.GetItemByDataNode(segmentation))

@@ -3,7 +3,7 @@
 `ggpfn synth --count 1 --seed 4 --spacing 4` made them: an abdomen that is made up whole. No patient was scanned for it.
 """
 
-import os
+from pathlib import Path
 
 import slicer
 from vtk.util.numpy_support import vtk_to_numpy
@@ -11,12 +11,14 @@ from vtk.util.numpy_support import vtk_to_numpy
 from .scene_input import read_volume
 
 NAME = "SyntheticAbdomenCT"
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "SampleData")
+FOLDER = Path(__file__).resolve().parents[1] / "Resources" / "SampleData"
+PATH = FOLDER / "SyntheticAbdomenCT.nii.gz"
+CHECKSUM = "SHA256:b8ed4a461b52200c5d858fe3e4c8350d9b243c49084217d9fbc338380365c335"
 
 
 def load():
     """Adds the CT to the scene; returns its volume node."""
-    volume = slicer.mrmlScene.AddNode(read_volume(os.path.join(FOLDER, "SyntheticAbdomenCT.nii.gz"), NAME))
+    volume = slicer.mrmlScene.AddNode(read_volume(str(PATH), NAME))
     volume.CreateDefaultDisplayNodes()
     display = volume.GetDisplayNode()
     if display:
@@ -27,6 +29,6 @@ def load():
 
 def truth():
     """Where its pancreas is: bool [k, j, i] on its grid."""
-    volume = read_volume(os.path.join(FOLDER, "SyntheticAbdomenTruth.nii.gz"))
+    volume = read_volume(str(FOLDER / "SyntheticAbdomenTruth.nii.gz"))
     data = volume.GetImageData()
     return vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1]) != 0

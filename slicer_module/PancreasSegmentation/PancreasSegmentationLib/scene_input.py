@@ -36,9 +36,26 @@ class Scan:
     matrix: np.ndarray
     warning: str = ""
 
+    def cut(self, box):
+        """The Scan of a box, slices along k, j, i; a view of the same voxels."""
+        matrix = self.matrix.copy()
+        matrix[:, 3] = self.matrix @ [*(part.start for part in box[::-1]), 1]
+        return Scan(self.name, self.array[box], matrix, self.warning)
+
     def image(self):
         """ggpfn.Image, in RAS."""
         return ggpfn.Image.from_ijk_to_ras(self.array, self.matrix)
+
+
+def volumes_of_scene():
+    """The volume nodes that may be CTs: scalar volumes that are shown in lists, and nothing that derives from them,
+    such as label maps and colour images."""
+    kind = "vtkMRMLScalarVolumeNode"
+    return [
+        node
+        for node in slicer.util.getNodesByClass(kind)
+        if node.GetClassName() == kind and not node.GetHideFromEditors()
+    ]
 
 
 def scan_of(volume):
@@ -56,7 +73,7 @@ def scan_of(volume):
         raise InputError(
             _(
                 "{name} has {count} numbers at each voxel: a colour image, or a 4D scan that was loaded as one volume. "
-                "Load it as a volume sequence, and choose one of its volumes here, or all under Many scans."
+                "Load it as a volume sequence, and choose one of its volumes here, or all under Batch."
             ).format(name=name, count=components)
         )
     array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1])
@@ -134,6 +151,34 @@ def roi_region(scan, volume, roi):
     if (last < first).any():
         raise InputError(_("The region of interest lies outside of the volume; move it onto the upper abdomen."))
     return tuple(int(n) for n in first), tuple(int(n) for n in last - first + 1)
+
+
+def fit_roi(roi, volume):
+    """Lays a region of interest around the body of a volume, or around the whole volume if nothing in it is denser than
+    air: along the volume's axes and under its transform, with handles to drag. Raises InputError."""
+    scan = scan_of(volume)
+    try:
+        start, size = body_region(scan.array)
+    except InputError:
+        start, size = (0, 0, 0), scan.array.shape[::-1]
+    spacing = np.linalg.norm(scan.matrix[:3, :3], axis=0)
+    axes = scan.matrix[:3, :3] / spacing
+    # The box is the same the other way round; its own frame has to be a right-handed one.
+    axes[:, 0] *= np.sign(np.linalg.det(axes))
+    middle = (scan.matrix @ [*(first + (count - 1) / 2 for first, count in zip(start, size)), 1])[:3]
+    modified = roi.StartModify()
+    roi.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    to_node = np.eye(4)
+    to_node[:3, :3] = axes
+    roi.SetAndObserveObjectToNodeMatrix(slicer.util.vtkMatrixFromArray(to_node))
+    roi.SetSize(*(count * edge for count, edge in zip(size, spacing)))
+    roi.SetCenter(*middle)
+    roi.EndModify(modified)
+    roi.CreateDefaultDisplayNodes()
+    display = roi.GetDisplayNode()
+    if display is not None:
+        display.SetVisibility(True)
+        display.SetHandlesInteractive(True)
 
 
 def mask_of(segmentation, volume, segment_id=None):

@@ -10,7 +10,9 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
-SEGMENT_ID = "Pancreas"
+from .written import SEGMENT_ID, note
+
+SURFACE = "Closed surface"
 # SNOMED CT; the colour is the one of Slicer's General Anatomy list.
 TERMINOLOGY = (
     "Segmentation category and type - 3D Slicer General Anatomy list"
@@ -54,9 +56,25 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True):
     return segmentation
 
 
-def update_mask(volume, mask, start, segmentation):
-    """Replaces the voxels of the segment Pancreas; a surface that is shown follows."""
-    labels = oriented_image(volume, mask, start)
+def update_mask(volume, mask, start, segmentation, surface=True):
+    """Replaces the voxels of the segment Pancreas; a surface that is shown follows.
+
+    surface: False leaves the surface as it is until the next call with True, since it takes longer than all else.
+    Returns the segment's fingerprint.
+    """
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    set_voxels(segmentation, oriented_image(mask, start, matrix), surface)
+    return note(segmentation)
+
+
+def set_voxels(segmentation, labels, surface=True):
+    """Replaces the voxels of the segment Pancreas by those of a vtkOrientedImageData."""
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    held = None if surface else segment.GetRepresentation(SURFACE)
+    modified = segmentation.StartModify()
+    if held is not None:
+        segment.RemoveRepresentation(SURFACE)
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
         labels,
         segmentation,
@@ -64,17 +82,18 @@ def update_mask(volume, mask, start, segmentation):
         slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE,
         labels.GetExtent(),
     )
+    if held is not None:
+        segment.AddRepresentation(SURFACE, held)
+    segmentation.EndModify(modified)
 
 
-def oriented_image(volume, mask, start):
-    """A vtkOrientedImageData of a box of voxels, with a copy of them, in the volume's own frame."""
+def oriented_image(mask, start, matrix):
+    """A vtkOrientedImageData of a box of voxels, with a copy of them; matrix: vtkMatrix4x4, (i, j, k) to RAS."""
     image = slicer.vtkOrientedImageData()
     extent = [edge for first, count in zip(start, mask.shape[::-1]) for edge in (first, first + count - 1)]
     image.SetExtent(extent)
     voxels = numpy_to_vtk(np.ascontiguousarray(mask, np.uint8).ravel(), deep=True)
     image.GetPointData().SetScalars(voxels)
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
     image.SetGeometryFromImageToWorldMatrix(matrix)
     return image
 

@@ -1,17 +1,21 @@
 """Segmenting one volume: the task, and the logic that scripts and the panel share."""
 
+from dataclasses import replace
+
 import ggpfn
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from .engines import Engines
 from .errors import InputError
-from .kept import Kept
-from .measurements import measurement_rows, show_table, summary
+from .kept import Kept, moved
+from .measurements import HEADER, measurement_rows, show_table, summary
 from .parameters import VIEWS, chosen_views, engine_options, model_path
-from .scene_input import region_of, scan_of
-from .scene_output import save_undo_state, show_mask, show_numbers, update_mask
+from .scene_input import mask_of, region_of, scan_of
+from .scene_output import SURFACE, oriented_image, save_undo_state, set_voxels, show_mask, show_numbers, update_mask
 from .tasks import Task
+from .written import SEGMENT_ID, box_of, fingerprint, is_edited, same
 
 
 class SegmentTask(Task):
@@ -46,11 +50,21 @@ class SegmentTask(Task):
         return found, kept, kept.at(engine, self.options["threshold"], self.options["largest_component"])
 
     def finish(self, result):
-        found, self.kept, (mask, self.measurements, self.agreement) = result
-        self.quality = found.quality
+        found, self.kept, shown = result
+        self.quality, self.measurements, self.agreement = found.quality, shown.measurements, shown.agreement
         parameters, volume = self.parameters, self.volume
         save_undo_state()
-        segmentation = show_mask(volume, mask, self.kept.start, parameters.outputSegmentation, self.show_3d)
+        spared = parameters.outputSegmentation
+        if spared is not None and is_edited(spared):
+            # Corrections by hand are never replaced unasked; their measurements stay with them.
+            parameters.outputSegmentation = parameters.measurementsTable = None
+        else:
+            spared = None
+        output = parameters.outputSegmentation
+        if output is not None and output.GetSegmentation().GetSegment(SEGMENT_ID) is not None:
+            # The user may have switched the surface off or on since.
+            self.show_3d = output.GetSegmentation().ContainsRepresentation(SURFACE)
+        segmentation = show_mask(volume, shown.mask, shown.start, output, self.show_3d)
         parameters.outputSegmentation = segmentation
         if found.uncertainty is not None:
             parameters.uncertaintyVolume = show_numbers(
@@ -68,12 +82,17 @@ class SegmentTask(Task):
             )
         parameters.measurementsTable = show_table(
             measurement_rows(self.measurements, self.agreement),
-            (_("Measurement"), _("Value")),
+            HEADER,
             _("{name} measurements").format(name=volume.GetName()),
             parameters.measurementsTable,
             volume,
         )
-        return summary(self.measurements)
+        text = summary(self.measurements)
+        if spared is not None:
+            text += ". " + _("{old} was edited by hand and stays as it is; the result is in {new}.").format(
+                old=spared.GetName(), new=segmentation.GetName()
+            )
+        return text
 
 
 def segment(engine, model, scan, options, region=None, monitor=None):
@@ -105,8 +124,7 @@ class SegmentationLogic:
 
     def __init__(self, engines=None):
         self.engines = engines or Engines()
-        self._kept = None
-        self._shown = None
+        self.forget()
 
     def task(self, parameters):
         """A SegmentTask; start it, poll it, then hand it to `done`. Raises InputError."""
@@ -125,11 +143,13 @@ class SegmentationLogic:
             return False
         self._kept = task.kept
         self._shown = (task.volume, task.parameters.outputSegmentation)
+        self._result = self._replaced = None
+        self._measured = fingerprint(task.parameters.outputSegmentation)
         return True
 
     def forget(self):
         """Lets go of the kept probability and its nodes: when the scene is closed."""
-        self._kept = self._shown = None
+        self._kept = self._shown = self._result = self._replaced = self._measured = None
 
     @property
     def can_try_thresholds(self):
@@ -142,23 +162,115 @@ class SegmentationLogic:
             return False
         return True
 
-    def try_threshold(self, parameters):
-        """Shows the kept result at the threshold of the parameters; (Measurements, agreement), or None if none is kept.
+    def try_threshold(self, parameters, replace_edited=False, surface=True):
+        """Shows the kept result at the threshold of the parameters; (Measurements, agreement), or None if none is kept
+        or if the segment was edited by hand since.
 
-        Milliseconds, without the network.
+        Milliseconds, without the network. replace_edited: replace corrections too; `restore` brings them back. surface:
+        False leaves the surface in 3D to `refresh_surface`.
         """
         if not self.can_try_thresholds:
             return None
         volume, segmentation = self._shown
-        mask, found, agreement = self._kept.at(self.engines.engine(), parameters.threshold, parameters.largestComponent)
-        if segmentation.GetSegmentation().GetSegment("Pancreas") is None:
-            show_mask(volume, mask, self._kept.start, segmentation, parameters.show3D)
+        edited = is_edited(segmentation)
+        if edited and not replace_edited:
+            return None
+        result = self._kept.at(self.engines.engine(), parameters.threshold, parameters.largestComponent)
+        if edited:
+            save_undo_state()
+            self._replaced = box_of(segmentation)
+        if segmentation.GetSegmentation().GetSegment(SEGMENT_ID) is None:
+            show_mask(volume, result.mask, result.start, segmentation, parameters.show3D)
+            self._measured = fingerprint(segmentation)
         else:
-            update_mask(volume, mask, self._kept.start, segmentation)
+            self._measured = update_mask(volume, result.mask, result.start, segmentation, surface)
+        self._result = result
         table = parameters.measurementsTable
         if table is not None:
-            show_table(measurement_rows(found, agreement), (_("Measurement"), _("Value")), "", table)
-        return found, agreement
+            rows = measurement_rows(result.measurements, result.agreement)
+            show_table(rows, HEADER, "", table)
+        return result.measurements, result.agreement
+
+    def refresh_surface(self):
+        """Makes the surface in 3D follow the last threshold that was tried without it."""
+        if self._result is None or not self.can_try_thresholds:
+            return
+        volume, segmentation = self._shown
+        if not is_edited(segmentation) and segmentation.GetSegmentation().GetSegment(SEGMENT_ID) is not None:
+            update_mask(volume, self._result.mask, self._result.start, segmentation)
+        self._result = None
+
+    # Corrections by hand
+
+    @property
+    def can_restore(self):
+        """Whether corrections were replaced that can be brought back."""
+        return self._replaced is not None and self.can_try_thresholds
+
+    def restore(self):
+        """Brings corrections back that were replaced on request."""
+        if self.can_restore:
+            _volume, segmentation = self._shown
+            save_undo_state()
+            matrix = slicer.util.vtkMatrixFromArray(self._replaced.matrix)
+            set_voxels(segmentation, oriented_image(self._replaced.mask, (0, 0, 0), matrix))
+            self._replaced = self._result = None
+
+    @property
+    def edited(self):
+        """Whether the segment that the threshold would change was edited by hand."""
+        return self.can_try_thresholds and is_edited(self._shown[1])
+
+    def outdated(self, parameters):
+        """Whether the segment was edited by hand since it was measured."""
+        segmentation = parameters.outputSegmentation
+        if segmentation is None or self._measured is None or not is_edited(segmentation):
+            return False
+        return not same(self._measured, fingerprint(segmentation))
+
+    def measured(self, task):
+        """Notes that a MeasureTask has ended."""
+        self._measured = task.fingerprint
+
+
+class MeasureTask(Task):
+    """Measures the segment Pancreas of the output as it is now, whoever made it."""
+
+    def __init__(self, engines, parameters):
+        """Looks at the scene; raises InputError if there is nothing to measure."""
+        self.parameters = parameters
+        volume, segmentation = parameters.inputVolume, parameters.outputSegmentation
+        if segmentation is None:
+            raise InputError(_("Choose the segmentation that is to be measured under Result."))
+        scan = scan_of(volume)
+        super().__init__(engines, _("Measuring {name}").format(name=segmentation.GetName()), [volume, segmentation])
+        mask = mask_of(segmentation, volume)
+        # A little more than the segment: an empty box has no voxels to look at.
+        where = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        box = tuple(slice(int(part[0]), int(part[-1]) + 1) if len(part) else slice(0, 1) for part in where)
+        self.start = tuple(part.start for part in box[::-1])
+        self.scan, self.mask = scan.cut(box), mask[box].astype(np.float32)
+        self.fingerprint = fingerprint(segmentation)
+        self.measurements = None
+
+    def work(self):
+        _mask, found = self.engines.engine().threshold(self.scan.image(), self.mask, 0.5)
+        return replace(moved(found, self.start), threshold=None)
+
+    def finish(self, result):
+        self.measurements = result
+        parameters = self.parameters
+        parameters.measurementsTable = show_table(
+            measurement_rows(result),
+            HEADER,
+            _("{name} measurements").format(name=parameters.inputVolume.GetName()),
+            parameters.measurementsTable,
+            parameters.inputVolume,
+        )
+        return summary(result)
+
+    def gone_message(self):
+        return _("The volume or the segmentation was deleted during the measurement.")
 
 
 class InspectTask(Task):

@@ -36,7 +36,7 @@ class Task:
         self.engines = engines
         self.title = title
         self.nodes = list(nodes)
-        self.monitor = ggpfn.Monitor(self.hear)
+        self.monitor = ggpfn.Monitor()
         self.state = State.RUNNING
         self.message = ""
         self.seconds = None
@@ -53,9 +53,6 @@ class Task:
     def finish(self, result):
         """Brings the result into the scene; runs on the main thread. Returns a line for the panel."""
         raise NotImplementedError
-
-    def hear(self, progress):
-        """Hears a ggpfn.Progress on the task's thread."""
 
     @property
     def progress(self):

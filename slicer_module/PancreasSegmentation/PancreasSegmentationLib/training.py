@@ -47,6 +47,8 @@ class TrainingTask(Task):
         self.options = training_options(parameters.trainingEpochs)
         self.curves = Curves()
         self._heard = collections.deque()
+        # A step's loss is told once; everything else is asked for.
+        self.monitor.callback = self.hear
         self._stopping = False
 
     def work(self):
@@ -66,6 +68,7 @@ class TrainingTask(Task):
         return result
 
     def hear(self, progress):
+        """Hears a ggpfn.Progress on the task's thread."""
         if progress.loss is not None or progress.dice is not None:
             self._heard.append(progress)
 

@@ -95,7 +95,7 @@ class Process:
         elif not isinstance(monitor, Monitor):
             raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
         self.send_forgotten()
-        call = _Call(self, next(self._numbers))
+        call = _Call(self, next(self._numbers), monitor.callback is not None)
         with monitor.watch(call.cancel) as watch:
             call.note = watch.note
             try:
@@ -204,9 +204,12 @@ class Process:
 class _Call:
     """A request under way."""
 
-    def __init__(self, process, number):
+    def __init__(self, process, number, heard):
+        """heard: whether somebody is called with each report; else the first one alone wakes the thread that waits."""
         self.process = process
         self.number = number
+        self._heard = heard
+        self._begun = False
         self.note = None
         self._lock = threading.Lock()
         self._sent = self._cancelled = False
@@ -237,6 +240,9 @@ class _Call:
             message, note = Progress(**message["progress"]), self.note
             if note is not None:
                 note(message)
+            begun, self._begun = self._begun, True
+            if begun and not self._heard:
+                return
         self._answers.put(message)
 
     def wait(self, tell, sent=None):

@@ -248,18 +248,23 @@ class InProcess(Engine):
         call = self.library.call
         handle = Handle(self.library, "ggpfn_monitor_free", lambda place: call("ggpfn_monitor_new", place))
         reports, outcome = queue.SimpleQueue(), []
+        wanted = monitor.callback is not None
 
-        def run(watch):
+        def ask():
+            report = _sized(_abi.ggpfn_progress)
+            call("ggpfn_monitor_progress", handle.number, ctypes.byref(report))
+            return _progress(report)
+
+        def run():
             def hear(progress, _):
-                report = _progress(progress.contents)
-                watch.note(report)
-                reports.put(report)
+                reports.put(_progress(progress.contents))
                 return 1
 
             # It has to live as long as the call, even if the caller is gone.
             callback = _abi.ggpfn_progress_callback(hear)
             try:
-                call("ggpfn_monitor_set_callback", handle.number, callback, None)
+                if wanted:
+                    call("ggpfn_monitor_set_callback", handle.number, callback, None)
                 work(handle.number)
             except BaseException as error:
                 outcome.append(error)
@@ -276,8 +281,8 @@ class InProcess(Engine):
                     return
                 tell(report)
 
-        with monitor.watch(lambda: call("ggpfn_monitor_cancel", handle.number)) as watch:
-            thread = threading.Thread(target=run, args=(watch,), name="ggpfn-call", daemon=True)
+        with monitor.watch(lambda: call("ggpfn_monitor_cancel", handle.number), ask) as watch:
+            thread = threading.Thread(target=run, name="ggpfn-call", daemon=True)
             try:
                 thread.start()
                 listen(watch.tell)

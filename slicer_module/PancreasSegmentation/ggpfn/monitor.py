@@ -33,7 +33,9 @@ class Monitor:
     """Hears how far work is, and stops it.
 
     callback: called with a Progress on the thread that made the call, while it waits. When it returns False the work is
-    cancelled. When it raises, the work is cancelled, and the call raises the same exception when it has stopped.
+    cancelled. When it raises, the work is cancelled, and the call raises the same exception when it has stopped. Set it
+    before the work begins. Without one no Python runs while the work goes on: `progress` asks the engine, which is what
+    a program wants whose event loop holds Python's lock.
     """
 
     def __init__(self, callback=None):
@@ -59,6 +61,10 @@ class Monitor:
     @property
     def progress(self):
         """The latest Progress, for programs that would rather ask than be called."""
+        with self._lock:
+            watch = self._watches[-1] if self._watches else None
+        if watch is not None:
+            watch.look()
         return self._progress
 
     def reset(self):
@@ -67,13 +73,13 @@ class Monitor:
             self._cancelled = False
             self._progress = Progress()
 
-    def watch(self, stop):
+    def watch(self, stop, ask=None):
         """For engines: a Watch, to be used in a with statement around a piece of work.
 
         stop() must end that work soon; it may be called more than once, on any thread, and is called at once if the
-        work was cancelled before it began.
+        work was cancelled before it began. ask() gives the latest Progress, on any thread; None: the engine notes it.
         """
-        return Watch(self, stop)
+        return Watch(self, stop, ask)
 
 
 class Watch:
@@ -83,9 +89,10 @@ class Watch:
     followed from it.
     """
 
-    def __init__(self, monitor, stop):
+    def __init__(self, monitor, stop, ask=None):
         self._monitor = monitor
         self._stop = stop
+        self._ask = ask
         self._lock = threading.RLock()
         self._ended = False
         self._error = None
@@ -99,6 +106,7 @@ class Watch:
         return self
 
     def __exit__(self, kind, error, trace):
+        self.look()
         with self._monitor._lock:
             self._monitor._watches.remove(self)
         with self._lock:
@@ -116,6 +124,12 @@ class Watch:
         with self._lock:
             if not self._ended:
                 self._stop()
+
+    def look(self):
+        """Asks the engine how far the work is, if it is one to be asked."""
+        with self._lock:
+            if self._ask is not None and not self._ended:
+                self.note(self._ask())
 
     def note(self, progress):
         """Remembers a report as the latest, on any thread; does not call back."""

@@ -2,14 +2,19 @@
 without the application.
 
 MRML itself, its logic and slicer.util are the real ones. What stands in: the module base classes, the parameter node
-wrapper, translation (none), and, with PySide6, the modules qt and ctk and the node widgets.
+wrapper, the sample data, translation (none), and, with PySide6, the modules qt and ctk and the node widgets.
+
+With GGPFN_SLICER_SOURCE, the folder of a checkout of Slicer's source, Slicer's own Python stands where the first three
+stand-ins do; that needs PySide6 everywhere.
 """
 
+import os
 import sys
 import types
 from pathlib import Path
 
 MODULE = Path(__file__).resolve().parents[2] / "PancreasSegmentation"
+SOURCE = os.environ.get("GGPFN_SLICER_SOURCE")
 
 
 def install(widgets=False):
@@ -21,20 +26,56 @@ def install(widgets=False):
 
     if str(MODULE) not in sys.path:
         sys.path.insert(0, str(MODULE))
-    if "slicer.i18n" not in sys.modules:
-        from . import base_classes, parameter_node
+    if (widgets or SOURCE) and "qt" not in sys.modules:
+        from . import qt_widgets
 
+        qt_widgets.install()
+    if "slicer.i18n" not in sys.modules:
         i18n = types.ModuleType("slicer.i18n")
         i18n.tr = lambda text: text
         i18n.translate = lambda _context, text: text
         sys.modules["slicer.i18n"] = slicer.i18n = i18n
-        sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = parameter_node
-        sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = base_classes
-    if widgets:
-        from . import qt_widgets
+        if SOURCE:
+            _use_source(slicer)
+        else:
+            from . import base_classes, parameter_node, sample_data
 
-        qt_widgets.install()
+            sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = parameter_node
+            sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = base_classes
+            sys.modules["SampleData"] = sample_data
     new_scene()
+
+
+def _use_source(slicer):
+    """Slicer's own Python in the place of stand-ins."""
+    from . import qt_widgets
+
+    slicer.__path__.append(os.path.join(SOURCE, "Base", "Python", "slicer"))
+    sys.path.append(os.path.join(SOURCE, "Modules", "Scripted", "SampleData"))
+    qt_widgets.look_like_pythonqt()
+    slicer.__getattr__ = lambda name: qt_widgets.missing_widget(name, name.startswith(("qMRML", "qSlicer")))
+    # What the base classes ask of the application when they are made.
+    slicer.util.settingsValue = lambda _key, default, converter=None, settings=None: default
+    slicer.util.modulePath = lambda name: str(MODULE / f"{name}.py")
+    import slicer.ScriptedLoadableModule as base
+
+    base.ScriptedLoadableModuleWidget._onModuleAboutToBeUnloaded = lambda self, name: None
+    slicer_app = types.SimpleNamespace(
+        moduleManager=lambda: types.SimpleNamespace(connect=lambda *_: None, disconnect=lambda *_: None)
+    )
+    base.slicer = _Overlay(slicer, app=slicer_app)
+
+
+class _Overlay:
+    """A module with other attributes for those who look at it through this: the rest of the process must not see an
+    application that there is not."""
+
+    def __init__(self, module, **own):
+        self.__dict__.update(own)
+        self._module = module
+
+    def __getattr__(self, name):
+        return getattr(self._module, name)
 
 
 def new_scene():

@@ -12,6 +12,10 @@ from enum import Enum
 
 import slicer
 
+# Whether connectGui and disconnectGui have the faults of Slicer 5.8: the one gives no tag, the other leaves its
+# observer on the node.
+like_5_8 = False
+
 
 @dataclass(frozen=True)
 class WithinRange:
@@ -31,7 +35,7 @@ def parameterNodeWrapper(cls):
 
     def __init__(self, parameterNode, prefix=None):
         self.parameterNode = parameterNode
-        self._guis = []
+        self._guis, self._observers, self._tags = {}, {}, 0
         self._updating = False
         self._written = None
         for name, (kind, default, limits) in fields.items():
@@ -44,27 +48,38 @@ def parameterNodeWrapper(cls):
         weakref.finalize(self, parameterNode.RemoveObserver, tag)
 
     def connectGui(self, gui):
+        widgets = (widget for widget in vars(gui).values() if widget.property("SlicerParameterName"))
+        tag = self.connectParametersToGui({widget.property("SlicerParameterName"): widget for widget in widgets})
+        return None if like_5_8 else tag
+
+    def connectParametersToGui(self, widgets):
         from .qt_widgets import connectors
 
-        found = dict(connectors(gui, fields))
+        found = dict(connectors(widgets, fields))
         for name, connector in found.items():
             connector.write(getattr(self, name))
             connector.on_change(lambda name=name, connector=connector: _from_gui(self, name, connector))
-        self._guis.append(found)
-        tag = self.parameterNode.AddObserver("ModifiedEvent", lambda *_: _to_gui(self, found))
-        found["__tag__"] = tag
-        return len(self._guis) - 1
+        self._tags += 1
+        self._guis[self._tags] = found
+        # As the real one's, it holds on to the wrapper.
+        observer = self.AddObserver("ModifiedEvent", lambda *_: _to_gui(self))
+        if not like_5_8:
+            self._observers[self._tags] = observer
+        return self._tags
 
     def disconnectGui(self, tag):
-        found = self._guis[tag]
-        self.parameterNode.RemoveObserver(found.pop("__tag__"))
-        for connector in found.values():
+        for connector in self._guis.pop(tag, {}).values():
             connector.on_change(None)
+        if tag in self._observers:
+            self.RemoveObserver(self._observers.pop(tag))
 
     cls.__init__ = __init__
     cls.connectGui = connectGui
+    cls.connectParametersToGui = connectParametersToGui
     cls.disconnectGui = disconnectGui
-    cls.AddObserver = lambda self, event, callback: self.parameterNode.AddObserver(event, callback)
+    cls.AddObserver = lambda self, event, callback, priority=0.0: self.parameterNode.AddObserver(
+        event, callback, priority
+    )
     cls.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
     return cls
 
@@ -74,13 +89,13 @@ def _from_gui(self, name, connector):
         setattr(self, name, connector.read())
 
 
-def _to_gui(self, found):
+def _to_gui(self):
     if self._updating:
         return
     self._updating = True
     try:
-        for name, connector in found.items():
-            if name != "__tag__":
+        for found in self._guis.values():
+            for name, connector in found.items():
                 connector.write(getattr(self, name))
     finally:
         self._updating = False

@@ -27,6 +27,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     """Chooses a node of the scene; it follows the scene, as the real one does."""
 
     currentNodeChanged = QtCore.Signal(object)
+    nodeAddedByUser = QtCore.Signal(object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
@@ -49,9 +50,11 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         self._filling = True
         self.clear()
         self.addItem(self.property("noneDisplay") or "None", None)
+        children = self.property("showChildNodeTypes")
         for kind in self.property("nodeTypes") or ():
             for node in slicer.util.getNodesByClass(kind, self._scene):
-                if not node.GetHideFromEditors():
+                # As the real one, it shows what derives from a type too, unless it is told not to.
+                if not node.GetHideFromEditors() and (children is not False or node.GetClassName() == kind):
                     self.addItem(node.GetName(), node.GetID())
         self._filling = False
         found = [n for n in range(self.count()) if self.itemData(n) == kept]
@@ -69,9 +72,50 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
             if self.itemData(n) == wanted:
                 self.setCurrentIndex(n)
 
+    def addNode(self):
+        """What "Create new ..." in the list does: the node is chosen first, then it is said that the user added it."""
+        node = self._scene.AddNewNodeByClass(self.property("nodeTypes")[0])
+        self.fill()
+        self.setCurrentNode(node)
+        self.nodeAddedByUser.emit(node)
+        return node
+
     def _changed(self, _index):
         if not self._filling:
             self.currentNodeChanged.emit(self.currentNode())
+
+
+class qMRMLSegmentationShow3DButton(QtWidgets.QPushButton):
+    """Makes the surface of a segmentation, or takes it away."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.setText("Show 3D")
+        self.setCheckable(True)
+        self._node = None
+        self._tag = None
+        self.toggled.connect(self._toggled)
+
+    def setSegmentationNode(self, node):
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = node
+        if node is not None:
+            event = slicer.vtkSegmentation.ContainedRepresentationNamesModified
+            self._tag = node.AddObserver(event, lambda *_: self._update())
+        self._update()
+
+    def _update(self):
+        shown = self._node is not None and self._node.GetSegmentation().ContainsRepresentation("Closed surface")
+        self.blockSignals(True)
+        self.setChecked(shown)
+        self.blockSignals(False)
+
+    def _toggled(self, on):
+        if self._node is not None and on:
+            self._node.CreateClosedSurfaceRepresentation()
+        elif self._node is not None:
+            self._node.RemoveClosedSurfaceRepresentation()
 
 
 class ctkCollapsibleButton(QtWidgets.QGroupBox):
@@ -131,7 +175,7 @@ class ctkSliderWidget(QtWidgets.QWidget):
     value = QtCore.Property(float, _value, lambda self, x: self.spin.setValue(x))
 
 
-CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, ctkCollapsibleButton, ctkSliderWidget)
+CUSTOM = (qMRMLWidget, qMRMLNodeComboBox, qMRMLSegmentationShow3DButton, ctkCollapsibleButton, ctkSliderWidget)
 
 
 def install():
@@ -151,6 +195,52 @@ def install():
     # Settings of a test must not become the user's.
     QtCore.QCoreApplication.setOrganizationName("ggpfn tests")
     QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+
+
+def missing_widget(name, wanted=True):
+    """A class for a widget that is named where widgets are told apart, and that nothing here has."""
+    if not wanted:
+        raise AttributeError(name)
+    return type(name, (), {})
+
+
+class _Callable:
+    """A value that gives itself when it is called: PythonQt has properties where PySide6 has methods."""
+
+    def __call__(self):
+        return self.plain(self)
+
+
+def _both(value):
+    for plain in (int, float, str):
+        if type(value) is plain:
+            return type(f"callable {plain.__name__}", (_Callable, plain), {"plain": plain})(value)
+    return value
+
+
+def look_like_pythonqt():
+    """Lets Slicer's own connectors use PySide6's widgets; methods of the same names go on working."""
+    widgets = QtWidgets
+    for kind, name, read, write in (
+        (widgets.QCheckBox, "checked", "isChecked", "setChecked"),
+        (widgets.QSpinBox, "value", "value", "setValue"),
+        (widgets.QDoubleSpinBox, "value", "value", "setValue"),
+        (widgets.QDoubleSpinBox, "minimum", "minimum", "setMinimum"),
+        (widgets.QDoubleSpinBox, "maximum", "maximum", "setMaximum"),
+        (widgets.QComboBox, "currentIndex", "currentIndex", "setCurrentIndex"),
+        (widgets.QLineEdit, "text", "text", "setText"),
+    ):
+        read, write = getattr(kind, read), getattr(kind, write)
+        setattr(
+            kind,
+            name,
+            property(lambda self, read=read: _both(read(self)), lambda self, value, write=write: write(self, value)),
+        )
+    qMRMLNodeComboBox.nodeTypes = property(
+        lambda self: self.property("nodeTypes"), lambda self, types: self.setProperty("nodeTypes", list(types))
+    )
+    for module in ("qt", "ctk"):
+        sys.modules[module].__getattr__ = lambda name: missing_widget(name, not name.startswith("__"))
 
 
 def load_ui(path):
@@ -195,15 +285,13 @@ class Connector:
             self.signal.connect(self._call)
 
 
-def connectors(gui, fields):
-    """(field, Connector) of the widgets that name one of the fields. Like the real wrapper it refuses what it has no
-    connector for."""
-    for widget in vars(gui).values():
-        name = widget.property("SlicerParameterName")
-        if name:
-            if name not in fields:
-                raise ValueError(f"{widget.objectName()} names a parameter {name}, which there is not")
-            yield name, _connector(widget, *fields[name])
+def connectors(widgets, fields):
+    """(field, Connector) of a dict of widgets by the fields that they name. Like the real wrapper it refuses what it
+    has no connector for."""
+    for name, widget in widgets.items():
+        if name not in fields:
+            raise ValueError(f"{widget.objectName()} names a parameter {name}, which there is not")
+        yield name, _connector(widget, *fields[name])
 
 
 def _connector(widget, kind, _default, limits):

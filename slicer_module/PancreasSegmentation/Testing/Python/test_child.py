@@ -76,7 +76,7 @@ class Child(SceneTest):
 
     def test_the_panel_says_where_the_work_is_done(self):
         engine = self.engines.engine()
-        self.assertIn("beside Slicer", device_sentence(engine.runtime(gpus=True), engine))
+        self.assertIn("separate process", device_sentence(engine.runtime(gpus=True), engine))
 
 
 if __name__ == "__main__":

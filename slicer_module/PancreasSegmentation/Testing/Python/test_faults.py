@@ -181,6 +181,23 @@ class Lock(SceneTest):
             self.assertLess(time.monotonic() - started, 60)
         self.assertEqual(task.state, State.DONE, task.message)
 
+    def test_progress_does_not_wait_for_the_lock(self):
+        """While a run goes on no Python is called, and asking how far it is gives an answer at once."""
+        volume = add_volume(np.full((40, 60, 60), -50, np.int16), np.diag([3, 3, 3, 1]))
+        engine = self.logic.segmentation.engines.engine()
+        self.logic.segmentation.engines.model()
+        with mock.patch.object(engine.library, "call", wraps=engine.library.call) as called:
+            task = SegmentTask(self.logic.segmentation.engines, self.parameters(volume)).start()
+            fractions = []
+            while task.poll():
+                fractions.append(task.progress.fraction)
+                time.sleep(0.002)
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertNotIn("ggpfn_monitor_set_callback", [call.args[0] for call in called.call_args_list])
+        self.assertEqual(fractions, sorted(fractions))
+        self.assertGreater(len(set(fractions)), 3)
+        self.assertEqual(task.progress.fraction, 1)
+
 
 class Unforeseen(SceneTest):
     def test_a_fault_in_a_task_reaches_the_user(self):

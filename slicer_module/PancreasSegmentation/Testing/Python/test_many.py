@@ -13,8 +13,10 @@ import ggpfn
 import numpy as np
 import slicer
 from pancreas_testing import REAL_CT, SceneTest, add_transform, add_volume, rotation, sample_data, translation
-from PancreasSegmentationLib.batch import BatchTask
+from PancreasSegmentationLib.batch import BatchTask, result_names
 from PancreasSegmentationLib.comparison import ComparisonTask
+from PancreasSegmentationLib.dicom_input import read_series
+from PancreasSegmentationLib.errors import InputError
 from PancreasSegmentationLib.kept import dice
 from PancreasSegmentationLib.parameters import (
     BatchSource,
@@ -43,6 +45,45 @@ def small_ct(margin=2):
     array = scan.array[cut].astype(np.int16)
     slicer.mrmlScene.RemoveNode(volume)
     return array, truth[cut], matrix
+
+
+def write_volume(volume, path):
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(path)
+    assert storage.WriteData(volume), path
+
+
+def write_series(folder, array, spacing, position=(0, 0, 0), axes=(1, 0, 0, 0, 1, 0), lean=0.0, skip=None):
+    """Writes an array [k, j, i] as a DICOM CT series, the last slice first by name. lean: mm by which each slice is
+    shifted along its columns, as a tilted gantry has it; skip: a slice that is left out."""
+    import pydicom
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    os.makedirs(folder, exist_ok=True)
+    series, frame, study = generate_uid(), generate_uid(), generate_uid()
+    normal, down = np.cross(axes[:3], axes[3:]), np.array(axes[3:], float)
+    for number, plane in enumerate(array):
+        if number == skip:
+            continue
+        place = np.array(position) + number * (spacing[2] * normal + lean * down)
+        data = pydicom.Dataset()
+        data.file_meta = pydicom.dataset.FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = CTImageStorage
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        data.Modality, data.PatientName, data.PatientID = "CT", "Nobody", "1"
+        data.SeriesInstanceUID, data.FrameOfReferenceUID, data.StudyInstanceUID = series, frame, study
+        data.SeriesNumber, data.InstanceNumber = 1, number + 1
+        data.ImageOrientationPatient = [float(x) for x in axes]
+        data.ImagePositionPatient = [round(float(x), 6) for x in place]
+        data.PixelSpacing, data.SliceThickness = [float(spacing[1]), float(spacing[0])], float(spacing[2])
+        data.Rows, data.Columns = plane.shape
+        data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+        data.BitsAllocated = data.BitsStored = 16
+        data.HighBit, data.PixelRepresentation = 15, 1
+        data.RescaleSlope, data.RescaleIntercept = 1, -1024
+        data.PixelData = np.ascontiguousarray(plane + 1024, np.int16).tobytes()
+        data.save_as(os.path.join(folder, f"{len(array) - number:03}.dcm"), enforce_file_format=True)
 
 
 class SelfTest(unittest.TestCase):
@@ -74,7 +115,7 @@ class Batch(SceneTest):
         self.assertEqual(task.state, State.DONE)
         self.assertIn("2 of 3", task.message)
         self.assertEqual(self.column(0), ["good", "empty", "moved"])
-        self.assertIn("no voxels", self.column(5)[1])
+        self.assertIn("no voxels", self.column(7)[1])
         segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
         transforms = [node.GetTransformNodeID() for node in segmentations]
         self.assertEqual(transforms, [good.GetTransformNodeID(), moved.GetTransformNodeID()])
@@ -138,6 +179,82 @@ class Batch(SceneTest):
         self.assertTrue(storage.ReadData(stored))
         volume = slicer.mrmlScene.AddNode(read_volume(source))
         self.assertGreater(dice(mask_of(stored, volume).astype(bool), sample_data.truth()), 0.6)
+
+    def rows(self, output):
+        """The batch's table on disk."""
+        with open(os.path.join(output, "pancreas.csv"), encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def folders(self):
+        """(scans, output), both there and chosen."""
+        scans, output = os.path.join(self.folder, "scans"), os.path.join(self.folder, "masks")
+        os.mkdir(scans)
+        self.p.batchSource, self.p.batchFolder, self.p.batchOutputFolder = BatchSource.FOLDER, scans, output
+        return scans, output
+
+    def test_files_of_one_name_keep_their_results_apart(self):
+        scans, output = self.folders()
+        volume = add_volume(self.array, self.matrix)
+        for name in ("a.nrrd", "A.nii", "b.nrrd"):
+            write_volume(volume, os.path.join(scans, name))
+        task = self.batch()
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertEqual(
+            sorted(os.listdir(output)),
+            ["A.nii_pancreas.seg.nrrd", "a.nrrd_pancreas.seg.nrrd", "b_pancreas.seg.nrrd", "pancreas.csv"],
+        )
+        self.assertIn("3 of 3", task.message)
+
+    def test_no_two_results_have_one_name(self):
+        names = ["a.nii", "a.nrrd", "A.NII", "b/c", "b_c", "b_c_2", "d.nii.gz"]
+        results = result_names(names)
+        self.assertEqual(len({result.lower() for result in results}), len(names), results)
+        self.assertEqual(results[-1], "d")
+
+    def test_warnings_are_in_the_table(self):
+        scans, output = self.folders()
+        # An MR, or a CT whose offset was lost: nothing in it is as thin as air.
+        volume = add_volume(np.abs(self.array) + 1000, self.matrix)
+        write_volume(volume, os.path.join(scans, "odd.nrrd"))
+        task = self.batch()
+        (row,) = self.rows(output)
+        self.assertIn("Is it a CT?", row["Remark"])
+        self.assertEqual(row["Doubtful"], "yes")
+        self.assertGreaterEqual(float(row["Expected Dice"]), 0)
+        self.assertIn("1 of 1", task.message)
+        self.assertIn("1 results are doubtful", task.message)
+
+    def test_dicom_series_at_any_depth(self):
+        scans, output = self.folders()
+        spacing = np.abs(np.diag(self.matrix)[:3])
+        places = {"one": os.path.join(scans, "patient 1", "CT"), "tilted": os.path.join(scans, "patient 2")}
+        # RAS to LPS: the first two coordinates have the other sign.
+        axes = [*(self.matrix[:3, 0] / spacing[0] * (-1, -1, 1)), *(self.matrix[:3, 1] / spacing[1] * (-1, -1, 1))]
+        write_series(places["one"], self.array, spacing, axes=axes)
+        write_series(places["tilted"], self.array, spacing, lean=spacing[2])
+        with open(os.path.join(scans, "notes.txt"), "w", encoding="utf-8") as file:
+            file.write("no image")
+        task = self.batch()
+        self.assertEqual(task.state, State.DONE, task.message)
+        one, tilted = self.rows(output)
+        self.assertEqual(one["Scan"], os.path.join("patient 1", "CT"))
+        self.assertGreater(float(one["Volume (mL)"]), 40)
+        self.assertIn("Crop Volume", tilted["Remark"])
+        self.assertEqual(sorted(os.listdir(output)), ["pancreas.csv", "patient 1_CT_pancreas.seg.nrrd"])
+
+    def test_a_dicom_series_lies_where_its_headers_say(self):
+        array = np.random.default_rng(1).integers(-1000, 1000, (7, 6, 5)).astype(np.int16)
+        write_series(self.folder, array, (0.7, 0.9, 2.5), (10, -20, 33), (0, 1, 0, 0, 0, -1))
+        volume, warning = read_series(self.folder, "x")
+        scan = scan_of(volume)
+        np.testing.assert_array_equal(scan.array, array)
+        # Columns in RAS: along rows, along columns, along the normal, from the position.
+        expected = [[0, 0, 2.5, -10], [-0.7, 0, 0, 20], [0, -0.9, 0, 33], [0, 0, 0, 1]]
+        np.testing.assert_allclose(scan.matrix, expected, atol=1e-6)
+        self.assertEqual(warning, "")
+        write_series(os.path.join(self.folder, "gap"), array, (1, 1, 2), skip=3)
+        with self.assertRaisesRegex(InputError, "missing"):
+            read_series(os.path.join(self.folder, "gap"), "x")
 
     def test_cancel_keeps_what_is_done(self):
         volumes = [add_volume(self.array, self.matrix, name) for name in ("first", "second")]

@@ -6,6 +6,7 @@ Outside of Slicer it needs PySide6-Essentials.
 import os
 import time
 import unittest
+from unittest import mock
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -25,7 +26,7 @@ from pancreas_testing import (
     save_scene,
 )
 from PancreasSegmentationLib.parameters import Device, ModelSource, Region, batch_volumes, training_pairs
-from PancreasSegmentationLib.scene_input import mask_of
+from PancreasSegmentationLib.scene_input import body_region, mask_of, roi_region, scan_of
 from PancreasSegmentationLib.scene_output import show_mask
 
 from PancreasSegmentation import PancreasSegmentationWidget
@@ -148,6 +149,114 @@ class Segmenting(PanelTest):
         self.assertIsNone(self.p.outputSegmentation)
         self.apply()
         self.assertIsNot(self.p.outputSegmentation, first)
+
+
+class Choices(PanelTest):
+    """What is offered as a CT."""
+
+    def setUp(self):
+        super().setUp()
+        self.widget.cleanup()
+        slicer.mrmlScene.Clear(0)
+        self.labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+        self.vectors = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "vectors")
+
+    def test_label_maps_and_vector_volumes_are_no_inputs(self):
+        self.make_widget()
+        self.assertIsNone(self.panel.parameters.inputVolume)
+        volume = sample_data.load()
+        for selector in (self.ui.inputVolumeSelector, self.ui.trainingVolumeSelector):
+            names = [selector.itemText(n) for n in range(selector.count())]
+            self.assertEqual(names, ["None", volume.GetName()], selector.objectName())
+        self.widget.enter()
+        self.assertIs(self.panel.parameters.inputVolume, volume)
+        batch = self.ui.batchVolumesList
+        self.assertEqual([batch.item(row).text() for row in range(batch.count())], [volume.GetName()])
+
+
+class RegionOfInterest(PanelTest):
+    def setUp(self):
+        super().setUp()
+        combo = self.ui.regionCombo
+        combo.setCurrentIndex([combo.itemText(n) for n in range(combo.count())].index("Region of interest"))
+        self.body = body_region(scan_of(self.volume).array)
+
+    def chosen(self):
+        return roi_region(scan_of(self.volume), self.volume, self.p.roi)
+
+    def test_a_new_region_has_a_size_and_the_run_takes_it(self):
+        self.ui.roiSelector.addNode()
+        self.assertEqual(self.chosen(), self.body)
+        self.apply()
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertGreater(mask_of(self.p.outputSegmentation, self.volume).sum(), 500)
+
+    def test_fit_makes_one_and_brings_it_back(self):
+        self.ui.roiFitButton.click()
+        self.assertEqual(self.chosen(), self.body)
+        self.p.roi.SetSize(10, 10, 10)
+        self.ui.roiFitButton.click()
+        self.assertEqual(self.chosen(), self.body)
+
+    def test_place_lets_the_user_draw_it(self):
+        scene = slicer.mrmlScene
+        selection = scene.AddNode(slicer.vtkMRMLSelectionNode())
+        interaction = scene.AddNode(slicer.vtkMRMLInteractionNode())
+        self.ui.roiPlaceButton.click()
+        self.assertEqual(selection.GetActivePlaceNodeID(), self.p.roi.GetID())
+        self.assertEqual(selection.GetActivePlaceNodeClassName(), "vtkMRMLMarkupsROINode")
+        self.assertEqual(interaction.GetCurrentInteractionMode(), interaction.Place)
+
+    def test_the_buttons_belong_to_a_region_of_interest(self):
+        self.assertTrue(self.ui.roiFitButton.isEnabled())
+        self.p.region = Region.WHOLE
+        for widget in (self.ui.roiSelector, self.ui.roiFitButton, self.ui.roiPlaceButton):
+            self.assertFalse(widget.isEnabled())
+
+
+class Entering(PanelTest):
+    """The module is entered again and again: nothing adds up, in any Slicer."""
+
+    def observers(self):
+        """How many observers wait for changes of the parameter node."""
+        return str(self.p.parameterNode).count("EventName: ModifiedEvent")
+
+    def changes(self):
+        """How often the panel hears of one change."""
+        with (
+            mock.patch.object(self.panel, "inspect"),
+            mock.patch.object(self.panel, "_update_buttons", wraps=self.panel._update_buttons) as heard,
+        ):
+            self.ui.largestCheck.setChecked(not self.ui.largestCheck.isChecked())
+        return heard.call_count
+
+    def check(self):
+        observers = self.observers()
+        self.assertEqual(self.changes(), 1)
+        for _n in range(4):
+            self.widget.exit()
+            self.widget.enter()
+        self.assertIs(self.panel.parameters, self.p)
+        self.assertEqual(self.observers(), observers)
+        for _n in range(3):
+            slicer.mrmlScene.Clear(0)
+            self.assertIs(self.panel.parameters.parameterNode, self.p.parameterNode)
+        self.assertEqual(self.observers(), observers)
+        self.assertEqual(self.changes(), 1)
+        self.widget.cleanup()
+        before = self.p.largestComponent
+        self.ui.largestCheck.setChecked(not before)
+        self.assertEqual(self.p.largestComponent, before)
+
+    def test_as_in_slicer_5_10(self):
+        self.check()
+
+    def test_as_in_slicer_5_8(self):
+        with mock.patch.object(slicer.parameterNodeWrapper, "like_5_8", True, create=True):
+            self.widget.cleanup()
+            self.make_widget()
+            self.p = self.panel.parameters
+            self.check()
 
 
 class Telling(PanelTest):

@@ -1,7 +1,9 @@
 """The way from nodes of the scene to a segmentation and back, on real MRML classes and with the real network."""
 
+import hashlib
 import os
 import unittest
+import urllib.request
 
 import numpy as np
 import slicer
@@ -21,8 +23,10 @@ from pancreas_testing import (
 from PancreasSegmentationLib.errors import InputError
 from PancreasSegmentationLib.kept import Kept, dice
 from PancreasSegmentationLib.parameters import Region
-from PancreasSegmentationLib.scene_input import body_region, mask_of, region_of, roi_region, scan_of
+from PancreasSegmentationLib.scene_input import body_region, fit_roi, mask_of, region_of, roi_region, scan_of
 from PancreasSegmentationLib.scene_output import SEGMENT_ID, oriented_image, show_mask
+
+from PancreasSegmentation import register_sample_data
 
 
 class Orientation(SceneTest):
@@ -84,7 +88,7 @@ class Output(SceneTest):
 
     def test_a_voxel_lies_where_the_volume_has_it(self):
         one = np.ones((1, 1, 1), np.uint8)
-        image = oriented_image(self.volume, one, (7, 11, 3))
+        image = oriented_image(one, (7, 11, 3), slicer.util.vtkMatrixFromArray(self.matrix))
         to_world = vtk.vtkMatrix4x4()
         image.GetImageToWorldMatrix(to_world)
         self.assertEqual(image.GetExtent(), (7, 7, 11, 11, 3, 3))
@@ -162,6 +166,24 @@ class Regions(SceneTest):
         roi.SetAndObserveTransformNodeID(None)
         with self.assertRaisesRegex(InputError, "outside of the volume"):
             roi_region(scan, volume, roi)
+
+    def test_a_region_that_is_fitted_is_the_body(self):
+        array = np.full((30, 100, 120), -1000, np.int16)
+        array[2:28, 30:71, 20:101] = 40
+        left_handed = rotation(25, 1) @ rotation(10, 2) @ np.diag([-0.7, 0.8, 2.5, 1])
+        for matrix in (left_handed, left_handed @ np.diag([-1, 1, 1, 1]), np.eye(4)):
+            volume = add_volume(array, matrix, transform=add_transform(translation(5, -9, 30) @ rotation(40, 0)))
+            roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+            fit_roi(roi, volume)
+            self.assertEqual(roi_region(scan_of(volume), volume, roi), body_region(array))
+            self.assertTrue(roi.GetDisplayNode().GetHandlesInteractive())
+            self.assertGreater(np.linalg.det(slicer.util.arrayFromVTKMatrix(roi.GetObjectToNodeMatrix())), 0)
+
+    def test_a_region_without_a_body_is_the_volume(self):
+        volume = add_volume(np.full((4, 5, 6), -1000, np.int16), np.diag([1, 2, 3, 1]))
+        roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
+        fit_roi(roi, volume)
+        self.assertEqual(roi_region(scan_of(volume), volume, roi), ((0, 0, 0), (6, 5, 4)))
 
     def test_body(self):
         array = np.full((30, 200, 250), -1000, np.int16)
@@ -258,6 +280,26 @@ class SavedScene(SceneTest):
         self.assertIsNone(self.logic.segmentation.try_threshold(p))
         self.assertIs(self.logic.process(p), p.outputSegmentation)
         self.assertTrue(os.path.getsize(path))
+
+
+class SampleData(SceneTest):
+    """What Slicer's module Sample Data is told when the application has started."""
+
+    def test_the_sample_is_registered_and_can_be_loaded(self):
+        register_sample_data()
+        (source,) = slicer.modules.sampleDataSources["PancreasSegmentation"]
+        self.assertTrue(os.path.isfile(source.thumbnailFileName))
+        (volume,) = source.customDownloader(source)
+        self.assertEqual(volume.GetName(), sample_data.NAME)
+        self.assertTrue(slicer.mrmlScene.IsNodePresent(volume))
+
+    def test_a_script_can_download_it(self):
+        register_sample_data()
+        (source,) = slicer.modules.sampleDataSources["PancreasSegmentation"]
+        self.assertTrue(source.fileNames[0].endswith(".nii.gz"))
+        path, _headers = urllib.request.urlretrieve(source.uris[0], os.path.join(self.folder, source.fileNames[0]))
+        with open(path, "rb") as file:
+            self.assertEqual(source.checksums[0], f"SHA256:{hashlib.sha256(file.read()).hexdigest()}")
 
 
 class Undo(SceneTest):
