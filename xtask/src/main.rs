@@ -6,6 +6,7 @@
 
 mod ablation;
 mod bundle;
+mod documents;
 mod growth;
 mod install;
 mod libtorch;
