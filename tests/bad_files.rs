@@ -1,8 +1,11 @@
 //! Files that cannot be segmented are refused by one sentence that names the file and the fault; none makes the reader panic, hang or
 //! take memory beyond its limit.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::write::GzEncoder;
 use flate2::Compression;
@@ -269,13 +272,7 @@ proptest! {
 /// The odd files of the shared collection, each with what has to become of it.
 #[test]
 fn odd_nifti_files_are_read_or_refused() {
-    let folder = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let folder =
-        folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("data/nifti_odd");
-    if !folder.exists() {
-        println!("SKIPPED: {} is not there", folder.display());
-        return;
-    }
+    let Some(folder) = needs::shared("nifti_odd") else { return };
     let outcomes = [
         ("avg152T1_LR_nifti.hdr.gz", Err("one half of a pair")),
         ("avg152T1_LR_nifti.nii.gz", Ok([91, 109, 91])),

@@ -1,9 +1,9 @@
 //! What a check of a set finds: every problem is provoked here, and a good set has none.
 
+#[path = "common/needs.rs"]
+mod needs;
 #[path = "common/sets.rs"]
 mod sets;
-
-use std::path::{Path, PathBuf};
 
 use ggpfn::dataset::{check, Layout, ProblemKind, Severity};
 use ggpfn::io::{self, ReadOptions};
@@ -184,12 +184,7 @@ fn progress_is_told_and_a_check_stops_when_asked() {
 /// One CT of a real patient, its soft tissue labelled by a threshold: the check reads what other programs wrote.
 #[test]
 fn a_real_scan_goes_through() {
-    let shared = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let scan = shared.join("data/ct/example_ct.nii.gz");
-    if !scan.exists() {
-        return println!("SKIPPED: {} is not there", scan.display());
-    }
+    let Some(scan) = needs::shared("ct/example_ct.nii.gz") else { return };
     let volume: Volume = io::read(&scan, &ReadOptions::default()).unwrap();
     let set = Set::new();
     std::fs::copy(&scan, set.path("images/real.nii.gz")).unwrap();

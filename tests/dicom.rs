@@ -4,6 +4,9 @@
 //! that the environment variable `GGPFN_SHARED` names; where they are absent, their tests say that they skip. One test
 //! compares with SimpleITK, by the Python that `GGPFN_TEST_PYTHON` names.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,14 +18,7 @@ use ggpfn::volume::Volume;
 
 /// The folder of real series called `name`, where it is there.
 fn real(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("GGPFN_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
-    let folder = shared.join("data/dicom").join(name);
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return None;
-    }
-    Some(folder)
+    needs::shared(&format!("dicom/{name}"))
 }
 
 fn open(path: &Path) -> Volume {
@@ -51,9 +47,7 @@ fn contrast_abdomen_is_spaced_by_position() {
 #[test]
 fn contrast_abdomen_is_as_simpleitk_reads_it() {
     let Some(folder) = real("contrast_abdomen") else { return };
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        return eprintln!("skipped: GGPFN_TEST_PYTHON is not set");
-    };
+    let Some(python) = needs::python() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let raw = scratch.path().join("voxels.raw");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/dicom.py");

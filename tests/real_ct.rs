@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
 use common::literal::Literal;
 use ggpfn::inference::{segment, DeviceChoice, Monitor, PrecisionChoice, Region, SegmentOptions};
 use ggpfn::io::{self, ReadOptions};
@@ -12,13 +10,7 @@ use ggpfn::volume::{lps_view, View, Volume};
 use ndarray::{Array3, Axis};
 
 fn real_ct() -> Option<Volume> {
-    let folder = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let path = folder.join("data/ct/example_ct.nii.gz");
-    if !path.exists() {
-        println!("SKIPPED: {} is not there", path.display());
-        return None;
-    }
+    let path = common::needs::shared("ct/example_ct.nii.gz")?;
     Some(io::read(&path, &ReadOptions::default()).unwrap())
 }
 

@@ -281,15 +281,7 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     let room = Room::new();
     let disk = room.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "none"])
-        .arg(&disk)
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !mounted {
-        println!("SKIPPED: it takes root rights to mount a small file system");
-        return;
-    }
+    let Some(mounted) = common::needs::SmallDisk::new(&disk, "2m") else { return };
     let out = disk.join("run");
     let first = room.train(&out, &["--max-minutes", "0.02"]).output().unwrap();
     let saved = std::fs::read(out.join("axial/checkpoint.safetensors"));
@@ -305,7 +297,7 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     free();
     let second = room.train(&out, &["--resume"]).output().unwrap();
     let after = std::fs::read(out.join("axial/checkpoint.safetensors"));
-    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    drop(mounted);
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
     let text = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(5), "{text}");

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod literal;
+pub mod needs;
 pub mod phantom;
 
 use ggpfn::network::layout::{table, Role};

@@ -14,7 +14,8 @@ import vtk
 HERE = Path(__file__).resolve().parent
 MODULE = HERE.parents[1]
 REPOSITORY = HERE.parents[3]
-REAL_CT = REPOSITORY.parent / "shared" / "data" / "ct" / "example_ct.nii.gz"
+SHARED = Path(os.environ.get("GGPFN_SHARED") or REPOSITORY.parent / "shared")
+REAL_CT = SHARED / "data" / "ct" / "example_ct.nii.gz"
 IN_SLICER = hasattr(slicer, "app")
 
 if not IN_SLICER:
