@@ -125,6 +125,20 @@ fn spacings_out_of_line_are_found() {
 }
 
 #[test]
+fn voxel_sizes_that_nobody_has_are_found() {
+    for (spacing, text) in [([0.0025, 0.0025, 0.003], "0.003 x 0.003 x 0.003 mm"), ([30.0, 2.5, 3.0], "30.000 x 2.500")]
+    {
+        let set = Set::pairs();
+        let wrong = Geometry { spacing, ..grid() };
+        set.image("images/b.nii.gz", &ct(1), &wrong);
+        set.label("labels/b.nii.gz", truth().view(), &wrong);
+        let report = set.check(Layout::Pairs);
+        is(&report.problems[0], Severity::Error, ProblemKind::Spacing, "images/b.nii.gz", text);
+        assert!(report.problems[0].text.contains("correct the spacing"), "{:?}", report.problems[0]);
+    }
+}
+
+#[test]
 fn images_that_are_not_in_hounsfield_units_are_found() {
     let set = Set::pairs();
     let grey = ct(1).mapv(|v| ((v + 160.0) / 400.0 * 255.0).clamp(0.0, 255.0).floor());
