@@ -506,7 +506,7 @@ typedef struct ggpfn_training_result {
   int32_t end;
   // Cases that were trained on.
   int32_t cases;
-  // The best validation Dice of the axial, sagittal and coronal view's last stage; NaN without one.
+  // The best validation Dice of the axial, sagittal and coronal view's masks; NaN without one.
   double dice[3];
 } ggpfn_training_result;
 
@@ -713,8 +713,10 @@ ggpfn_status ggpfn_evaluate(const struct ggpfn_image *prediction,
 ggpfn_status ggpfn_training_new(const char *options,
                                 struct ggpfn_training **training);
 
-// Starts from a model's weights, and trains its network: to fine-tune. The stage of the whole network alone is trained then, unless
-// `all_stages` is not 0. To be called before cases are added, since the model says at which spacing they are looked at.
+// Starts from a model's weights, and trains its network: to fine-tune. Network, views, view weights and threshold are the model's where the
+// options do not name them; options for another network are refused. The stage of the whole network alone is trained, and with
+// `all_stages` not 0 the others too, unless the options say how many epochs they have. To be called before cases are added, since the model
+// says at which spacing they are looked at.
 ggpfn_status ggpfn_training_set_model(struct ggpfn_training *training,
                                       const struct ggpfn_model *model,
                                       int32_t all_stages);
@@ -734,7 +736,8 @@ ggpfn_status ggpfn_training_set_device(struct ggpfn_training *training,
 ggpfn_status ggpfn_training_set_minutes(struct ggpfn_training *training, double minutes);
 
 // Adds a case in memory: an image and the mask of its pancreas on the same grid, of any dtype. Both are converted and not needed
-// afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE.
+// afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE. The log warns of an image that is no CT in
+// Hounsfield units or has impossible voxel sizes.
 ggpfn_status ggpfn_training_add_case(struct ggpfn_training *training,
                                      const char *name,
                                      const struct ggpfn_image *image,
@@ -743,7 +746,7 @@ ggpfn_status ggpfn_training_add_case(struct ggpfn_training *training,
 
 // Adds a data set's cases: `layout` is "msd", "nihc" or "pairs" (NULL: pairs). `split` is a file of `ggpfn dataset split`, whose test cases are left
 // out; NULL: all cases get `role`. `cache` is a folder where prepared volumes are kept, so that memory stays bounded; NULL:
-// they are kept in memory.
+// they are kept in memory. Scans that are no CTs in Hounsfield units or have impossible voxel sizes are refused with GGPFN_ERROR_IMAGE.
 ggpfn_status ggpfn_training_add_folder(struct ggpfn_training *training,
                                        const char *folder,
                                        const char *layout,

@@ -194,7 +194,8 @@ pub extern "C" fn ggpfn_training_set_minutes(training: *mut ggpfn_training, minu
 }
 
 /// Adds a case in memory: an image and the mask of its pancreas on the same grid, of any dtype. Both are converted and not needed
-/// afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE.
+/// afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE. The log warns of an image that is no CT in
+/// Hounsfield units or has impossible voxel sizes.
 ///
 /// # Safety
 /// Pointers are NULL or point to what their types say.
@@ -236,7 +237,7 @@ fn validates(role: i32) -> Outcome<bool> {
 
 /// Adds a data set's cases: `layout` is "msd", "nihc" or "pairs" (NULL: pairs). `split` is a file of `ggpfn dataset split`, whose test cases are left
 /// out; NULL: all cases get `role`. `cache` is a folder where prepared volumes are kept, so that memory stays bounded; NULL:
-/// they are kept in memory.
+/// they are kept in memory. Scans that are no CTs in Hounsfield units or have impossible voxel sizes are refused with GGPFN_ERROR_IMAGE.
 ///
 /// # Safety
 /// Pointers are NULL or C strings.

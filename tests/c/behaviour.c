@@ -227,6 +227,15 @@ static void logging(void) {
   OK(ggpfn_log_set(NULL, 0, NULL));
   OK(ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, GGPFN_VALIDATE, NULL));
   CHECK(h.count == before);
+  /* What is no CT is refused in a folder, and warned of in memory. */
+  int outside[27], mask[27] = {[13] = 1};
+  for (int n = 0; n < 27; n++) outside[n] = 8 * n;
+  ggpfn_image grey = dense_image(outside, GGPFN_INT32, sizeof(outside)), its = dense_image(mask, GGPFN_INT32, sizeof(mask));
+  for (int axis = 0; axis < 3; axis++) grey.size[axis] = its.size[axis] = 3;
+  OK(ggpfn_log_set(hear, GGPFN_LOG_WARNING, &h));
+  OK(ggpfn_training_add_case(training, "grey", &grey, &its, GGPFN_VALIDATE));
+  CHECK(h.count == before + 1 && strstr(h.last, "grey: ") != NULL && strstr(h.last, "Hounsfield") != NULL);
+  OK(ggpfn_log_set(NULL, 0, NULL));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_add_folder(training, folder, "other", NULL, NULL, GGPFN_TRAIN, NULL));
   CHECK(error_says("other"));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, 7, NULL));

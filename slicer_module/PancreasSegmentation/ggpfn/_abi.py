@@ -546,7 +546,7 @@ class ggpfn_training_result(Structure):
     struct_size (c_size_t): sizeof(ggpfn_training_result).
     end (c_int32): GGPFN_END_DONE, GGPFN_END_OUT_OF_TIME or GGPFN_END_CANCELLED.
     cases (c_int32): Cases that were trained on.
-    dice (c_double * 3): The best validation Dice of the axial, sagittal and coronal view's last stage; NaN without one.
+    dice (c_double * 3): The best validation Dice of the axial, sagittal and coronal view's masks; NaN without one.
     """
 
     _fields_ = [
@@ -836,9 +836,10 @@ PROTOTYPES = {
         [c_char_p, POINTER(c_void_p)],
     ),
     # ggpfn_training_set_model(training, model, all_stages):
-    # Starts from a model's weights, and trains its network: to fine-tune. The stage of the whole network alone is
-    # trained then, unless `all_stages` is not 0. To be called before cases are added, since the model says at which
-    # spacing they are looked at.
+    # Starts from a model's weights, and trains its network: to fine-tune. Network, views, view weights and threshold
+    # are the model's where the options do not name them; options for another network are refused. The stage of the
+    # whole network alone is trained, and with `all_stages` not 0 the others too, unless the options say how many epochs
+    # they have. To be called before cases are added, since the model says at which spacing they are looked at.
     "ggpfn_training_set_model": (
         c_int32,
         [c_void_p, c_void_p, c_int32],
@@ -864,7 +865,8 @@ PROTOTYPES = {
     ),
     # ggpfn_training_add_case(training, name, image, mask, role):
     # Adds a case in memory: an image and the mask of its pancreas on the same grid, of any dtype. Both are converted
-    # and not needed afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE.
+    # and not needed afterwards. `name` is what messages call it; `role` is GGPFN_TRAIN or GGPFN_VALIDATE. The log warns
+    # of an image that is no CT in Hounsfield units or has impossible voxel sizes.
     "ggpfn_training_add_case": (
         c_int32,
         [c_void_p, c_char_p, POINTER(ggpfn_image), POINTER(ggpfn_image), c_int32],
@@ -872,7 +874,8 @@ PROTOTYPES = {
     # ggpfn_training_add_folder(training, folder, layout, split, cache, role, monitor):
     # Adds a data set's cases: `layout` is "msd", "nihc" or "pairs" (NULL: pairs). `split` is a file of `ggpfn dataset
     # split`, whose test cases are left out; NULL: all cases get `role`. `cache` is a folder where prepared volumes are
-    # kept, so that memory stays bounded; NULL: they are kept in memory.
+    # kept, so that memory stays bounded; NULL: they are kept in memory. Scans that are no CTs in Hounsfield units or
+    # have impossible voxel sizes are refused with GGPFN_ERROR_IMAGE.
     "ggpfn_training_add_folder": (
         c_int32,
         [c_void_p, c_char_p, c_char_p, c_char_p, c_char_p, c_int32, c_void_p],
