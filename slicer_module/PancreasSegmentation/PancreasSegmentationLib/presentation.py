@@ -84,8 +84,8 @@ def edit(segmentation, volume):
 
 
 def export_dicom(segmentation):
-    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen. Raises Missing without the extension that
-    writes DICOM segmentations."""
+    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen. Raises Missing without the extension
+    that writes DICOM segmentations."""
     if "DICOMSegmentationPlugin" not in getattr(slicer.modules, "dicomPlugins", {}):
         raise Missing(
             _(

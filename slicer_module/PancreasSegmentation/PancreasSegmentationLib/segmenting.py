@@ -248,14 +248,14 @@ class MeasureTask(Task):
         # A little more than the segment: an empty box has no voxels to look at.
         where = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
         box = tuple(slice(int(part[0]), int(part[-1]) + 1) if len(part) else slice(0, 1) for part in where)
-        self.start = tuple(part.start for part in box[::-1])
+        self.first = tuple(part.start for part in box[::-1])
         self.scan, self.mask = scan.cut(box), mask[box].astype(np.float32)
         self.fingerprint = fingerprint(segmentation)
         self.measurements = None
 
     def work(self):
         _mask, found = self.engines.engine().threshold(self.scan.image(), self.mask, 0.5)
-        return replace(moved(found, self.start), threshold=None)
+        return replace(moved(found, self.first), threshold=None)
 
     def finish(self, result):
         self.measurements = result

@@ -107,6 +107,15 @@ class Widgets(unittest.TestCase):
                 self.assertTrue(tips, widget.get("name"))
 
 
+class Words(unittest.TestCase):
+    @unittest.skipUnless((EXTENSION.parent / "models" / "MODEL_CARD.md").is_file(), "the card is in the repository")
+    def test_what_the_panel_says_of_the_shipped_model_is_on_its_card(self):
+        engines = (MODULE / "PancreasSegmentationLib" / "engines.py").read_text(encoding="utf-8")
+        reached = re.search(r'^REACHED = "([\d.]+)"$', engines, re.M).group(1)
+        card = (EXTENSION.parent / "models" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        self.assertIn(f"mean Dice of {reached}", card)
+
+
 class Imports(unittest.TestCase):
     def test_the_modules_file_is_quick_to_read(self):
         """Slicer reads it at each start: nothing of numpy, the library or the panel may come with it."""
