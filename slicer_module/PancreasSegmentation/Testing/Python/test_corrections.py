@@ -214,11 +214,28 @@ class Live(SceneTest):
 
         before = points()
         p.threshold = 0.7
-        logic.try_threshold(p, surface=False)
+        self.assertAlmostEqual(logic.preview_threshold(p), (probability >= 0.7).sum() / 1000)
         self.assertEqual(points(), before)
         np.testing.assert_array_equal(mask_of(segmentation, p.inputVolume), probability >= np.float32(0.7))
-        logic.refresh_surface()
+        self.assertFalse(is_edited(segmentation))
+        logic.try_threshold(p)
         self.assertLess(points(), before)
+
+    def test_a_run_may_leave_the_surface_to_an_event_of_its_own(self):
+        probability = ball((20, 30, 40))
+        p = self.parameters(add_volume(np.full(probability.shape, -50, np.int16), np.eye(4)))
+        logic = self.logic.segmentation
+        for number in range(2):
+            with self.pretended(p, probability):
+                task = logic.task(p)
+                task.surface = False
+                logic.done(task.start().wait(30))
+            segments = p.outputSegmentation.GetSegmentation()
+            self.assertEqual(segments.ContainsRepresentation("Closed surface"), number > 0)
+            logic.refresh_surface()
+            self.assertGreater(
+                segments.GetSegment("Pancreas").GetRepresentation("Closed surface").GetNumberOfPoints(), 50
+            )
 
     def test_a_surface_that_was_switched_off_stays_off(self):
         probability = ball((20, 30, 40))

@@ -233,7 +233,7 @@ class Corrections(PanelTest):
     def test_what_leads_on_belongs_to_a_segmentation(self):
         buttons = (self.ui.measureButton, self.ui.editorButton, self.ui.exportButton, self.ui.show3DButton)
         self.assertTrue(all(button.isEnabled() for button in buttons))
-        self.assertTrue(self.ui.show3DButton.isChecked())
+        self.pump(self.ui.show3DButton.isChecked, 20)
         self.ui.exportButton.click()
         self.assertIn("Quantitative Reporting", qt_widgets.shown.pop())
         self.p.outputSegmentation = None
