@@ -32,14 +32,16 @@ MODELS = HERE.parent / "models"
 # In the order in which the program takes their weights.
 VIEWS = ["axial", "sagittal", "coronal"]
 
-# Painted CTs: part of the label maps (none: made up), number, seed, spacing in mm (the network works at 2.5).
+# Painted CTs: part of the label maps (none: made up), number, seed, spacing in mm (the network works at 2.5), style.
 PAINTED = {
-    "train": ("train", 64, 401, 2.5),
-    "validation": ("validation", 6, 402, 2.0),
-    "held-out": ("held-out", 13, 403, 2.0),
-    "made-up": (None, 10, 405, 2.0),
+    "train": ("train", 120, 401, 2.5, "realistic"),
+    "train-randomised": ("train", 40, 404, 2.5, "randomised"),
+    "validation": ("validation", 6, 402, 2.0, "realistic"),
+    "held-out": ("held-out", 13, 403, 2.0, "realistic"),
+    "made-up": (None, 10, 405, 2.0, "realistic"),
 }
-CROPS_SEED = 411
+# Crops of a part of the patients are set into painted CTs of these seeds: the same pixels among different neighbours.
+CROPS = {"train": [411, 412], "validation": [411], "held-out": [411]}
 
 # The axial view trains on real slices too. All views are validated by `finish`: the learning rate falls to nearly nothing, and the last
 # weights are the ones to take.
@@ -50,8 +52,7 @@ preset = "small"
 views = ["{view}"]
 seed = {seed}
 validate_every = 1000
-mixed_precision = {mixed}
-{threads}
+{machine}
 checkpoint_minutes = 3.0
 [global]
 epochs = 0
@@ -81,13 +82,13 @@ def maps(data, part):
 
 
 def paint(ggpfn, data, folder, name, cases=None):
-    part, count, seed, spacing = PAINTED[name]
+    part, count, seed, spacing, style = PAINTED[name]
     count = min(count, cases or count)
     out = folder / name
     if (out / "synth.json").exists():
         return
     labels = ["--labels", *maps(data, part)] if part else []
-    run(ggpfn, "synth", out, "-n", count, "--seed", seed, "--spacing", spacing, "--organs", *labels)
+    run(ggpfn, "synth", out, "-n", count, "--seed", seed, "--spacing", spacing, "--style", style, "--organs", *labels)
 
 
 def gather(out, sources):
@@ -109,9 +110,10 @@ def prepare(arguments):
         paint(ggpfn, data, folder, name, arguments.cases)
     if has_image_tools() and not arguments.cases:
         real_images(data, ggpfn, folder)
-    sides = {"painted": folder / "train"}
-    if (folder / "crops-train").exists():
-        sides["crops"] = folder / "crops-train"
+    sides = {"painted": folder / "train", "randomised": folder / "train-randomised"}
+    for seed in CROPS["train"]:
+        if (folder / f"crops-train-{seed}").exists():
+            sides[f"crops{seed}"] = folder / f"crops-train-{seed}"
     gather(folder / "sides", sides)
     slices = folder / "slices-train"
     gather(folder / "front", sides | ({"slices": slices} if slices.exists() else {}))
@@ -129,11 +131,11 @@ def has_image_tools():
 def real_images(data, ggpfn, folder):
     """Real crops within painted CTs, and real slices as small volumes."""
     tool = [sys.executable, HERE / "real_images.py"]
-    for part in ["train", "validation", "held-out"]:
-        painted, pasted = folder / f"painted-for-crops-{part}", folder / f"crops-{part}"
+    for part, seed in [(part, seed) for part, seeds in CROPS.items() for seed in seeds]:
+        painted, pasted = folder / f"painted-for-crops-{part}-{seed}", folder / f"crops-{part}-{seed}"
         if not (painted / "synth.json").exists():
             spacing = 2.5 if part == "train" else 2.0
-            run(*tool, "paint", data, ggpfn, painted, "--part", part, "--spacing", spacing, "--seed", CROPS_SEED)
+            run(*tool, "paint", data, ggpfn, painted, "--part", part, "--spacing", spacing, "--seed", seed)
         if not (pasted / "crops.json").exists():
             run(*tool, "crops", data, painted, pasted, "--part", part)
     slices = folder / "slices-train"
@@ -180,8 +182,9 @@ def is_trained(run_folder):
 def start(ggpfn, folder, view, gpu, end, after, arguments):
     """Begin or go on with one view's training."""
     out, config = folder / view, folder / f"{view}.toml"
-    threads = "" if gpu else "threads = 1\nloader_threads = 1"
-    config.write_text(OPTIONS.format(view=view, seed=SEEDS[view], mixed=str(gpu).lower(), threads=threads, epochs=EPOCHS[view]))
+    # On processors the preset knows whether bfloat16 is fast.
+    machine = "mixed_precision = true" if gpu else "threads = 1\nloader_threads = 1"
+    config.write_text(OPTIONS.format(view=view, seed=SEEDS[view], machine=machine, epochs=EPOCHS[view]))
     cases = folder / ("front" if view == "axial" else "sides")
     command = [ggpfn, "train", cases, "--layout", "pairs", "--validation", folder / "validation", "--out", out]
     command += ["--cache", folder / f"cache-{cases.name}", "--device", arguments.device]
@@ -252,7 +255,7 @@ def finish(arguments):
 
 
 # What threshold and weights are chosen on: painted CTs, and real crops in painted CTs, of validation patients.
-CHOICE = ["validation", "crops-validation"]
+CHOICE = ["validation", "crops-validation-411"]
 
 
 def figures(arguments):
@@ -265,7 +268,7 @@ def figures(arguments):
         print(f"{name}, {views}: {statistics.mean(values):.3f} +- {spread:.3f} ({values[0]:.3f} to {values[-1]:.3f})", flush=True)
     tool = [sys.executable, HERE / "real_images.py"]
     run(*tool, "score-slices", data, ggpfn, model, "--part", "validation")
-    run(*tool, "score-crops", data, folder / "crops-validation", ggpfn, model)
+    run(*tool, "score-crops", data, folder / "crops-validation-411", ggpfn, model)
     ct = data / "ct"
     run(*tool, "score-opinion", ct / "example_ct.nii.gz", ct / "example_ct_totalsegmentator_fast.nii.gz", ggpfn, model)
 

@@ -163,7 +163,8 @@ enum class WarningKind : std::int32_t
   not_soft_tissue = GGPFN_WARNING_NOT_SOFT_TISSUE,
   not_hounsfield = GGPFN_WARNING_NOT_HOUNSFIELD,
   voxel_size = GGPFN_WARNING_VOXEL_SIZE,
-  thick_slices = GGPFN_WARNING_THICK_SLICES
+  thick_slices = GGPFN_WARNING_THICK_SLICES,
+  unmeasured = GGPFN_WARNING_UNMEASURED
 };
 
 /// How grave a message is.
@@ -1347,7 +1348,7 @@ struct TrainingResult
   Model                                model;           ///< The best model of all views so far.
   End                                  end = End::done; ///< How it ended.
   int                                  cases = 0;       ///< Cases that were trained on.
-  std::array<std::optional<double>, 3> dice;            ///< The views' best validation Dice in their last stage.
+  std::array<std::optional<double>, 3> dice;            ///< The best validation Dice of the views' masks.
 };
 
 /// A data set in a folder.
@@ -1370,7 +1371,8 @@ public:
         [&](ggpfn_training ** out) { return ggpfn_training_new(detail::c_text_or_null(options), out); }))
   {}
 
-  /// Starts from a model's weights; to be called before cases are added. The last stage alone is trained, unless all are wanted.
+  /// Starts from a model's weights; to be called before cases are added. What the options do not name is the model's (network, views,
+  /// view weights, threshold); the last stage alone is trained, unless all are wanted or the options name epochs of others.
   void start_from(const Model & model, bool all_stages = false)
   {
     detail::check(ggpfn_training_set_model(handle_.get(), model.c(), all_stages ? 1 : 0));

@@ -159,7 +159,7 @@ pub fn check_existing(output: &Output) -> Result<()> {
 }
 
 /// The files that make a folder a run's, but for what stands in the folders of its views.
-const RUN_FILES: [&str; 4] = ["options.toml", "cases.json", "curves.png", "model.safetensors"];
+const RUN_FILES: [&str; 5] = ["options.toml", "cases.json", "curves.png", "model.safetensors", "initial.safetensors"];
 
 /// Refuses to train into a folder that holds files of the names of a run's, and is none: a model that somebody put there, say.
 ///

@@ -1,8 +1,11 @@
 //! Files that cannot be segmented are refused by one sentence that names the file and the fault; none makes the reader panic, hang or
 //! take memory beyond its limit.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::write::GzEncoder;
 use flate2::Compression;
@@ -157,12 +160,36 @@ fn voxels_that_are_not_numbers_are_refused() {
     );
 }
 
+/// Outside of a round field of view, and in the corners that resampling leaves, nothing was measured.
+#[test]
+fn what_was_never_measured_is_air() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("corner.nii.gz");
+    let mut voxels = Array3::<f32>::zeros((7, 6, 5));
+    voxels.slice_mut(ndarray::s![.., ..2, ..2]).fill(f32::NAN);
+    let write = |voxels: &Array3<f32>| {
+        io::write(&path, Voxels::F32(voxels.view()), &Geometry::axis_aligned([5, 6, 7], [1.0; 3])).unwrap();
+    };
+    write(&voxels);
+    let volume = read(&path).unwrap();
+    assert_eq!((volume.unmeasured(), volume.voxels()[[3, 1, 1]], volume.voxels()[[3, 3, 3]]), (28, -1024.0, 0.0));
+    // A label or a probability there is none.
+    assert!(io::read(&path, &ReadOptions::of(Content::Labels)).is_err());
+    // Amid the body something was lost: refused, or air on request.
+    voxels[[3, 4, 3]] = f32::NAN;
+    write(&voxels);
+    let text = read(&path).unwrap_err().to_string();
+    assert!(text.contains("1 of its 210 voxels are not finite numbers, beside those that reach its border"), "{text}");
+    assert_eq!(io::read(&path, &ReadOptions::of(Content::ScanWithHoles)).unwrap().unmeasured(), 29);
+}
+
 /// The advice is for what the image is: nobody replaces a label by -1024.
 #[test]
 fn labels_and_probabilities_that_are_not_numbers_get_their_own_advice() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nan.nii.gz");
-    let voxels = Array3::from_elem((7, 6, 5), f32::NAN);
+    let mut voxels = Array3::<f32>::zeros((7, 6, 5));
+    voxels[[3, 3, 2]] = f32::NAN;
     io::write(&path, Voxels::F32(voxels.view()), &Geometry::axis_aligned([5, 6, 7], [1.0; 3])).unwrap();
     for (content, advice) in [(Content::Scan, "-1024 HU"), (Content::Labels, "by 0 "), (Content::Probability, "by 0 ")]
     {
@@ -245,13 +272,7 @@ proptest! {
 /// The odd files of the shared collection, each with what has to become of it.
 #[test]
 fn odd_nifti_files_are_read_or_refused() {
-    let folder = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let folder =
-        folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("data/nifti_odd");
-    if !folder.exists() {
-        println!("SKIPPED: {} is not there", folder.display());
-        return;
-    }
+    let Some(folder) = needs::shared("nifti_odd") else { return };
     let outcomes = [
         ("avg152T1_LR_nifti.hdr.gz", Err("one half of a pair")),
         ("avg152T1_LR_nifti.nii.gz", Ok([91, 109, 91])),

@@ -11,7 +11,7 @@ use std::process::Command;
 use ggpfn::io::{self, Voxels};
 use ggpfn::volume::Geometry;
 use native::{
-    expect_mask, has_sanitizers, library_folder, mask_by_the_program, real_ct, root, run, write_raw, SANITIZE,
+    expect_mask, has_sanitizers, library_folder, mask_by_the_program, needs, real_ct, root, run, write_raw, SANITIZE,
 };
 use ndarray::Array3;
 
@@ -193,8 +193,7 @@ fn sanitizers_find_nothing() {
 
 #[test]
 fn valgrind_finds_no_error_and_nothing_lost() {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("SKIPPED: valgrind is not there (Debian: apt-get install valgrind)");
+    if !needs::tool("valgrind", "memory of the C interface") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use ggpfn::io::{self, ReadOptions};
 use native::{
-    expect_mask, has_sanitizers, library, library_folder, mask_by_the_program, real_ct, root, run, write_raw, SANITIZE,
+    expect_mask, has_sanitizers, library, library_folder, mask_by_the_program, needs, real_ct, root, run, write_raw,
+    SANITIZE,
 };
 
 const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"];
@@ -115,12 +116,12 @@ fn itk_programs(folder: &Path, flags: &str) -> Option<PathBuf> {
     match configured {
         Ok(output) if output.status.success() => {}
         Ok(output) if String::from_utf8_lossy(&output.stderr).contains("ITKConfig.cmake") => {
-            println!("SKIPPED: the ITK filter: there is no ITK (Debian: apt-get install libinsighttoolkit5-dev)");
+            needs::skip("the ITK filter: there is no ITK (Debian: apt-get install libinsighttoolkit5-dev)");
             return None;
         }
         Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
         Err(_) => {
-            println!("SKIPPED: the ITK filter: there is no cmake");
+            needs::skip("the ITK filter: there is no cmake");
             return None;
         }
     }

@@ -1,9 +1,9 @@
 //! What a check of a set finds: every problem is provoked here, and a good set has none.
 
+#[path = "common/needs.rs"]
+mod needs;
 #[path = "common/sets.rs"]
 mod sets;
-
-use std::path::{Path, PathBuf};
 
 use ggpfn::dataset::{check, Layout, ProblemKind, Severity};
 use ggpfn::io::{self, ReadOptions};
@@ -125,6 +125,20 @@ fn spacings_out_of_line_are_found() {
 }
 
 #[test]
+fn voxel_sizes_that_nobody_has_are_found() {
+    for (spacing, text) in [([0.0025, 0.0025, 0.003], "0.003 x 0.003 x 0.003 mm"), ([30.0, 2.5, 3.0], "30.000 x 2.500")]
+    {
+        let set = Set::pairs();
+        let wrong = Geometry { spacing, ..grid() };
+        set.image("images/b.nii.gz", &ct(1), &wrong);
+        set.label("labels/b.nii.gz", truth().view(), &wrong);
+        let report = set.check(Layout::Pairs);
+        is(&report.problems[0], Severity::Error, ProblemKind::Spacing, "images/b.nii.gz", text);
+        assert!(report.problems[0].text.contains("correct the spacing"), "{:?}", report.problems[0]);
+    }
+}
+
+#[test]
 fn images_that_are_not_in_hounsfield_units_are_found() {
     let set = Set::pairs();
     let grey = ct(1).mapv(|v| ((v + 160.0) / 400.0 * 255.0).clamp(0.0, 255.0).floor());
@@ -184,12 +198,7 @@ fn progress_is_told_and_a_check_stops_when_asked() {
 /// One CT of a real patient, its soft tissue labelled by a threshold: the check reads what other programs wrote.
 #[test]
 fn a_real_scan_goes_through() {
-    let shared = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let scan = shared.join("data/ct/example_ct.nii.gz");
-    if !scan.exists() {
-        return println!("SKIPPED: {} is not there", scan.display());
-    }
+    let Some(scan) = needs::shared("ct/example_ct.nii.gz") else { return };
     let volume: Volume = io::read(&scan, &ReadOptions::default()).unwrap();
     let set = Set::new();
     std::fs::copy(&scan, set.path("images/real.nii.gz")).unwrap();

@@ -4,25 +4,21 @@
 //! that the environment variable `GGPFN_SHARED` names; where they are absent, their tests say that they skip. One test
 //! compares with SimpleITK, by the Python that `GGPFN_TEST_PYTHON` names.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-use ggpfn::io::{read, ReadOptions};
+use ggpfn::io::{self, read, ReadOptions};
 use ggpfn::volume::Volume;
 
 /// The folder of real series called `name`, where it is there.
 fn real(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("GGPFN_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
-    let folder = shared.join("data/dicom").join(name);
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return None;
-    }
-    Some(folder)
+    needs::shared(&format!("dicom/{name}"))
 }
 
 fn open(path: &Path) -> Volume {
@@ -51,9 +47,7 @@ fn contrast_abdomen_is_spaced_by_position() {
 #[test]
 fn contrast_abdomen_is_as_simpleitk_reads_it() {
     let Some(folder) = real("contrast_abdomen") else { return };
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        return eprintln!("skipped: GGPFN_TEST_PYTHON is not set");
-    };
+    let Some(python) = needs::python() else { return };
     let scratch = tempfile::tempdir().unwrap();
     let raw = scratch.path().join("voxels.raw");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/dicom.py");
@@ -255,6 +249,58 @@ fn of_two_series_the_larger_or_the_chosen_is_read() {
     assert_eq!(read(scratch.path(), &options("1.2.4")).unwrap().geometry().size[2], 4);
     let message = read(scratch.path(), &options("1.2.5")).unwrap_err().to_string();
     assert!(message.contains("1.2.5") && message.contains("1.2.3") && message.contains("4 slices"), "{message}");
+}
+
+#[test]
+fn of_many_series_the_thin_axial_one_of_soft_tissue_is_read() {
+    let scratch = tempfile::tempdir().unwrap();
+    let series = |uid: &str, count: usize, change: &dyn Fn(usize, &mut InMemDicomObject)| {
+        for k in 0..count {
+            let mut object = slice(k, uid);
+            change(k, &mut object);
+            write(object, &scratch.path().join(format!("{uid}_{k}")));
+        }
+    };
+    let kernel = |value: &'static str| {
+        move |_: usize, o: &mut InMemDicomObject| put_text(o, tags::CONVOLUTION_KERNEL, VR::SH, value)
+    };
+    series("1.2.1", 6, &kernel("B30f"));
+    series("1.2.2", 9, &kernel("B70f"));
+    series("1.2.3", 8, &|_, o| put_text(o, tags::SERIES_DESCRIPTION, VR::LO, "Thorax 1.0"));
+    series("1.2.4", 9, &|k, o| {
+        put_text(o, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\0\\-1");
+        put_text(o, tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("10\\{}\\30", 2 * k));
+    });
+    series("1.2.5", 7, &|_, o| put_text(o, tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY\\AXIAL\\MIP"));
+    series("1.2.6", 6, &|k, o| {
+        put_text(o, tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0");
+        put_text(o, tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("10\\20\\{}", 10 * k));
+    });
+    let order: Vec<String> = io::list_series(scratch.path()).unwrap().into_iter().map(|series| series.uid).collect();
+    assert_eq!(order, ["1.2.1", "1.2.6", "1.2.3", "1.2.2", "1.2.4", "1.2.5"]);
+    assert_eq!(open(scratch.path()).geometry().size[2], 6);
+}
+
+#[test]
+fn a_tilted_gantry_is_resampled_on_request() {
+    let scratch = tempfile::tempdir().unwrap();
+    for k in 0..5 {
+        let mut object = slice(k, "1.2.3");
+        put_text(&mut object, tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("10\\20\\{}", 30 + 2 * k));
+        write(object, &scratch.path().join(format!("{k}")));
+    }
+    assert!(refusal(scratch.path()).contains("30.0 degrees"));
+    let options = ReadOptions { resample_tilt: true, ..ReadOptions::default() };
+    let volume = read(scratch.path(), &options).unwrap();
+    // Slices of 2 cos(30) mm shift by 2 sin(30) = 1 mm each along the rows of 0.5 mm: 8 pixels in all.
+    assert_eq!(volume.geometry().size, [16, 24, 5]);
+    for k in 0..5 {
+        // The patient's point (10, 20, 30 + 2 k), the first pixel of slice k.
+        let value = volume.voxels()[[k, 2 * k, 0]];
+        let z = volume.geometry().point([0.0, 2.0 * k as f64, k as f64])[2];
+        assert!((value - (100.0 * k as f32 - 1000.0)).abs() < 0.1, "{k}: {value}");
+        assert!((z - (30.0 + 2.0 * k as f64)).abs() < 1e-3, "{k}: {z}");
+    }
 }
 
 #[test]

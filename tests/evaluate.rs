@@ -3,6 +3,9 @@
 //! The comparison runs the Python that `GGPFN_TEST_PYTHON` names, on label maps under `../shared/data`; where either is absent
 //! it says that it skips.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -313,16 +316,8 @@ fn grown(mask: &Array3<u8>, reach: usize) -> Array3<u8> {
 
 #[test]
 fn numbers_are_those_of_simpleitk_on_real_organs() {
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        println!("SKIPPED: GGPFN_TEST_PYTHON is not set");
-        return;
-    };
-    let shared = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let labels = shared.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared")).join("data/labels");
-    if !labels.is_dir() {
-        println!("SKIPPED: {} is not there", labels.display());
-        return;
-    }
+    let Some(python) = needs::python() else { return };
+    let Some(labels) = needs::shared("labels") else { return };
     let room = Room::new();
     // A pancreas with a large cyst, and one among other organs, of which one stands in for a prediction.
     for (name, organ) in [("pancreas/msdpanc_415", None), ("organs/btcvmulti_45", Some(10.0))] {

@@ -3,6 +3,9 @@
 //! The comparisons run the Python that `GGPFN_TEST_PYTHON` names; where it is unset they say that they skip. The odd NIfTI
 //! files are looked for in `../shared/data/nifti_odd`, or under the folder that `GGPFN_SHARED` names.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,10 +19,7 @@ use proptest::prelude::*;
 
 /// Runs a task of `tests/python/oracles.py`; none where there is no Python for it.
 fn python(task: &str, arguments: &[&Path]) -> Option<()> {
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        eprintln!("skipped: GGPFN_TEST_PYTHON is not set");
-        return None;
-    };
+    let python = needs::python()?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/oracles.py");
     let output = Command::new(python).arg(script).arg(task).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -29,14 +29,7 @@ fn python(task: &str, arguments: &[&Path]) -> Option<()> {
 
 /// The folder of odd files, where it is there.
 fn odd() -> Option<PathBuf> {
-    let shared = std::env::var_os("GGPFN_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
-    let folder = shared.join("data/nifti_odd");
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return None;
-    }
-    Some(folder)
+    needs::shared("nifti_odd")
 }
 
 fn small() -> ReadOptions {
@@ -306,10 +299,7 @@ fn any_name_will_do() {
 #[test]
 fn a_full_disk_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(folder.path()).output();
-    if !mount.is_ok_and(|output| output.status.success()) {
-        return eprintln!("skipped: a small file system cannot be mounted here");
-    }
+    let Some(_disk) = needs::SmallDisk::new(folder.path(), "64k") else { return };
     let geometry = Geometry::axis_aligned([64; 3], [1.0; 3]);
     let mut state = 1_u32;
     // Noise, that no packing makes small.
@@ -317,20 +307,16 @@ fn a_full_disk_leaves_the_old_file() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8
     });
-    let outcome = std::panic::catch_unwind(|| {
-        for ending in ENDINGS {
-            let path = folder.path().join("mask").with_extension(ending);
-            std::fs::write(&path, "old").unwrap();
-            let error = write(&path, Voxels::U8(noise.view()), &geometry).unwrap_err();
-            assert!(matches!(error, Error::File { action: "write", .. }), "{error}");
-            assert!(error.to_string().contains("No space left"), "{error}");
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
-            std::fs::remove_file(&path).unwrap();
-            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{ending}");
-        }
-    });
-    assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
-    outcome.unwrap();
+    for ending in ENDINGS {
+        let path = folder.path().join("mask").with_extension(ending);
+        std::fs::write(&path, "old").unwrap();
+        let error = write(&path, Voxels::U8(noise.view()), &geometry).unwrap_err();
+        assert!(matches!(error, Error::File { action: "write", .. }), "{error}");
+        assert!(error.to_string().contains("No space left"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{ending}");
+    }
 }
 
 /// Ways to spoil a file: put a byte at a place, or a number that headers get wrong; cut; leave bytes out; put bytes in.

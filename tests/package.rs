@@ -12,20 +12,11 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{library, root};
+use native::{library, needs, root};
 
 /// Runs a command that must succeed, and gives what it printed.
 fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&native::run(command).stdout).into_owned()
-}
-
-/// Whether a tool is there; if not, says what is skipped.
-fn have(tool: &str, what: &str) -> bool {
-    let there = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        println!("SKIPPED: {what}: there is no {tool}");
-    }
-    there
 }
 
 fn header() -> String {
@@ -47,7 +38,7 @@ fn dynamic(tag: &str) -> Vec<String> {
 
 #[test]
 fn the_library_exports_what_is_committed_and_the_header_declares() {
-    if !have("nm", "exported symbols") {
+    if !needs::tool("nm", "exported symbols") {
         return;
     }
     let text = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library()));
@@ -69,7 +60,7 @@ fn the_library_exports_what_is_committed_and_the_header_declares() {
 
 #[test]
 fn the_library_file_carries_its_name_and_needs_no_cuda() {
-    if !have("readelf", "the library's dynamic section") {
+    if !needs::tool("readelf", "the library's dynamic section") {
         return;
     }
     assert_eq!(dynamic("SONAME"), [format!("libggpfn.so.{}", number(&header(), "GGPFN_ABI_VERSION"))]);
@@ -151,10 +142,10 @@ fn the_installed_tree_works_and_may_be_moved() {
             std::fs::rename(folder.path().join("erste Fläche"), &second).unwrap();
         }
         says_version_of_program(tree);
-        if have("pkg-config", "a program built by pkg-config") {
+        if needs::tool("pkg-config", "a program built by pkg-config") {
             with_pkg_config(tree, &folder.path().join(format!("by pkg-config {turn}")));
         }
-        if have("cmake", "programs built by CMake") {
+        if needs::tool("cmake", "programs built by CMake") {
             let build = folder.path().join(format!("build {turn}"));
             cmake(&build, &[&setting("CMAKE_PREFIX_PATH", tree)]);
             says_version(&build.join("consumer_c"));
@@ -170,14 +161,69 @@ fn says_version_of_program(tree: &Path) {
     assert!(module.contains("<title>Compare Segmentations (GGPFN)</title>"), "{module}");
 }
 
-fn with_pkg_config(tree: &Path, program: &Path) {
-    // With spaces in folders the flags have backslashes, which a shell takes away.
-    let line =
-        "eval \"cc $(pkg-config --cflags ggpfn) \\\"\\$SOURCE\\\" -o \\\"\\$PROGRAM\\\" $(pkg-config --libs ggpfn)\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", line]).env("PKG_CONFIG_PATH", tree.join("lib/pkgconfig"));
-    run(command.env("SOURCE", consumers().join("consumer.c")).env("PROGRAM", program));
-    says_version(program);
+/// Builds a program in a folder by the lines that the tour of the C interface gives, as they stand there.
+fn with_pkg_config(tree: &Path, folder: &Path) {
+    let tour = std::fs::read_to_string(root().join("docs/c-api.md")).unwrap();
+    let lines = tour.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let lines = lines.filter(|block| block.contains("pkg-config --cflags")).collect::<Vec<_>>();
+    assert_eq!(lines.len(), 1, "docs/c-api.md has one block of commands with pkg-config");
+    std::fs::create_dir(folder).unwrap();
+    std::fs::copy(consumers().join("consumer.c"), folder.join("program.c")).unwrap();
+    let lines = lines[0].replace("DIR", &format!("'{}'", tree.display()));
+    run(Command::new("sh").args(["-e", "-c", &lines]).current_dir(folder));
+    says_version(&folder.join("program"));
+}
+
+/// The files that an installed document links to. Not by xtask's own eyes: in code too, and nothing may be dead.
+fn links(document: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(document).unwrap();
+    let links = text.match_indices("](").map(|(at, _)| text[at + 2..].split([')', '#']).next().unwrap());
+    let inside = links.filter(|link| !link.is_empty() && !link.contains("://"));
+    // A closure in C++ begins like a link.
+    let inside = inside.filter(|link| !link.contains([' ', '&', '"']));
+    inside.map(|link| document.with_file_name("").join(link)).collect()
+}
+
+#[test]
+fn no_link_in_what_is_installed_is_dead() {
+    let Installed { tree, .. } = installed();
+    let documents = std::fs::canonicalize(tree.join("share/doc/ggpfn")).unwrap();
+    let (mut open, mut seen) = (vec![documents.clone()], 0);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|ending| ending == "md") {
+            for target in links(&path) {
+                let found = std::fs::canonicalize(&target);
+                assert!(
+                    found.is_ok_and(|found| found.starts_with(&documents)),
+                    "{}: {}",
+                    path.display(),
+                    target.display()
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 15, "{seen} links");
+}
+
+/// Whoever hands the library on has to hand on the licences of what is in it.
+#[test]
+fn the_licences_of_others_are_installed() {
+    let Installed { tree, .. } = installed();
+    let licences = tree.join("share/doc/ggpfn/licences");
+    let page = std::fs::read_to_string(licences.join("crates.txt")).unwrap();
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for name in ["tch", "torch-sys", "ndarray", "dicom-object", "charls-sys", "flate2", "serde"] {
+        let version =
+            lock.split_once(&format!("name = \"{name}\"\nversion = \"")).unwrap().1.split('"').next().unwrap();
+        assert!(page.lines().any(|line| line.starts_with(&format!("{name} {version} "))), "{name} {version}");
+    }
+    assert!(page.contains("Permission is hereby granted") && page.contains("Apache License"));
+    let sysroot = run(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()));
+    let toolchains = Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
+    assert_eq!(toolchains.is_file(), licences.join("rust-standard-library.html").is_file());
 }
 
 #[test]
@@ -194,7 +240,7 @@ fn destdir_goes_before_the_prefix() {
 
 #[test]
 fn cmake_finds_the_versions_that_fit() {
-    if !have("cmake", "versions by CMake") {
+    if !needs::tool("cmake", "versions by CMake") {
         return;
     }
     let Installed { folder, tree } = installed();
@@ -240,9 +286,9 @@ fn have_itk() -> bool {
     };
     let itk = std::env::var_os("ITK_DIR").is_some() || places.iter().any(in_place);
     if !header || !itk {
-        println!("SKIPPED: the component ITK: {}", if header { "there is no ITK" } else { "there is no filter" });
+        needs::skip(format!("the component ITK: {}", if header { "there is no ITK" } else { "there is no filter" }));
     }
-    header && itk && have("cmake", "the component ITK")
+    header && itk && needs::tool("cmake", "the component ITK")
 }
 
 #[test]
@@ -262,7 +308,7 @@ fn the_component_itk_brings_the_filter() {
 #[test]
 fn the_source_tree_fits_into_a_cmake_project() {
     use std::os::unix::fs::PermissionsExt;
-    if !have("cmake", "the source tree in a CMake project") {
+    if !needs::tool("cmake", "the source tree in a CMake project") {
         return;
     }
     run(xtask().arg("help"));

@@ -1,5 +1,8 @@
 //! A result lies on the scan in every reader, also where the scan's header says in two ways where it lies, or in none.
 
+#[path = "common/needs.rs"]
+mod needs;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -67,10 +70,7 @@ fn a_nifti_mask_has_the_scans_own_fields() {
 /// ITK, which reads the other formats, sees the mask where it sees the scan.
 #[test]
 fn itk_and_nibabel_see_mask_and_scan_in_one_place() {
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        println!("SKIPPED: GGPFN_TEST_PYTHON is not set");
-        return;
-    };
+    let Some(python) = needs::python() else { return };
     let program = "
 import sys, nibabel, numpy as np, SimpleITK as sitk
 scan, *masks = sys.argv[1:]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use common::needs::{self, shared};
 use common::{small_config, textured_volume};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::{Model, ModelConfig, WeightType};
@@ -64,17 +65,6 @@ fn listing(folder: &Path) -> Vec<(PathBuf, u64)> {
         .collect();
     files.sort();
     files
-}
-
-fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let path = folder.join("data").join(name);
-    if !path.exists() {
-        println!("SKIPPED: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
 }
 
 fn read(path: &Path) -> Volume {
@@ -223,7 +213,9 @@ fn bad_arguments_and_files_are_refused_by_a_sentence_and_leave_everything_as_it_
     room.refused(&segment(&["--threads", "0"]), 2, "threads: 0; a number from 1 was expected");
     room.refused(&segment(&["--block", "0"]), 2, "block: 0; a number from 1 was expected");
     room.refused(&segment(&["--device", "tpu"]), 2, "not a device");
-    if !Path::new("/dev/nvidia0").exists() {
+    if Path::new("/dev/nvidia0").exists() {
+        needs::not_applicable("a GPU that is not there: there is one");
+    } else {
         room.refused(&segment(&["--device", "cuda"]), 7, "the device cpu");
         room.refused(&segment(&["--device", "cuda:3"]), 7, "cuda:3");
     }
@@ -237,19 +229,13 @@ fn a_full_disk_loses_nothing() {
     let room = Room::new();
     let disk = room.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mount = |arguments: &[&str]| {
-        Command::new("mount").args(arguments).arg(&disk).output().is_ok_and(|o| o.status.success())
-    };
-    if !mount(&["-t", "tmpfs", "-o", "size=8k", "tmpfs"]) {
-        println!("SKIPPED: a small file system cannot be mounted here");
-        return;
-    }
+    let Some(mounted) = needs::SmallDisk::new(&disk, "8k") else { return };
     let old = ndarray::Array3::<f32>::zeros((2, 3, 4));
     io::write(&disk.join("p.nii"), Voxels::F32(old.view()), &Geometry::axis_aligned([4, 3, 2], [1.0; 3])).unwrap();
     let before = std::fs::read(disk.join("p.nii")).unwrap();
     let output = room.run(&["segment", "ct.nii.gz", "o.nii.gz", "-m", "m.safetensors", "--probability", "disk/p.nii"]);
     let (old, count) = (std::fs::read(disk.join("p.nii")).unwrap(), listing(&disk).len());
-    let _ = Command::new("umount").arg(&disk).status();
+    drop(mounted);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(5), "{text}");
     assert!(text.contains("No space left") && text.contains("p.nii"), "{text}");

@@ -8,16 +8,15 @@ mod native;
 
 use std::process::Command;
 
-use native::{library, root};
+use native::{library, needs, root};
 
 /// Runs one file of tests, and prints what it says, skipped tests included.
 fn passes(name: &str) {
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        eprintln!("skipped: GGPFN_TEST_PYTHON is not set");
-        return;
-    };
+    let Some(python) = needs::python() else { return };
     let output = Command::new(python)
-        .args(["-W", "ignore::DeprecationWarning", "-m", "unittest", "-v", name])
+        .args(["-W", "ignore::DeprecationWarning"])
+        .arg(root().join("slicer_module/tests/recorded.py"))
+        .args(["-v", name])
         .current_dir(root().join("tests/python_package"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         // cargo's own, in which the system's loader would find the library.
@@ -55,6 +54,11 @@ fn a_real_ct_gives_the_programs_mask() {
 #[test]
 fn options_results_and_models() {
     passes("test_segment");
+}
+
+#[test]
+fn a_child_process_does_the_work() {
+    passes("test_child");
 }
 
 #[test]

@@ -2,24 +2,15 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-
 use common::literal::Literal;
 use ggpfn::inference::{segment, DeviceChoice, Monitor, PrecisionChoice, Region, SegmentOptions};
 use ggpfn::io::{self, ReadOptions};
 use ggpfn::network::{Model, ModelConfig};
-use ggpfn::runtime;
 use ggpfn::volume::{lps_view, View, Volume};
 use ndarray::{Array3, Axis};
 
 fn real_ct() -> Option<Volume> {
-    let folder = std::env::var_os("GGPFN_SHARED").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let path = folder.join("data/ct/example_ct.nii.gz");
-    if !path.exists() {
-        println!("SKIPPED: {} is not there", path.display());
-        return None;
-    }
+    let path = common::needs::shared("ct/example_ct.nii.gz")?;
     Some(io::read(&path, &ReadOptions::default()).unwrap())
 }
 
@@ -94,12 +85,11 @@ fn first_middle_and_last_slice_of_every_view() {
     compare(&volume, &[None], |count| vec![0, count / 2, count - 1]);
 }
 
-/// Where a processor has no bfloat16, libtorch imitates it a hundred times slower: there a small part has to do.
+/// A part of it: where a processor has no bfloat16, libtorch imitates it a hundred times slower.
 #[test]
-fn bfloat16_is_close_on_a_real_ct() {
+fn bfloat16_is_close_on_a_part_of_a_real_ct() {
     let Some(volume) = real_ct() else { return };
-    let part = Region { start: [40, 30, 40], size: [48, 48, 24] };
-    compare_bfloat16(&volume, (!runtime::cpu_has_fast_bfloat16()).then_some(part));
+    compare_bfloat16(&volume, Some(Region { start: [40, 30, 40], size: [48, 48, 24] }));
 }
 
 /// A quarter of an hour: `cargo test --test real_ct -- --ignored --nocapture`.
@@ -108,4 +98,5 @@ fn bfloat16_is_close_on_a_real_ct() {
 fn every_slice_of_every_view_and_every_block_size() {
     let Some(volume) = real_ct() else { return };
     compare(&volume, &[None, Some(1), Some(3), Some(16)], |count| (0..count).collect());
+    compare_bfloat16(&volume, None);
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::{phantom, small_config, textured_volume};
+use common::{needs, phantom, small_config, textured_volume};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::{Model, ModelConfig, WeightType};
 use serde_json::Value;
@@ -131,11 +131,9 @@ fn the_descriptions_are_whole_and_one_executable_has_two() {
 #[cfg(unix)]
 #[test]
 fn ctk_cli_understands_the_descriptions() {
-    let Some(python) = std::env::var_os("GGPFN_TEST_PYTHON") else {
-        return println!("SKIPPED: GGPFN_TEST_PYTHON is not set");
-    };
+    let Some(python) = needs::python() else { return };
     if !Command::new(&python).args(["-c", "import ctk_cli"]).output().is_ok_and(|o| o.status.success()) {
-        return println!("SKIPPED: this Python has no ctk-cli");
+        return needs::skip("this Python has no ctk-cli");
     }
     const SCRIPT: &str = "
 import json, logging, sys

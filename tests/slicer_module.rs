@@ -8,14 +8,11 @@ mod native;
 
 use std::process::Command;
 
-use native::{library, root};
+use native::{library, needs, root};
 
 #[test]
 fn the_module_works_on_the_real_mrml_classes() {
-    let Some(python) = std::env::var_os("GGPFN_TEST_SLICER_PYTHON") else {
-        eprintln!("skipped: GGPFN_TEST_SLICER_PYTHON is not set");
-        return;
-    };
+    let Some(python) = needs::slicer_python() else { return };
     let output = Command::new(&python)
         .arg(root().join("slicer_module/tests/run_tests.py"))
         .env("GGPFN_LIBRARY", library())

@@ -13,7 +13,7 @@ use ggpfn::network::{Model, ModelConfig};
 use ggpfn::synthesis::phantom;
 use ggpfn::training::deform::Deformation;
 use ggpfn::training::sample::{self, Place, Shape};
-use ggpfn::training::{Augmentation, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
+use ggpfn::training::{Augmentation, Cases, Event, Preset, Run, RunEnd, Stage, TrainOptions, TrainingCase};
 use ggpfn::volume::{Geometry, View, Volume};
 use ndarray::{s, Array3};
 use rand::{Rng, SeedableRng};
@@ -45,7 +45,9 @@ fn small_phantom(seed: u64) -> (Volume, Array3<u8>) {
     let part = s![10..34, 20..68, 30..90];
     let mut geometry = volume.geometry().clone();
     geometry.size = [60, 48, 24];
-    (Volume::new(volume.voxels().slice(part).to_owned(), geometry).unwrap(), truth.slice(part).to_owned())
+    let mut voxels = volume.voxels().slice(part).to_owned();
+    voxels.slice_mut(s![.., ..2, ..]).fill(-1000.0); // before the patient is air, as in every CT
+    (Volume::new(voxels, geometry).unwrap(), truth.slice(part).to_owned())
 }
 
 fn case(seed: u64, config: &ModelConfig) -> Arc<TrainingCase> {
@@ -134,7 +136,76 @@ fn a_checkpoint_of_other_options_or_cases_is_refused() {
     assert_eq!(go(&options, 1).unwrap().end, RunEnd::Cancelled);
     assert_eq!(go(&options, 1).unwrap().end, RunEnd::Cancelled);
     assert!(go(&options, 2).unwrap_err().to_string().contains("other cases"));
-    assert!(go(&TrainOptions { seed: 5, ..options }, 1).unwrap_err().to_string().contains("other options"));
+    assert!(go(&TrainOptions { seed: 5, ..options.clone() }, 1).unwrap_err().to_string().contains("other options"));
+    // Versions before this one turned samples about other points and counted other pixels.
+    let path = folder.path().join("axial/checkpoint.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let format = br#"\"format\":2"#;
+    let at = bytes.windows(format.len()).position(|window| window == format).unwrap();
+    bytes[at + format.len() - 1] = b'1';
+    std::fs::write(&path, bytes).unwrap();
+    let error = go(&options, 1).unwrap_err().to_string();
+    assert!(error.contains("earlier version") && error.contains("another folder"), "{error}");
+}
+
+/// Stage 3 with a learning rate that ruins everything does not cost what stage 2 had learned.
+#[test]
+fn the_best_of_the_stages_that_make_masks_is_kept() {
+    let mut options = tiny();
+    options.views = vec![View::Axial];
+    options.threshold = 0.1;
+    options.samples_per_volume = 8;
+    (options.global.epochs, options.local.epochs, options.whole.epochs) = (1, 4, 2);
+    (options.whole.learning_rate, options.whole.final_learning_rate) = (1.0, None);
+    let config = options.model_config();
+    let cases = Cases { train: vec![case(1, &config)], validation: vec![case(1, &config)] };
+    let heard = std::sync::Mutex::new(Vec::new());
+    let outcome = Run::new(options, cases)
+        .unwrap()
+        .device(DeviceChoice::Cpu)
+        .train(&Cancel::new(), &|event| heard.lock().unwrap().extend(event.dice.map(|dice| (event.stage, dice))))
+        .unwrap();
+    let best = |stage: Stage| {
+        let heard = heard.lock().unwrap();
+        heard.iter().filter(|(of, _)| *of == stage).map(|(_, dice)| *dice).fold(0.0, f64::max)
+    };
+    let (local, whole) = (best(Stage::Local), best(Stage::Whole));
+    assert!(local > whole, "stage 3 ruined nothing: {heard:?}");
+    assert_eq!(outcome.dice[&View::Axial], Some(local));
+    let said = &outcome.model.config().training["views"]["axial"];
+    assert_eq!((said["stage"].as_str(), said["dice"].as_f64()), (Some("local"), Some(local)), "{said}");
+    let (volume, truth) = small_phantom(1);
+    let found = segment(&outcome.model, &volume, &SegmentOptions::default(), &Monitor::default()).unwrap();
+    assert!((dice(&found.mask, &truth) - local).abs() < 1e-3, "{} {local}", dice(&found.mask, &truth));
+}
+
+/// Without a global branch the whole network is the progressive fusion network: it is trained, from nothing and from a model.
+#[test]
+fn fine_tuning_without_global_guidance_starts() {
+    let options = TrainOptions { global_guidance: false, views: vec![View::Axial], ..tiny() };
+    let config = options.model_config();
+    let cases = || Cases { train: vec![case(1, &config)], validation: vec![] };
+    let stages = |options: TrainOptions, init: Option<&Model>| {
+        let heard = std::sync::Mutex::new(Vec::new());
+        let run = Run::new(options, cases()).unwrap().device(DeviceChoice::Cpu);
+        let run = init.into_iter().fold(run, |run, model| run.init(model.clone()));
+        let outcome = run.train(&Cancel::new(), &|event| {
+            assert!(event.losses.global.is_none());
+            heard.lock().unwrap().push((event.stage, event.epoch[0]));
+        });
+        let mut heard = heard.into_inner().unwrap();
+        heard.dedup();
+        (outcome.unwrap().model, heard)
+    };
+    let epochs = |stage: Stage| [(stage, 1), (stage, 2)];
+    let (model, heard) = stages(options.clone(), None);
+    assert_eq!(heard, [epochs(Stage::Local), epochs(Stage::Whole)].concat());
+    let text =
+        "slices_per_sample = 2\nmixed_precision = false\n[patch]\naxial = [32, 40]\n[whole]\nepochs = 2\nbatch = 3\n";
+    let tuning = TrainOptions::fine_tuning(text, Preset::Small, model.config(), false).unwrap();
+    let (tuned, heard) = stages(tuning, Some(&model));
+    assert_eq!(heard, epochs(Stage::Whole));
+    assert_ne!(tuned.weights(), model.weights());
 }
 
 #[test]
@@ -154,7 +225,7 @@ fn fine_tuning_starts_from_the_models_weights() {
     }
     options.t = 3;
     let error = Run::new(options, cases()).unwrap().init(model).train(&Cancel::new(), &|_| {}).unwrap_err();
-    assert!(error.to_string().contains("another T"), "{error}");
+    assert!(error.to_string().contains("t is 3, that of the model to start from 2"), "{error}");
 }
 
 /// A data set of small phantoms in the layout `pairs`, and a training of it in a folder with odd characters.
@@ -200,6 +271,103 @@ impl Room {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
+
+impl Room {
+    /// What the program says, and its exit code.
+    fn says(&self, arguments: &[&str]) -> (String, Option<i32>) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ggpfn"));
+        let output = command.current_dir(self.folder.path()).args(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned()).concat();
+        (text, output.status.code())
+    }
+}
+
+/// The program, with options of which the model to start from would settle some.
+#[test]
+fn what_a_config_file_names_holds_where_a_model_is_fine_tuned() {
+    let room = Room::new();
+    let config = ModelConfig { threshold: 0.3, views: View::ALL.to_vec(), ..tiny().model_config() };
+    let model = Model::new_untrained(config, 3).unwrap();
+    model.save(&room.path("init.safetensors"), ggpfn::network::WeightType::F32).unwrap();
+    let names: Vec<String> = (1..4).map(|i| format!("\"scan {i}\"")).collect();
+    let split = format!("{{\"seed\": 77, \"train\": [{}], \"validation\": [], \"test\": []}}", names.join(", "));
+    std::fs::write(room.path("split.json"), split).unwrap();
+    let train = |out: &str, text: &str, more: &[&str]| {
+        std::fs::write(room.path("own.toml"), text).unwrap();
+        let common = ["train", "data", "--config", "own.toml", "--preset=small", "--init", "init.safetensors"];
+        let rest = ["--split", "split.json", "--device=cpu", "--threads=1", "--cache=cache", "--out", out];
+        room.says(&[&common[..], &rest[..], more].concat())
+    };
+    let sizes = "mixed_precision = false\nslices_per_sample = 2\n[patch]\naxial = [32, 40]\ncoronal = [32, 40]\n[whole]\nepochs = 1\n";
+    let (text, code) = train("run", &format!("views = [\"coronal\"]\n{sizes}"), &[]);
+    assert_eq!(code, Some(0), "{text}");
+    let log = std::fs::read_to_string(room.path("run/coronal/log.jsonl")).unwrap();
+    assert!(log.lines().count() == 1 && log.contains("whole"), "{log}");
+    let tuned = Model::load(&room.path("run/model.safetensors")).unwrap();
+    assert_eq!((&tuned.config().views[..], tuned.config().threshold), (&[View::Coronal][..], 0.3));
+    let said = &tuned.config().training;
+    assert_eq!(said["initial_model_sha256"], model.sha256(), "{said}");
+    assert_eq!(said["data"]["split_seed"], 77, "{said}");
+    // Stopped before its first checkpoint, taken up without --init: it is the same fine-tuning.
+    let (text, code) = train("again", &format!("views = [\"coronal\"]\n{sizes}"), &["--max-minutes=1e-9"]);
+    assert_eq!(code, Some(0), "{text}");
+    std::fs::remove_file(room.path("again/coronal/checkpoint.safetensors")).unwrap();
+    let resume = ["train", "data", "--resume", "--split=split.json", "--device=cpu", "--cache=cache", "--out=again"];
+    let (text, code) = room.says(&resume);
+    assert_eq!(code, Some(0), "{text}");
+    let again = Model::load(&room.path("again/model.safetensors")).unwrap();
+    assert_eq!((again.weights(), &again.config().training), (tuned.weights(), said));
+    let (text, code) = train("other", &format!("threshold = 0.6\n{sizes}"), &["--views=axial"]);
+    assert_eq!(code, Some(0), "{text}");
+    let other = Model::load(&room.path("other/model.safetensors")).unwrap();
+    assert_eq!((&other.config().views[..], other.config().threshold), (&[View::Axial][..], 0.6));
+    for (text, more) in [("t = 4\n", &[][..]), ("", &["-t=4"][..])] {
+        let (said, code) = train("refused", &format!("{text}{sizes}"), more);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("t is 4, that of the model to start from 2"), "{said}");
+        assert!(!room.path("refused").exists());
+    }
+}
+
+/// Grey values and metres for millimetres, say: `dataset check` calls it an error, and `train` does not train on it, in the same words.
+#[test]
+fn what_a_check_of_the_data_calls_an_error_is_not_trained_on() {
+    let room = Room::new();
+    let image = room.path("data/images/scan 2.nii.gz");
+    let label = room.path("data/labels/scan 2.nii.gz");
+    let (volume, truth) = small_phantom(2);
+    let lay_down = |voxels: &Array3<f32>, geometry: &Geometry| {
+        io::write(&image, Voxels::F32(voxels.view()), geometry).unwrap();
+        io::write(&label, Voxels::U8(truth.view()), geometry).unwrap();
+    };
+    let own = volume.voxels().to_owned();
+    let of_spacing = |factor: f64| {
+        let mut geometry = volume.geometry().clone();
+        geometry.spacing = geometry.spacing.map(|mm| factor * mm);
+        geometry
+    };
+    let grey = own.mapv(|hu| ((hu + 160.0) / 400.0 * 255.0).clamp(0.0, 255.0).floor());
+    for (voxels, geometry, fault, advice) in [
+        (&grey, of_spacing(1.0), "from 0 to 255", "convert it to Hounsfield units"),
+        (&own.mapv(|hu| hu + 1024.0), of_spacing(1.0), "1024 may have been added", "convert it to Hounsfield units"),
+        (&own, of_spacing(0.001), "0.003 x 0.003 x 0.004 mm", "correct the spacing in its header"),
+        (&own, of_spacing(7.0), "20 mm were expected", "correct the spacing in its header"),
+    ] {
+        lay_down(voxels, &geometry);
+        let (checked, code) = room.says(&["dataset", "check", "data"]);
+        assert_ne!(code, Some(0), "{checked}");
+        let output = room.train(&room.path("refused"), &[]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        for text in [&said, &checked] {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains("scan 2.nii.gz") && text.contains(fault) && text.contains(advice), "{text}");
+        }
+    }
+    lay_down(&own, &of_spacing(1.0));
+    let output = room.train(&room.path("accepted"), &["--epochs=1,0,0"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
@@ -281,15 +449,7 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     let room = Room::new();
     let disk = room.path("disk");
     std::fs::create_dir(&disk).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "none"])
-        .arg(&disk)
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !mounted {
-        println!("SKIPPED: it takes root rights to mount a small file system");
-        return;
-    }
+    let Some(mounted) = common::needs::SmallDisk::new(&disk, "2m") else { return };
     let out = disk.join("run");
     let first = room.train(&out, &["--max-minutes", "0.02"]).output().unwrap();
     let saved = std::fs::read(out.join("axial/checkpoint.safetensors"));
@@ -305,7 +465,7 @@ fn a_full_disk_leaves_the_checkpoint_before_it() {
     free();
     let second = room.train(&out, &["--resume"]).output().unwrap();
     let after = std::fs::read(out.join("axial/checkpoint.safetensors"));
-    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    drop(mounted);
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
     let text = String::from_utf8_lossy(&second.stderr).into_owned();
     assert_eq!(second.status.code(), Some(5), "{text}");
@@ -341,6 +501,67 @@ fn a_warped_balls_truth_is_the_warped_ball() {
             assert!((mean(&coarse) - mean(&fine)).abs() < 1e-5);
             assert!((mean(&global) - mean(&fine)).abs() < 0.02, "{} {}", mean(&global), mean(&fine));
         }
+    }
+}
+
+/// Of a volume whose intensity rises evenly, what is symmetric about the point that is turned about has that point's intensity as its mean.
+#[test]
+fn rotation_turns_about_the_middle_of_what_is_cut() {
+    let rising = |y: f64, x: f64| 2.0 * y + x - 90.0;
+    let voxels = Array3::from_shape_fn((9, 81, 101), |(_, y, x)| rising(y as f64, x as f64) as f32);
+    let mut mask = Array3::zeros((9, 81, 101));
+    // The box lies in a corner, so that the voxel that is drawn is far from the middle of a patch that has to stay in the slice.
+    mask.slice_mut(s![4..6, 2..5, 95..99]).fill(1);
+    let volume = Volume::new(voxels, Geometry::axis_aligned([101, 81, 9], [1.0, 1.0, 2.0])).unwrap();
+    let config = ModelConfig::default();
+    let case = TrainingCase::new("rising", &volume, mask.view(), &config).unwrap();
+    let augmentation = Augmentation { rotation_degrees: 45.0, elastic_mm: 0.0, ..Default::default() };
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    let mean = |part: ndarray::ArrayView3<f32>| f64::from(part.mean().unwrap()) * 340.0 - 100.0;
+    for patch in [Some([64, 56]), None] {
+        let shape = Shape { view: View::Axial, t: 0, slices: 1, patch, global: Some([160, 192]) };
+        for _ in 0..5 {
+            let sample = sample::random(&case, &shape, false, &augmentation, &mut random);
+            let place = sample.place;
+            let (row, column, found) = match sample.windows {
+                Some(patch) => {
+                    let found = mean(patch.slice(s![.., 28..36, 24..32]));
+                    (place.row as f64 + 31.5, place.column as f64 + 27.5, found)
+                }
+                None => (40.0, 50.0, mean(sample.global.unwrap().slice(s![.., 72..88, 88..104]))),
+            };
+            assert!((found - rising(row, column)).abs() < 0.05, "{patch:?}: {found} {}", rising(row, column));
+        }
+    }
+}
+
+#[test]
+fn what_only_repeats_the_border_does_not_count() {
+    let (volume, truth) = small_phantom(1);
+    let case = TrainingCase::new("phantom", &volume, truth.view(), &ModelConfig::default()).unwrap();
+    // Sagittal slices have 24 rows and 48 columns; of three slices from the last but one, the third is beyond the stack.
+    let shape = Shape { view: View::Sagittal, t: 1, slices: 3, patch: Some([32, 56]), global: Some([64, 64]) };
+    let place = Place { slice: 58, row: 0, column: 0 };
+    let sample = sample::cut(&case, &shape, place, &Deformation::identity());
+    for ((slice, row, column), counted) in sample.counted.unwrap().indexed_iter() {
+        let real = slice < 2 && row < 24 && column < 48;
+        assert_eq!(*counted, f32::from(u8::from(real)), "{slice} {row} {column}");
+    }
+    for (part, size) in sample.global_counted.unwrap().iter().zip([2, 4]) {
+        assert_eq!(part.dim(), (3, size, size));
+        assert!(part.slice(s![..2, .., ..]).iter().all(|part| (part - 1.0).abs() < 1e-5));
+        assert!(part.slice(s![2.., .., ..]).iter().all(|part| *part == 0.0));
+    }
+    // What a rotation turns in from beyond the slice does not count either, and it takes nothing from what does.
+    let turned = Augmentation { rotation_degrees: 40.0, elastic_mm: 0.0, ..Default::default() };
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let shape = Shape { slices: 1, ..shape };
+    let sample = sample::random(&case, &shape, false, &turned, &mut random);
+    let counted = sample.counted.unwrap();
+    assert!(counted[[0, 12, 24]] == 1.0 && counted[[0, 0, 0]] * counted[[0, 0, 47]] == 0.0);
+    for (truth, part) in sample.global_truth.unwrap().iter().zip(sample.global_counted.unwrap()) {
+        assert!(truth.iter().all(|share| (0.0..=1.0 + 1e-5).contains(share)));
+        assert!(part.iter().any(|part| *part < 0.9) && part.iter().any(|part| *part > 0.99));
     }
 }
 

@@ -11,13 +11,15 @@ and GGPFN_PROGRAM the program; without them they are searched as the package ggp
 
 (PySide6 6.12 counts references to None wrongly under Python 3.11. trame-slicer and slicer-layer-dm render slices and
 surfaces; without them those tests skip.) With SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that
-Slicer as well.
+Slicer as well. What skips is recorded as recorded.py says.
 """
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import recorded
 
 EXTENSION = Path(__file__).resolve().parents[1]
 TESTS = EXTENSION / "PancreasSegmentation" / "Testing" / "Python"
@@ -38,7 +40,7 @@ def main(interpreters):
         if subprocess.run(in_slicer(slicer)).returncode:
             failed.append(f"in Slicer ({slicer})")
     else:
-        print("SLICER_EXECUTABLE is not set: the application itself is not tested")
+        recorded.record("run_tests: in Slicer", "not applicable: SLICER_EXECUTABLE is not set")
     for title in failed:
         print(f"FAILED: {title}")
     return 1 if failed else 0
@@ -49,7 +51,7 @@ def commands(python):
     yield "compiling", [python, "-c", COMPILE, *files]
     # A process for each file: what one leaves behind must not help another.
     for path in sorted(TESTS.glob("test_*.py")):
-        yield path.stem, [python, "-W", "error::SyntaxWarning", "-m", "unittest", path.stem]
+        yield path.stem, [python, "-W", "error::SyntaxWarning", recorded.__file__, path.stem]
 
 
 def environment():
@@ -65,9 +67,10 @@ def environment():
 def in_slicer(slicer):
     module = EXTENSION / "PancreasSegmentation"
     code = (
-        f"import sys, unittest; sys.path[:0] = {[str(TESTS), str(module)]!r}; "
+        f"import sys, unittest; sys.path[:0] = {[str(TESTS), str(module), str(EXTENSION / 'tests')]!r}; "
+        "from recorded import Runner; "
         f"suite = unittest.defaultTestLoader.discover({str(TESTS)!r}, 'test_*.py'); "
-        "slicer.util.exit(0 if unittest.TextTestRunner().run(suite).wasSuccessful() else 1)"
+        "slicer.util.exit(0 if Runner().run(suite).wasSuccessful() else 1)"
     )
     return [slicer, "--no-splash", "--no-main-window", "--additional-module-paths", str(module), "--python-code", code]
 

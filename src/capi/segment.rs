@@ -57,6 +57,8 @@ pub const GGPFN_WARNING_NOT_HOUNSFIELD: i32 = 9;
 pub const GGPFN_WARNING_VOXEL_SIZE: i32 = 10;
 /// The slices are too far apart.
 pub const GGPFN_WARNING_THICK_SLICES: i32 = 11;
+/// Voxels that are not numbers (NaN) were taken for air.
+pub const GGPFN_WARNING_UNMEASURED: i32 = 12;
 
 const _: () = assert!(
     WarningKind::NothingFound as i32 == GGPFN_WARNING_NOTHING_FOUND
@@ -70,7 +72,8 @@ const _: () = assert!(
         && WarningKind::NotHounsfield as i32 == GGPFN_WARNING_NOT_HOUNSFIELD
         && WarningKind::VoxelSize as i32 == GGPFN_WARNING_VOXEL_SIZE
         && WarningKind::ThickSlices as i32 == GGPFN_WARNING_THICK_SLICES
-        && WarningKind::ALL.len() == 11,
+        && WarningKind::Unmeasured as i32 == GGPFN_WARNING_UNMEASURED
+        && WarningKind::ALL.len() == 12,
     "each kind of warning has its number"
 );
 

@@ -49,12 +49,16 @@ pub struct Training(Mutex<Plan>);
 
 #[derive(Clone)]
 pub(super) struct Plan {
+    /// What the caller wrote, and what it means with the model to start from.
+    text: String,
     pub options: TrainOptions,
     pub cases: Cases,
     pub init: Option<Arc<Model>>,
     pub device: DeviceChoice,
     folder: Option<(PathBuf, bool)>,
     time: Option<Duration>,
+    /// For each folder of cases that was added, where it is from.
+    provenance: Vec<serde_json::Value>,
 }
 
 impl Handle for ggpfn_training {
@@ -72,7 +76,7 @@ pub struct ggpfn_training_result {
     pub end: i32,
     /// Cases that were trained on.
     pub cases: i32,
-    /// The best validation Dice of the axial, sagittal and coronal view's last stage; NaN without one.
+    /// The best validation Dice of the axial, sagittal and coronal view's masks; NaN without one.
     pub dice: [f64; 3],
 }
 
@@ -92,13 +96,17 @@ pub unsafe extern "C" fn ggpfn_training_new(
 ) -> ggpfn_status {
     enter(|| {
         // SAFETY: the caller's promise.
-        let options = match unsafe { text::take_optional(options, "options") }? {
-            Some(toml) => TrainOptions::from_toml(toml, Preset::Small)?,
-            None => TrainOptions::preset(Preset::Small),
+        let text = unsafe { text::take_optional(options, "options") }?.unwrap_or_default().to_string();
+        let plan = Plan {
+            options: TrainOptions::from_toml(&text, Preset::Small)?,
+            text,
+            cases: Cases::default(),
+            init: None,
+            device: DeviceChoice::Auto,
+            folder: None,
+            time: None,
+            provenance: Vec::new(),
         };
-        options.check()?;
-        let plan =
-            Plan { options, cases: Cases::default(), init: None, device: DeviceChoice::Auto, folder: None, time: None };
         // SAFETY: the caller's promise.
         unsafe { handle::give(Training(Mutex::new(plan)), training) }
     })
@@ -111,8 +119,10 @@ pub(super) fn with<T>(training: *const ggpfn_training, work: impl FnOnce(&mut Pl
     work(&mut plan)
 }
 
-/// Starts from a model's weights, and trains its network: to fine-tune. The stage of the whole network alone is trained then, unless
-/// `all_stages` is not 0. To be called before cases are added, since the model says at which spacing they are looked at.
+/// Starts from a model's weights, and trains its network: to fine-tune. Network, views, view weights and threshold are the model's where the
+/// options do not name them; options for another network are refused. The stage of the whole network alone is trained, and with
+/// `all_stages` not 0 the others too, unless the options say how many epochs they have. To be called before cases are added, since the model
+/// says at which spacing they are looked at.
 #[no_mangle]
 pub extern "C" fn ggpfn_training_set_model(
     training: *mut ggpfn_training,
@@ -127,12 +137,7 @@ pub extern "C" fn ggpfn_training_set_model(
                     "cases were added already, at another network's spacing; give the model before the first case";
                 return Err(Fault::argument("model", fault));
             }
-            plan.options.adopt(model.config());
-            plan.options.views = model.config().views.clone();
-            if all_stages == 0 && plan.options.global_guidance {
-                (plan.options.global.epochs, plan.options.local.epochs) = (0, 0);
-            }
-            plan.options.check()?;
+            plan.options = TrainOptions::fine_tuning(&plan.text, Preset::Small, model.config(), all_stages != 0)?;
             plan.init = Some(model);
             Ok(())
         })
@@ -263,9 +268,11 @@ pub unsafe extern "C" fn ggpfn_training_add_folder(
         let monitor = handle::get_optional(monitor)?;
         with(training, |plan| {
             let cases = dataset::cases(&folder, layout)?;
+            let mut split_seed = None;
             let (train, validate) = match &split {
                 Some(path) => {
                     let split = Split::read(path)?;
+                    split_seed = Some(split.seed);
                     let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
                     split.check(&names)?;
                     let chosen = |wanted: &[String]| {
@@ -288,6 +295,11 @@ pub unsafe extern "C" fn ggpfn_training_add_folder(
             })?;
             plan.cases.train.extend(train);
             plan.cases.validation.extend(validate);
+            plan.provenance.push(serde_json::json!({
+                "folder": folder.file_name().map(|name| name.to_string_lossy()),
+                "layout": layout,
+                "split_seed": split_seed,
+            }));
             Ok(())
         })
     })
@@ -337,6 +349,9 @@ pub unsafe extern "C" fn ggpfn_training_run(
             }
             if let Some(model) = &plan.init {
                 run = run.init(Model::clone(model));
+            }
+            if !plan.provenance.is_empty() {
+                run = run.provenance(plan.provenance.clone().into());
             }
             let outcome = follow(monitor, |cancel, report| Ok(run.train(cancel, &|event| report(progress(event)))?))?;
             Ok((outcome, plan.cases.train.len()))

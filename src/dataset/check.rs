@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::find::survey;
-use super::{list, open, Case, Fault, Layout, Loaded, Opened};
+use super::{list, open, scan_faults, Case, Fault, Layout, Loaded, Opened};
 use crate::io::ReadOptions;
 use crate::quality::{InputFeatures, LEAST_SOFT, SOFT_TISSUE};
 use crate::volume::{keep_largest_component, lps_spacing, lps_view, Volume};
@@ -64,7 +64,7 @@ pub enum ProblemKind {
     Parts,
     /// The pancreas is implausibly small or large.
     Volume,
-    /// The spacing is unlike the set's, or the slices are far apart.
+    /// The spacing is impossible, unlike the set's, or the slices are far apart.
     Spacing,
     /// The image is not in Hounsfield units.
     Hounsfield,
@@ -241,8 +241,8 @@ fn examine(case: &Case, options: &ReadOptions) -> (Option<Examined>, Vec<Problem
     let geometry = volume.geometry();
 
     let features = InputFeatures::of(&volume);
-    if let Some(fault) = features.hounsfield_fault {
-        problems.image(Severity::Error, ProblemKind::Hounsfield, fault);
+    for (kind, fault) in scan_faults(&features) {
+        problems.image(Severity::Error, kind, fault);
     }
     let spacing = lps_spacing(geometry);
     if spacing[0] > THICKEST_MM {

@@ -24,6 +24,7 @@ pub use find::cases;
 pub use split::{split, Split, SplitCounts};
 
 use crate::io::{self, ReadOptions};
+use crate::quality::InputFeatures;
 use crate::volume::{Content, Geometry, Volume, GEOMETRY_TOLERANCE_MM};
 use crate::{Error, Result};
 
@@ -120,6 +121,20 @@ const MOST_VALUES: usize = 8;
 /// numbers from 0.
 pub fn load(case: &Case, options: &ReadOptions) -> Result<Loaded> {
     open(case, options).map(|opened| opened.loaded).map_err(|fault| fault.error)
+}
+
+/// Why nothing can be learned from a scan, with what to do: it is no CT in Hounsfield units, or its voxels have an impossible size. A
+/// [`check`] reports it, a training refuses it.
+pub fn scan_faults(features: &InputFeatures) -> Vec<(ProblemKind, String)> {
+    let hounsfield = features.hounsfield_fault.as_ref().map(|fault| {
+        let advice = "convert it to Hounsfield units (slope and intercept may be lost), or leave the case out";
+        (ProblemKind::Hounsfield, format!("{fault}; {advice}"))
+    });
+    let size = features.voxel_size_fault().map(|fault| {
+        let advice = "correct the spacing in its header (millimetres are meant), or leave the case out";
+        (ProblemKind::Spacing, format!("{fault}; {advice}"))
+    });
+    hounsfield.into_iter().chain(size).collect()
 }
 
 /// A loaded case and what only a check wants to know of it.

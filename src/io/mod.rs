@@ -29,6 +29,8 @@ pub struct ReadOptions {
     pub max_bytes: u64,
     /// For a DICOM folder: the SeriesInstanceUID of the series to take.
     pub series: Option<String>,
+    /// Whether the slices of a tilted gantry are resampled to lie straight above one another; otherwise they are refused.
+    pub resample_tilt: bool,
     /// What the voxels mean, which messages advise by.
     pub content: Content,
 }
@@ -41,9 +43,9 @@ impl ReadOptions {
 }
 
 impl Default for ReadOptions {
-    /// 16 GiB (a 512 x 512 x 16384 volume), any series, a scan.
+    /// 16 GiB (a 512 x 512 x 16384 volume), any series, none of a tilted gantry, a scan.
     fn default() -> Self {
-        ReadOptions { max_bytes: 16 << 30, series: None, content: Content::Scan }
+        ReadOptions { max_bytes: 16 << 30, series: None, resample_tilt: false, content: Content::Scan }
     }
 }
 

@@ -38,8 +38,10 @@ pub enum Role {
     Weight,
     /// The weight of a convolution that is not followed by a ReLU: side outputs and the head.
     Readout,
-    /// A bias, or batch normalisation's shift.
+    /// A deconvolution's bias, or batch normalisation's shift.
     Shift,
+    /// A readout's bias. A training from nothing starts it at the log odds of the pancreas' share.
+    ReadoutShift,
     /// Batch normalisation's scale.
     Scale,
     /// Batch normalisation's running mean.
@@ -160,6 +162,6 @@ impl Table {
     /// A 1 x 1 convolution to one logit.
     fn readout(&mut self, path: &str, width: usize) {
         self.push(format!("{path}.weight"), vec![1, width, 1, 1], Role::Readout);
-        self.push(format!("{path}.bias"), vec![1], Role::Shift);
+        self.push(format!("{path}.bias"), vec![1], Role::ReadoutShift);
     }
 }

@@ -145,7 +145,7 @@ impl Model {
                 let values = match entry.role {
                     Role::Weight => normal(&mut random, size, (2.0 / fan_in).sqrt()),
                     Role::Readout => normal(&mut random, size, 0.5 * (1.0 / fan_in).sqrt()),
-                    Role::Shift | Role::Mean => vec![0.0; size],
+                    Role::Shift | Role::ReadoutShift | Role::Mean => vec![0.0; size],
                     Role::Scale | Role::Variance => vec![1.0; size],
                 };
                 weights.insert(format!("{view}.{}", entry.name), Array { shape: entry.shape, values });

@@ -67,6 +67,8 @@ pub struct InputFeatures {
     pub distinct_values: usize,
     /// Why the values are no Hounsfield units of a CT; none if they are.
     pub hounsfield_fault: Option<String>,
+    /// The share of voxels that were not numbers and were taken for air.
+    pub unmeasured_share: f64,
     /// Distance of voxels in mm along x, y and z.
     pub spacing_mm: [f64; 3],
     /// Size of the scan in mm along x, y and z.
@@ -113,6 +115,7 @@ impl InputFeatures {
             whole_share: values.whole_share(),
             distinct_values: values.distinct(),
             hounsfield_fault: values.hounsfield_fault(),
+            unmeasured_share: volume.unmeasured() as f64 / volume.voxels().len().max(1) as f64,
             spacing_mm,
             extent_mm,
             body_mm,
@@ -145,6 +148,31 @@ impl InputFeatures {
         Some(at)
     }
 
+    /// Why its voxels cannot have the size that it says; none if they can. A field of view smaller than a body is possible: of a crop.
+    pub fn voxel_size_fault(&self) -> Option<String> {
+        let [x, y, z] = self.spacing_mm;
+        let [least, most] = SPACING_MM;
+        if !self.has_possible_spacing() {
+            return Some(format!("its voxels are {x:.3} x {y:.3} x {z:.3} mm; {least} to {most} mm were expected"));
+        }
+        let [width, depth, length] = self.extent_mm;
+        let [across, through] = self.body_mm.unwrap_or([width, depth]);
+        (across.max(through) > WIDTH_MM[1] || length > LONGEST_MM).then(|| self.size_in_words())
+    }
+
+    fn has_possible_spacing(&self) -> bool {
+        let [least, most] = SPACING_MM;
+        self.spacing_mm.iter().all(|side| (least..=most).contains(side))
+    }
+
+    fn size_in_words(&self) -> String {
+        let ([width, depth, length], [narrow, wide]) = (self.extent_mm, WIDTH_MM);
+        format!(
+            "it is {width:.0} x {depth:.0} x {length:.0} mm large; {narrow:.0} to {wide:.0} mm were expected across the body, \
+             and {LONGEST_MM:.0} mm at most along it: its voxel sizes may be wrong"
+        )
+    }
+
     /// What is odd about the scan.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut list = Vec::new();
@@ -152,22 +180,22 @@ impl InputFeatures {
         if let Some(fault) = &self.hounsfield_fault {
             warn(WarningKind::NotHounsfield, fault.clone());
         }
-        let [x, y, z] = self.spacing_mm;
-        let [least, most] = SPACING_MM;
-        if self.spacing_mm.iter().any(|side| !(least..=most).contains(side)) {
-            let text = format!("its voxels are {x:.3} x {y:.3} x {z:.3} mm; {least} to {most} mm were expected");
-            warn(WarningKind::VoxelSize, text);
-        } else {
-            let [width, depth, length] = self.extent_mm;
-            let [narrow, wide] = WIDTH_MM;
-            let [across, through] = self.body_mm.unwrap_or([width, depth]);
-            if width.min(depth) < narrow || across.max(through) > wide || length > LONGEST_MM {
-                let text = format!(
-                    "it is {width:.0} x {depth:.0} x {length:.0} mm large; {narrow:.0} to {wide:.0} mm were expected across the body, \
-                     and {LONGEST_MM:.0} mm at most along it: its voxel sizes may be wrong"
-                );
-                warn(WarningKind::VoxelSize, text);
-            }
+        if self.unmeasured_share > 0.0 {
+            let text = format!(
+                "{:.3} % of its voxels are not numbers, as outside of a field of view; they were taken for air (-1024 HU)",
+                100.0 * self.unmeasured_share
+            );
+            warn(WarningKind::Unmeasured, text);
+        }
+        let [width, depth, length] = self.extent_mm;
+        let z = self.spacing_mm[2];
+        let [_, most] = SPACING_MM;
+        match self.voxel_size_fault() {
+            Some(fault) => warn(WarningKind::VoxelSize, fault),
+            None if width.min(depth) < WIDTH_MM[0] => warn(WarningKind::VoxelSize, self.size_in_words()),
+            None => {}
+        }
+        if self.has_possible_spacing() {
             if length < LEAST_LENGTH_MM {
                 let text = format!(
                     "it is {length:.0} mm long from feet to head; {LEAST_LENGTH_MM:.0} mm at least were expected to hold a pancreas"

@@ -43,11 +43,13 @@ pub enum WarningKind {
     VoxelSize = 10,
     /// The slices are too far apart.
     ThickSlices = 11,
+    /// Voxels that are not numbers were taken for air.
+    Unmeasured = 12,
 }
 
 impl WarningKind {
     /// All kinds.
-    pub const ALL: [WarningKind; 11] = [
+    pub const ALL: [WarningKind; 12] = [
         WarningKind::NothingFound,
         WarningKind::SmallVolume,
         WarningKind::LargeVolume,
@@ -59,6 +61,7 @@ impl WarningKind {
         WarningKind::NotHounsfield,
         WarningKind::VoxelSize,
         WarningKind::ThickSlices,
+        WarningKind::Unmeasured,
     ];
 
     /// The kind's number.
@@ -80,6 +83,7 @@ impl WarningKind {
             WarningKind::NotHounsfield => "not-hounsfield",
             WarningKind::VoxelSize => "voxel-size",
             WarningKind::ThickSlices => "thick-slices",
+            WarningKind::Unmeasured => "unmeasured",
         }
     }
 

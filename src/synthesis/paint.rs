@@ -61,7 +61,7 @@ const PANCREAS: [[f64; 4]; 2] = [[136.0, 20.0, 84.0, 182.0], [109.0, 23.0, 48.0,
 
 /// Late arterial phase, relative to the pancreas.
 const ARTERIAL: [Relative; 16] = [
-    (organ::SPLEEN, 12.0, 18.0),
+    (organ::SPLEEN, 6.0, 18.0),
     (organ::RIGHT_KIDNEY, 55.0, 30.0),
     (organ::LEFT_KIDNEY, 55.0, 30.0),
     (organ::LIVER, -28.0, 15.0),
@@ -70,8 +70,8 @@ const ARTERIAL: [Relative; 16] = [
     (organ::OESOPHAGUS, -70.0, 20.0),
     (organ::DUODENUM, -14.0, 18.0),
     (organ::VENA_CAVA, -15.0, 25.0),
-    (organ::PORTAL_VEIN, 66.0, 24.0),
-    (organ::MESENTERIC_VESSELS, 90.0, 30.0),
+    (organ::PORTAL_VEIN, 84.0, 26.0),
+    (organ::MESENTERIC_VESSELS, 105.0, 30.0),
     (organ::SMALL_BOWEL, -4.0, 18.0),
     (organ::COLON, -30.0, 16.0),
     (organ::ADRENALS, -38.0, 18.0),
@@ -84,17 +84,17 @@ const ARTERIAL: [Relative; 16] = [
 /// medians of the other organs less the pancreas' 70: spleen 33, kidneys 50, aorta 68, vena cava 35, stomach -12, oesophagus -46,
 /// adrenals -33.
 const VENOUS: [Relative; 16] = [
-    (organ::SPLEEN, 26.0, 15.0),
-    (organ::RIGHT_KIDNEY, 46.0, 34.0),
-    (organ::LEFT_KIDNEY, 46.0, 34.0),
-    (organ::LIVER, 8.0, 15.0),
+    (organ::SPLEEN, 16.0, 15.0),
+    (organ::RIGHT_KIDNEY, 38.0, 34.0),
+    (organ::LEFT_KIDNEY, 38.0, 34.0),
+    (organ::LIVER, -2.0, 15.0),
     (organ::STOMACH, -10.0, 15.0),
-    (organ::AORTA, 70.0, 28.0),
-    (organ::OESOPHAGUS, -58.0, 20.0),
+    (organ::AORTA, 58.0, 28.0),
+    (organ::OESOPHAGUS, -74.0, 20.0),
     (organ::DUODENUM, -8.0, 16.0),
-    (organ::VENA_CAVA, 38.0, 24.0),
-    (organ::PORTAL_VEIN, 82.0, 26.0),
-    (organ::MESENTERIC_VESSELS, 80.0, 28.0),
+    (organ::VENA_CAVA, 32.0, 24.0),
+    (organ::PORTAL_VEIN, 102.0, 30.0),
+    (organ::MESENTERIC_VESSELS, 100.0, 30.0),
     (organ::SMALL_BOWEL, -2.0, 18.0),
     (organ::COLON, -16.0, 15.0),
     (organ::ADRENALS, -16.0, 16.0),
@@ -255,7 +255,7 @@ impl Table {
         let mut table = Table {
             values,
             lobules,
-            uneven: random.random_range(0.0..26.0),
+            uneven: random.random_range(0.0..36.0),
             strands: if random.random::<f64>() < 0.7 { random.random_range(0.0..60.0) } else { 0.0 },
             medulla: if phase == Phase::Arterial {
                 random.random_range(-70.0..-15.0)
@@ -359,7 +359,7 @@ impl Filling {
         let stool = random.random::<f64>() < 0.6;
         let mut level = |id: u8, gas: f64, positive: Option<(f32, f32)>| {
             let bounds = map.bounds(|found| found == id).unwrap_or([[0; 3], [0; 3]]);
-            let part: f64 = if random.random::<f64>() < gas { random.random_range(0.1..0.5) } else { 0.0 };
+            let part: f64 = if random.random::<f64>() < gas { random.random_range(0.05..0.27) } else { 0.0 };
             let row = bounds[0][1] as f64 + part * (bounds[1][1] - bounds[0][1]) as f64;
             let food = random.random::<f64>();
             let density = match food {

@@ -12,12 +12,15 @@ use std::path::Path;
 use ndarray::{Array3, ArrayView3};
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::scan_faults;
 use crate::files::AtomicFile;
 use crate::network::ModelConfig;
+use crate::quality::InputFeatures;
 use crate::volume::{lps_spacing, lps_view, resample, resampled_size, Geometry, Volume};
 use crate::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"ggpfnca1";
+/// Counted up where cases of earlier versions have to be prepared anew: version 1 did not look whether they are CTs.
+const MAGIC: &[u8; 8] = b"ggpfnca2";
 const FULL: f32 = u16::MAX as f32;
 
 /// A volume and its truth, ready to cut samples from.
@@ -49,11 +52,20 @@ enum Store {
 impl TrainingCase {
     /// A case in memory. `mask` lies on the volume's grid, `[k, j, i]`; what is not 0 is pancreas.
     ///
-    /// With a working spacing in `config` both are resampled to it, the truth to where the resampled mask reaches one half.
+    /// With a working spacing in `config` both are resampled to it, the truth to where the resampled mask reaches one half. The log warns
+    /// of a volume that is no CT in Hounsfield units or has impossible voxel sizes: what it is for is the caller's to know.
     ///
     /// # Errors
     /// [`Error::Argument`] if the mask has another size than the volume.
     pub fn new(name: &str, volume: &Volume, mask: ArrayView3<u8>, config: &ModelConfig) -> Result<Self> {
+        for (_, fault) in scan_faults(&InputFeatures::of(volume)) {
+            log::warn!("{name}: {fault}");
+        }
+        Self::converted(name, volume, mask, config)
+    }
+
+    /// As [`new`](Self::new), of a volume that was looked at.
+    pub(super) fn converted(name: &str, volume: &Volume, mask: ArrayView3<u8>, config: &ModelConfig) -> Result<Self> {
         if mask.dim() != volume.voxels().dim() {
             let fault = format!("{name}: the mask has {:?} voxels, the volume {:?}", mask.dim(), volume.voxels().dim());
             return Err(Error::argument("mask", fault));

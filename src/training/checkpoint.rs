@@ -16,7 +16,7 @@ use crate::files;
 use crate::{Error, Result};
 
 const METADATA_KEY: &str = "ggpfn-training";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where a view's training is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub(super) struct Progress {
     pub epoch: usize,
     /// Batches of the epoch that are done.
     pub batch: usize,
-    /// The best validation Dice of the stage.
+    /// The best validation Dice: of the global stage's maps in that stage, of the masks of the other two after it.
     pub best_dice: Option<f64>,
     /// The stage and epoch that the best weights are from, counted from 1.
     pub best_epoch: Option<(Stage, usize)>,
@@ -116,11 +116,17 @@ pub(super) fn load(path: &Path, trainer: &mut Trainer, key: &str) -> Result<(Pro
     let json = json.ok_or_else(|| fault("a safetensors file, but not a checkpoint"))?;
     let header: Header = serde_json::from_str(json).map_err(|e| fault(&format!("its header cannot be used ({e})")))?;
     if header.format != FORMAT {
-        return Err(fault(&format!("format {}; this version reads format {FORMAT}", header.format)));
+        return Err(fault(&format!(
+            "it was made by {} version of ggpfn (checkpoint format {}; this one reads {FORMAT}), which trains by other rules; finish \
+             the training with that version, or train into another folder, from this one's model.safetensors",
+            if header.format < FORMAT { "an earlier" } else { "a later" },
+            header.format
+        )));
     }
     if header.key != key {
         return Err(fault(
-            "it was made with other options or other cases; go on with those of the run's options.toml, or train into another folder",
+            "it was made with other options, other cases or from another model; go on with those of the run's options.toml and \
+             cases.json and with the model that it started from, or train into another folder",
         ));
     }
     let read = |name: &str| -> Result<Vec<f32>> {

@@ -1,34 +1,71 @@
 //! Equation (2) of the paper.
 //!
 //! Each C is the mean binary cross entropy over its map, computed on logits; truths of smaller maps are area-downsampled and lie between 0
-//! and 1.
+//! and 1. What only repeats the volume's border (a patch larger than its slice, what a rotation turns in) is no part of the map: the mean
+//! is over the pixels that come from the volume.
 
-use tch::{Reduction, Tensor};
+use tch::{Kind, Reduction, Tensor};
 
 use crate::network::{GlobalOutput, LocalOutput};
 use crate::Result;
 
-/// C(P, G): the mean binary cross entropy of `logits` against `truth`, of the same shape.
-pub fn cross_entropy(logits: &Tensor, truth: &Tensor) -> Result<Tensor> {
-    Ok(logits.f_binary_cross_entropy_with_logits::<Tensor>(truth, None, None, Reduction::Mean)?)
+/// What a map should be, and how much each of its pixels counts.
+#[derive(Debug)]
+pub struct Target {
+    /// The truth, 0 to 1, `[N, 1, H, W]`.
+    pub truth: Tensor,
+    /// Of the same shape; 1 in all.
+    pub weights: Tensor,
 }
 
-/// The local branch's part: `C(P, G) + 1/4 sum_j C(P^(j), G^(j))`, and its two terms. `truth` is `[N, 1, H, W]`.
-pub fn local(output: &LocalOutput, truth: &Tensor) -> Result<[Tensor; 2]> {
-    let main = cross_entropy(&output.logits, truth)?;
+impl Target {
+    /// Of each pixel the part `counted` counts, 0 to 1: each map's mean is over those, and all maps that have any count alike.
+    ///
+    /// # Errors
+    /// [`Error::Torch`](crate::Error::Torch) for tensors of other than four dimensions.
+    pub fn new(truth: Tensor, counted: &Tensor) -> Result<Self> {
+        let of_maps = counted.f_sum_dim_intlist([1_i64, 2, 3].as_slice(), true, Kind::Float)?;
+        let maps = of_maps.f_gt(0.0)?.f_sum(Kind::Float)?.f_clamp_min(1.0)?;
+        let weights = counted.f_div(&of_maps.f_clamp_min(TINY)?)?.f_div(&maps)?;
+        Ok(Target { truth, weights })
+    }
+
+    /// The mean binary cross entropy of `logits`.
+    pub fn cross_entropy(&self, logits: &Tensor) -> Result<Tensor> {
+        let weights = Some(&self.weights);
+        Ok(logits.f_binary_cross_entropy_with_logits(&self.truth, weights, None, Reduction::Sum)?)
+    }
+
+    /// The target of a map whose pixels are `scale` of these wide; height and width are multiples of it.
+    fn coarser(&self, scale: i64) -> Result<Target> {
+        let mean = |x: &Tensor| x.f_avg_pool2d([scale, scale], [scale, scale], [0, 0], false, true, None::<i64>);
+        let weights = mean(&self.weights)?;
+        let truth = mean(&self.truth.f_mul(&self.weights)?)?.f_div(&weights.f_clamp_min(TINY)?)?;
+        Ok(Target { truth, weights: weights.f_mul_scalar((scale * scale) as f64)? })
+    }
+
+    /// The share of pancreas.
+    pub fn share(&self) -> Result<f64> {
+        Ok(self.truth.f_mul(&self.weights)?.f_sum(Kind::Double)?.f_double_value(&[])?)
+    }
+}
+
+/// Keeps what is divided by off zero; far below any weight.
+const TINY: f64 = 1e-20;
+
+/// The local branch's part: `C(P, G) + 1/4 sum_j C(P^(j), G^(j))`, and its two terms.
+pub fn local(output: &LocalOutput, target: &Target) -> Result<[Tensor; 2]> {
+    let main = target.cross_entropy(&output.logits)?;
     let mut side = main.f_zeros_like()?;
     for (j, logits) in output.side.iter().enumerate() {
-        let scale = 1 << j;
-        // H and W are multiples of 8: the mean over whole blocks is the area's.
-        let truth = truth.f_avg_pool2d([scale, scale], [scale, scale], [0, 0], false, true, None::<i64>)?;
-        side = side.f_add(&cross_entropy(logits, &truth)?)?;
+        side = side.f_add(&target.coarser(1 << j)?.cross_entropy(logits)?)?;
     }
     Ok([main, side.f_mul_scalar(1.0 / output.side.len() as f64)?])
 }
 
 /// The global branch's part: `C(P^f, G^f)` and `C(P^f', G^f')`.
-pub fn global(output: &GlobalOutput, truth: &[Tensor; 2]) -> Result<[Tensor; 2]> {
-    Ok([cross_entropy(&output.logits, &truth[0])?, cross_entropy(&output.finer_logits, &truth[1])?])
+pub fn global(output: &GlobalOutput, targets: &[Target; 2]) -> Result<[Tensor; 2]> {
+    Ok([targets[0].cross_entropy(&output.logits)?, targets[1].cross_entropy(&output.finer_logits)?])
 }
 
 #[cfg(test)]
@@ -41,8 +78,70 @@ mod tests {
         let truth = Tensor::from_slice(&[1.0_f32, 1.0, 0.0, 0.25]).reshape([1, 1, 2, 2]);
         // -ln 1/2, -ln 2/3, -ln 3/4, -ln 1/2
         let expected = (2.0 * 2.0_f64.ln() + 1.5_f64.ln() + (4.0_f64 / 3.0).ln()) / 4.0;
-        let got = cross_entropy(&logits, &truth).unwrap().double_value(&[]);
+        let counted = truth.ones_like();
+        let got = Target::new(truth, &counted).unwrap().cross_entropy(&logits).unwrap().double_value(&[]);
         assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+    }
+
+    /// What lies below a slice of 4 rows changes no term and gets no gradient; where it counted before it was most of the patch.
+    #[test]
+    fn pixels_that_repeat_the_border_do_not_count() {
+        let float = (Kind::Float, tch::Device::Cpu);
+        let counted = Tensor::zeros([2, 1, 16, 8], float);
+        let _ = counted.narrow(2, 0, 4).fill_(1.0);
+        let truth = Tensor::rand([2, 1, 16, 8], float).gt(0.5).to_kind(Kind::Float);
+        let output = |beyond: f64| {
+            let map = |scale: i64| {
+                let _ = tch::manual_seed(scale);
+                let logits = Tensor::randn([2, 1, 16 / scale, 8 / scale], float);
+                let rows = (4 + scale - 1) / scale;
+                let _ = logits.narrow(2, rows, 16 / scale - rows).fill_(beyond);
+                logits.set_requires_grad(true)
+            };
+            LocalOutput { logits: map(1), side: vec![map(1), map(2), map(4), map(8)] }
+        };
+        let target = |below: f64| {
+            let truth = truth.copy();
+            let _ = truth.narrow(2, 4, 12).fill_(below);
+            Target::new(truth, &counted).unwrap()
+        };
+        let terms = |output: &LocalOutput, below: f64| local(output, &target(below)).unwrap();
+        let values = |beyond: f64, below: f64| terms(&output(beyond), below).map(|term| term.double_value(&[]));
+        assert_eq!(values(3.0, 0.0), values(-8.0, 1.0));
+        let own = output(3.0);
+        let of_slice = own.logits.narrow(2, 0, 4).detach();
+        let mean =
+            of_slice.binary_cross_entropy_with_logits::<Tensor>(&truth.narrow(2, 0, 4), None, None, Reduction::Mean);
+        let [main, side] = terms(&own, 0.0);
+        assert!((main.double_value(&[]) - mean.double_value(&[])).abs() < 1e-6);
+        (main + side).backward();
+        for (logits, scale) in own.side.iter().zip([1, 2, 4, 8]) {
+            let gradient = logits.grad();
+            let rows = (4 + scale - 1) / scale;
+            assert!(gradient.narrow(2, 0, rows).abs().min().double_value(&[]) > 0.0, "scale {scale}");
+            if rows < 16 / scale {
+                let beyond = gradient.narrow(2, rows, 16 / scale - rows);
+                assert_eq!(beyond.abs().max().double_value(&[]), 0.0, "scale {scale}");
+            }
+        }
+        // Half of the last side output's first pixel lies below: its truth is the mean over the other half.
+        let coarsest = target(0.0).coarser(8).unwrap();
+        let expected = truth.narrow(2, 0, 4).mean_dim([1_i64, 2, 3].as_slice(), false, Kind::Float);
+        let difference = coarsest.truth.select(2, 0).flatten(0, -1) - expected;
+        assert!(difference.abs().max().double_value(&[]) < 1e-6);
+    }
+
+    #[test]
+    fn a_map_of_which_nothing_counts_leaves_the_mean_to_the_others() {
+        let float = (Kind::Float, tch::Device::Cpu);
+        let (truth, counted) = (Tensor::zeros([3, 1, 8, 8], float), Tensor::ones([3, 1, 8, 8], float));
+        let _ = counted.get(1).fill_(0.0);
+        let target = Target::new(truth.copy(), &counted).unwrap();
+        let ones = Tensor::ones([3, 1, 8, 8], float);
+        let got = target.cross_entropy(&ones).unwrap().double_value(&[]);
+        assert!((got - (1.0 + 1.0_f64.exp()).ln()).abs() < 1e-6, "{got}");
+        let nothing = Target::new(truth, &counted.zeros_like()).unwrap();
+        assert_eq!(nothing.cross_entropy(&ones).unwrap().double_value(&[]), 0.0);
     }
 
     #[test]
@@ -63,7 +162,9 @@ mod tests {
         let entropy = |p: f64| -(p * p.ln() + (1.0 - p) * (1.0 - p).ln());
         let expected =
             (2.0_f64.ln() / 64.0 + entropy(0.25) / 16.0 + entropy(1.0 / 16.0) / 4.0 + entropy(1.0 / 64.0)) / 4.0;
-        let [main, side] = local(&output, &truth).unwrap().map(|t| t.double_value(&[]));
+        let counted = truth.ones_like();
+        let target = Target::new(truth, &counted).unwrap();
+        let [main, side] = local(&output, &target).unwrap().map(|t| t.double_value(&[]));
         assert!((main - 2.0_f64.ln() / 64.0).abs() < 1e-6);
         assert!((side - expected).abs() < 1e-6, "{side} {expected}");
     }

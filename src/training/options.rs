@@ -107,6 +107,8 @@ pub struct TrainOptions {
     pub spacing: Option<[f64; 3]>,
     /// The weight of each view in the fusion.
     pub view_weights: BTreeMap<View, f64>,
+    /// The model's threshold, with which masks are made in validation too.
+    pub threshold: f64,
     /// For each view the patch [rows, columns]; multiples of 8.
     pub patch: BTreeMap<View, [usize; 2]>,
     /// Neighbouring slices that one sample segments; 1 in the paper. More make an epoch worth more at little cost, since they
@@ -120,9 +122,9 @@ pub struct TrainOptions {
     pub global: StageOptions,
     /// Stage 2, the progressive fusion network alone.
     pub local: StageOptions,
-    /// Stage 3, the whole network; left out without global guidance.
+    /// Stage 3, the whole network; without global guidance that is the progressive fusion network once more.
     pub whole: StageOptions,
-    /// Validate after every so many epochs, and at each stage's end.
+    /// Validate after every so many epochs, and at each stage's end. The best weights are chosen among those.
     pub validate_every: usize,
     /// Write a checkpoint after every so many minutes, and at each stage's end.
     pub checkpoint_minutes: f64,
@@ -163,6 +165,7 @@ impl TrainOptions {
             window: [-100.0, 240.0],
             spacing: None,
             view_weights: View::ALL.into_iter().map(|view| (view, 1.0 / 3.0)).collect(),
+            threshold: 0.5,
             patch: all([256, 256]),
             slices_per_sample: 1,
             samples_per_volume: 2,
@@ -226,12 +229,15 @@ impl TrainOptions {
             window: self.window,
             spacing: self.spacing,
             view_weights: self.view_weights.clone(),
+            threshold: self.threshold,
             ..ModelConfig::default()
         }
     }
 
-    /// Takes over the network of a model, to go on from its weights.
+    /// Takes over what a model is, to go on from its weights: its network, views, view weights and threshold.
     pub fn adopt(&mut self, config: &ModelConfig) {
+        self.views = config.views.clone();
+        self.threshold = config.threshold;
         self.fusion = config.fusion;
         self.t = config.t;
         self.widths = config.widths;
@@ -241,6 +247,33 @@ impl TrainOptions {
         self.window = config.window;
         self.spacing = config.spacing;
         self.view_weights.extend(config.view_weights.iter().map(|(view, weight)| (*view, *weight)));
+    }
+
+    /// Refuses options for another network than a model's: they cannot go on from its weights.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] that names each entry that differs, with both values.
+    pub fn check_for(&self, model: &ModelConfig) -> Result<()> {
+        let own = self.model_config();
+        let mut differences = Vec::new();
+        let mut compare = |name: &str, own: String, has: String| {
+            if own != has {
+                differences.push(format!("{name} is {own}, that of the model to start from {has}"));
+            }
+        };
+        compare("fusion", format!("{:?}", own.fusion), format!("{:?}", model.fusion));
+        compare("t", own.t.to_string(), model.t.to_string());
+        compare("widths", format!("{:?}", own.widths), format!("{:?}", model.widths));
+        let guidance = |widths: Option<[usize; 5]>| widths.map_or("none".into(), |widths| format!("{widths:?}"));
+        compare("global_widths", guidance(own.global_widths), guidance(model.global_widths));
+        compare("window", format!("{:?}", own.window), format!("{:?}", model.window));
+        let spacing = |spacing: Option<[f64; 3]>| spacing.map_or("none".into(), |spacing| format!("{spacing:?}"));
+        compare("spacing", spacing(own.spacing), spacing(model.spacing));
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let fault = format!("{}; leave that out, or start from another model", differences.join("; "));
+        Err(Error::argument("training options", fault))
     }
 
     /// Refuses options that no training can be run with.
@@ -299,6 +332,29 @@ impl TrainOptions {
     /// # Errors
     /// [`Error::Argument`] with the line for text that is not TOML, unknown entries and wrong types.
     pub fn from_toml(text: &str, default: Preset) -> Result<Self> {
+        Self::read(text, default, |_| {})
+    }
+
+    /// Reads options from TOML for a training that starts from a model's weights.
+    ///
+    /// What the text leaves out comes from the model as far as the model [settles it](Self::adopt), else from the preset. The stage of
+    /// the whole network alone is trained, and with `all_stages` the others too, unless the text says how many epochs they have.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml), and [`Error::Argument`] if the text asks for another network than the model's.
+    pub fn fine_tuning(text: &str, default: Preset, model: &ModelConfig, all_stages: bool) -> Result<Self> {
+        let options = Self::read(text, default, |options| {
+            options.adopt(model);
+            if !all_stages {
+                (options.global.epochs, options.local.epochs) = (0, 0);
+            }
+        })?;
+        options.check_for(model)?;
+        Ok(options)
+    }
+
+    /// Reads options from TOML over those of a preset, which `prepare` may change before.
+    fn read(text: &str, default: Preset, prepare: impl FnOnce(&mut Self)) -> Result<Self> {
         let fault = |e: String| Error::argument("training options", e);
         let mut given: toml::Table = text.parse().map_err(|e: toml::de::Error| fault(e.to_string()))?;
         let preset = match given.remove("preset") {
@@ -306,7 +362,9 @@ impl TrainOptions {
             Some(toml::Value::String(name)) => name.parse().map_err(fault)?,
             Some(other) => return Err(fault(format!("preset is {other}; a name was expected"))),
         };
-        let mut whole = toml::Table::try_from(TrainOptions::preset(preset)).map_err(|e| fault(e.to_string()))?;
+        let mut base = TrainOptions::preset(preset);
+        prepare(&mut base);
+        let mut whole = toml::Table::try_from(base).map_err(|e| fault(e.to_string()))?;
         merge(&mut whole, given);
         let options: TrainOptions = whole.try_into().map_err(|e: toml::de::Error| fault(e.to_string()))?;
         options.check()?;
@@ -334,6 +392,44 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One rule for the program, the C interface and the worker: text over model over preset.
+    #[test]
+    fn a_model_to_start_from_settles_what_the_options_do_not_name() {
+        let model = ModelConfig {
+            views: vec![View::Sagittal, View::Coronal],
+            t: 3,
+            widths: [4, 4, 6, 8],
+            spacing: Some([2.0, 3.0, 4.0]),
+            threshold: 0.3,
+            ..TrainOptions::preset(Preset::Small).model_config()
+        };
+        let read = |text: &str, all_stages| TrainOptions::fine_tuning(text, Preset::Small, &model, all_stages);
+        let epochs = |o: &TrainOptions| [o.global.epochs, o.local.epochs, o.whole.epochs];
+        let bare = read("", false).unwrap();
+        assert_eq!(bare.model_config(), model);
+        assert_eq!(epochs(&bare), [0, 0, 30]);
+        assert_eq!(epochs(&read("", true).unwrap()), [20, 60, 30]);
+        assert_eq!(epochs(&read("[local]\nepochs = 7\n", false).unwrap()), [0, 7, 30]);
+        let text = "views = [\"axial\", \"coronal\"]\nthreshold = 0.4\nt = 3\n[view_weights]\ncoronal = 0.9\n\
+                    [global_size]\ncoronal = [64, 64]\n";
+        let named = read(text, false).unwrap();
+        assert_eq!((&named.views[..], named.threshold), (&[View::Axial, View::Coronal][..], 0.4));
+        assert_eq!((named.view_weights[&View::Coronal], named.global_size[&View::Coronal]), (0.9, [64, 64]));
+        // What was resolved is read back to the same, as a run that is resumed does it.
+        assert_eq!(read(&named.to_toml().unwrap(), false).unwrap(), named);
+        for (text, name, own, has) in [
+            ("t = 5", "t is", "5", "3"),
+            ("widths = [4, 4, 6, 9]", "widths is", "9]", "8]"),
+            ("fusion = \"one-off\"", "fusion is", "OneOff", "Progressive"),
+            ("global_guidance = false", "global_widths is", "none", "[16, "),
+            ("window = [-50.0, 240.0]", "window is", "-50.0", "-100.0"),
+            ("spacing = [2.0, 3.0, 5.0]", "spacing is", "5.0", "4.0"),
+        ] {
+            let error = read(text, false).unwrap_err().to_string();
+            assert!([name, own, has, "leave that out"].iter().all(|part| error.contains(part)), "{text}: {error}");
+        }
+    }
 
     #[test]
     fn presets_are_the_papers() {

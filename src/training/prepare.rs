@@ -8,18 +8,19 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::TrainingCase;
-use crate::dataset::{self, Case};
+use crate::dataset::{self, scan_faults, Case};
 use crate::files::{create_folder, hex};
 use crate::inference::Cancel;
 use crate::io::ReadOptions;
 use crate::network::ModelConfig;
+use crate::quality::InputFeatures;
 use crate::{Error, Result};
 
 /// Loads and prepares cases for a network. With a `cache` folder, which is created, prepared cases are kept there and mapped, so that memory
 /// stays bounded whatever the data set's size. `report` hears how many are done.
 ///
 /// # Errors
-/// Those of [`dataset::load`], [`Error::File`] where the cache cannot be written, [`Error::Cancelled`].
+/// Those of [`dataset::load`], [`Error::Image`] for a scan of which [`dataset::scan_faults`] has something to say, [`Error::File`] where the cache cannot be written, [`Error::Cancelled`].
 pub fn prepare(
     cases: &[Case],
     config: &ModelConfig,
@@ -38,7 +39,10 @@ pub fn prepare(
         let load = || -> Result<TrainingCase> {
             let loaded = dataset::load(case, &ReadOptions::default())?;
             loaded.notes.iter().for_each(|note| log::info!("{}: {note}", case.name));
-            TrainingCase::new(&case.name, &loaded.volume, loaded.mask.view(), config)
+            if let Some((_, fault)) = scan_faults(&InputFeatures::of(&loaded.volume)).into_iter().next() {
+                return Err(Error::image(&case.image, fault));
+            }
+            TrainingCase::converted(&case.name, &loaded.volume, loaded.mask.view(), config)
         };
         let Some(folder) = cache else { return load() };
         let key = cache_key(case, config)?;

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `options.toml` | the options, resolved |
 //! | `cases.json` | which cases are trained on and validated on |
+//! | `initial.safetensors` | the model that it started from, if there is one |
 //! | `VIEW/checkpoint.safetensors` | what the view's training goes on from |
 //! | `VIEW/log.jsonl` | a line for each epoch |
 //! | `curves.png` | losses and Dice |
@@ -75,7 +76,7 @@ pub struct Outcome {
     pub model: Model,
     /// Why the run ended.
     pub end: RunEnd,
-    /// The best validation Dice of each view's last stage.
+    /// The best validation Dice of each view's masks in stages 2 and 3; in stage 1 that of the global branch's maps.
     pub dice: BTreeMap<View, Option<f64>>,
 }
 
@@ -118,7 +119,7 @@ impl Run {
     }
 
     /// Starts from a model's weights in place of untrained ones. The options must be for its network
-    /// ([`TrainOptions::adopt`]). Views that it lacks start as its first one.
+    /// ([`TrainOptions::fine_tuning`]). Views that it lacks start as its first one. A run that is taken up again knows its model.
     pub fn init(mut self, model: Model) -> Self {
         self.init = Some(model);
         self
@@ -143,7 +144,7 @@ impl Run {
         self
     }
 
-    /// What the model is to say of its data, free-form.
+    /// What the model is to say of its data, free-form: where they are from, the seed of their split.
     pub fn provenance(mut self, provenance: serde_json::Value) -> Self {
         self.provenance = provenance;
         self

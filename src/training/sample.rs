@@ -1,14 +1,15 @@
 //! Samples: a patch with its neighbouring slices, its truth, and the downsampled whole slice, cut out of a case.
 //!
 //! Two patches of each volume enter an epoch: one centred anywhere, one centred in the pancreas' box (paper, section 3.2).
-//! Rotation and elastic deformation are one map of the slice, applied alike to image, truth and whole slice. Where a sample reaches
-//! beyond the volume, the nearest voxel is repeated, as in inference.
+//! Rotation, about the middle of what is cut, and elastic deformation are one map of the slice, applied alike to image, truth and whole slice.
+//! Where a sample reaches beyond the volume, the nearest voxel is repeated, as in inference, and does not count in the loss.
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView3, Axis};
 use rand::Rng;
 use tch::Tensor;
 
 use super::deform::Deformation;
+use super::loss::Target;
 use super::{Augmentation, TrainingCase};
 use crate::network::sampling::{self, Extent};
 use crate::volume::{resample, View};
@@ -53,14 +54,18 @@ pub struct Sample {
     pub windows: Option<Array3<f32>>,
     /// The patch's truth, 0 or 1, `[S, H, W]`.
     pub truth: Option<Array3<f32>>,
+    /// Which of the truth's pixels come from the volume: 1, or 0 where its border is repeated.
+    pub counted: Option<Array3<f32>>,
     /// The downsampled whole slices, `[S, h_g, w_g]`.
     pub global: Option<Array3<f32>>,
     /// The whole slices' truth at the sizes of P^f and P^f', `[S, h_g / 32, w_g / 32]` and `[S, h_g / 16, w_g / 16]`, 0 to 1.
     pub global_truth: Option<[Array3<f32>; 2]>,
+    /// The part of each of those pixels that comes from the volume, 0 to 1. Their truth is the mean over that part.
+    pub global_counted: Option<[Array3<f32>; 2]>,
 }
 
-/// Draws where a sample's centre lies: anywhere in the case, or in the pancreas' box. Gives the place, and the centre as (row,
-/// column).
+/// Draws where a sample's centre lies: anywhere in the case, or in the pancreas' box. Gives the place, and the voxel that was drawn as (row,
+/// column): where the slice's border allows it, it is the patch's middle.
 pub fn draw(case: &TrainingCase, shape: &Shape, anywhere: bool, random: &mut impl Rng) -> (Place, [f64; 2]) {
     let size = case.size();
     let whole = [[0; 3], size.map(|n| n - 1)];
@@ -69,7 +74,7 @@ pub fn draw(case: &TrainingCase, shape: &Shape, anywhere: bool, random: &mut imp
     let axes = shape.view.axes();
     let [slice, row, column] = axes.map(|axis| centre[axis]);
     let [slices, rows, columns] = axes.map(|axis| size[axis]);
-    let patch = shape.patch.unwrap_or([1, 1]);
+    let patch = shape.patch.unwrap_or([rows, columns]);
     // As central as the slice's border allows.
     let fit =
         |centre: usize, length: usize, size: usize| centre.saturating_sub(length / 2).min(size.saturating_sub(length));
@@ -89,17 +94,20 @@ pub fn random(
     augmentation: &Augmentation,
     random: &mut impl Rng,
 ) -> Sample {
-    let (place, centre) = draw(case, shape, anywhere, random);
+    let (place, _) = draw(case, shape, anywhere, random);
     let axes = shape.view.axes();
     let (size, spacing) = (case.size(), case.spacing());
-    let deformation = Deformation::random(
-        augmentation,
-        [size[axes[1]], size[axes[2]]],
-        [spacing[axes[1]], spacing[axes[2]]],
-        centre,
-        random,
-    );
+    let slice = [size[axes[1]], size[axes[2]]];
+    let centre = middle(place, shape, slice);
+    let deformation = Deformation::random(augmentation, slice, [spacing[axes[1]], spacing[axes[2]]], centre, random);
     cut(case, shape, place, &deformation)
+}
+
+/// The middle, in rows and columns, of the part of a patch that lies in its slice; without a patch, of the slice.
+fn middle(place: Place, shape: &Shape, slice: [usize; 2]) -> [f64; 2] {
+    let patch = shape.patch.unwrap_or(slice);
+    let start = [place.row, place.column];
+    std::array::from_fn(|a| start[a] as f64 + (patch[a].min(slice[a]) as f64 - 1.0) / 2.0)
 }
 
 /// Cuts the sample at a place out of a case, deformed.
@@ -110,22 +118,42 @@ pub fn cut(case: &TrainingCase, shape: &Shape, place: Place, deformation: &Defor
         (0..count).map(|i| (first + i as isize).clamp(0, slices as isize - 1) as usize).collect()
     };
     let own = window(place.slice as isize, shape.slices);
-    let (mut windows, mut truth) = (None, None);
+    // Of fewer slices than a sample has, the last is repeated.
+    let real = slices.saturating_sub(place.slice);
+    let (mut windows, mut truth, mut counted) = (None, None, None);
     if let Some([h, w]) = shape.patch {
         let all = window(place.slice as isize - shape.t as isize, 2 * shape.t + shape.slices);
-        let taps = reader.taps(deformation, [place.row, place.column], [h, w]);
+        let (taps, inside) = reader.taps(deformation, [place.row, place.column], [h, w]);
         windows = Some(reader.image(&all, &taps, [h, w]));
         truth = Some(reader.truth(&own, &taps, [h, w]));
+        counted = Some(of_slices(&inside, own.len(), real));
     }
-    let (mut global, mut global_truth) = (None, None);
+    let (mut global, mut global_truth, mut global_counted) = (None, None, None);
     if let Some([h, w]) = shape.global {
-        let taps = reader.taps(deformation, [0, 0], [rows, columns]);
+        let (taps, inside) = reader.taps(deformation, [0, 0], [rows, columns]);
         let whole = reader.image(&own, &taps, [rows, columns]);
         global = Some(resample(whole.view(), [own.len(), h, w], true));
-        let whole = reader.truth(&own, &taps, [rows, columns]);
-        global_truth = Some([32, 16].map(|scale| area_downsample(whole.view(), [h / scale, w / scale])));
+        let inside = of_slices(&inside, own.len(), real);
+        let pancreas = &reader.truth(&own, &taps, [rows, columns]) * &inside;
+        let parts = [32, 16].map(|scale| {
+            let part = area_downsample(inside.view(), [h / scale, w / scale]);
+            let mut truth = area_downsample(pancreas.view(), [h / scale, w / scale]);
+            truth.zip_mut_with(&part, |truth, part| *truth = if *part > 0.0 { *truth / part } else { 0.0 });
+            (truth, part)
+        });
+        let [(coarse, coarse_part), (fine, fine_part)] = parts;
+        (global_truth, global_counted) = (Some([coarse, fine]), Some([coarse_part, fine_part]));
     }
-    Sample { name: case.name().into(), place, slice_size: [rows, columns], windows, truth, global, global_truth }
+    let slice_size = [rows, columns];
+    let name = case.name().into();
+    Sample { name, place, slice_size, windows, truth, counted, global, global_truth, global_counted }
+}
+
+/// The same plane for each of the first `real` of `count` slices, and nothing for the others.
+fn of_slices(plane: &Array2<f32>, count: usize, real: usize) -> Array3<f32> {
+    let mut all = Array3::zeros((count, plane.nrows(), plane.ncols()));
+    all.outer_iter_mut().take(real).for_each(|mut slice| slice.assign(plane));
+    all
 }
 
 /// Four pixels of a slice, as offsets within it, and their weights.
@@ -147,8 +175,9 @@ impl<'a> Reader<'a> {
         Reader { case, size: axes.map(|axis| [z, y, x][axis]), stride: axes.map(|axis| [y * x, x, 1][axis]) }
     }
 
-    /// For each pixel of a patch at `start` what it is interpolated from.
-    fn taps(&self, deformation: &Deformation, start: [usize; 2], size: [usize; 2]) -> Vec<Tap> {
+    /// For each pixel of a patch at `start` what it is interpolated from, and whether it comes from the slice: 1, or 0 where the patch reaches
+    /// beyond the slice, before or after the deformation.
+    fn taps(&self, deformation: &Deformation, start: [usize; 2], size: [usize; 2]) -> (Vec<Tap>, Array2<f32>) {
         let [_, rows, columns] = self.size;
         let [_, row_stride, column_stride] = self.stride;
         let split = |at: f64, size: usize| {
@@ -156,10 +185,14 @@ impl<'a> Reader<'a> {
             let below = at.floor() as usize;
             (below, (below + 1).min(size - 1), (at - below as f64) as f32)
         };
+        let within = |at: f64, size: usize| (-0.5..=size as f64 - 0.5).contains(&at);
         let mut taps = Vec::with_capacity(size[0] * size[1]);
+        let mut inside = Array2::zeros(size);
         for row in start[0]..start[0] + size[0] {
             for column in start[1]..start[1] + size[1] {
                 let [r, c] = deformation.source(row as f64, column as f64);
+                let real = row < rows && column < columns && within(r, rows) && within(c, columns);
+                inside[[row - start[0], column - start[1]]] = f32::from(u8::from(real));
                 let (top, bottom, v) = split(r, rows);
                 let (left, right, u) = split(c, columns);
                 let at = |r: usize, c: usize| (r * row_stride + c * column_stride) as u32;
@@ -169,7 +202,7 @@ impl<'a> Reader<'a> {
                 ));
             }
         }
-        taps
+        (taps, inside)
     }
 
     fn gather(&self, slices: &[usize], taps: &[Tap], size: [usize; 2], value: impl Fn(usize) -> f32) -> Array3<f32> {
@@ -242,12 +275,12 @@ pub struct Batch {
     pub names: Vec<String>,
     /// `[N, D, H, W]`.
     pub windows: Option<Tensor>,
-    /// `[N S, 1, H, W]`.
-    pub truth: Option<Tensor>,
+    /// Of `[N S, 1, H, W]`.
+    pub target: Option<Target>,
     /// `[N S, 1, h_g, w_g]`.
     pub global: Option<Tensor>,
-    /// `[N S, 1, h_g / 32, w_g / 32]` and `[N S, 1, h_g / 16, w_g / 16]`.
-    pub global_truth: Option<[Tensor; 2]>,
+    /// Of `[N S, 1, h_g / 32, w_g / 32]` and `[N S, 1, h_g / 16, w_g / 16]`.
+    pub global_target: Option<[Target; 2]>,
     /// The weights of sub-pixel sampling, `[N S, 1, H / 8, h_g / 32]` and `[N S, 1, W / 8, w_g / 32]`.
     pub sampling: Option<[Tensor; 2]>,
 }
@@ -273,8 +306,16 @@ impl Batch {
         if samples.is_empty() {
             return Err(Error::argument("samples", "none; at least one was expected"));
         }
-        let coarse = join(&|s| s.global_truth.as_ref().map(|t| &t[0]), true)?;
-        let fine = join(&|s| s.global_truth.as_ref().map(|t| &t[1]), true)?;
+        let target = |truth: Option<Tensor>, counted: Option<Tensor>| {
+            truth.zip(counted).map(|(truth, counted)| Target::new(truth, &counted)).transpose()
+        };
+        let global_target = |which: usize| {
+            target(
+                join(&|s| s.global_truth.as_ref().map(|t| &t[which]), true)?,
+                join(&|s| s.global_counted.as_ref().map(|t| &t[which]), true)?,
+            )
+        };
+        let (coarse, fine) = (global_target(0)?, global_target(1)?);
         let sampling = match (shape.patch, shape.global) {
             (Some(patch), Some(global)) => {
                 let axis = |axis: usize| -> Result<Tensor> {
@@ -294,9 +335,9 @@ impl Batch {
         Ok(Batch {
             names: samples.iter().map(|s| s.name.clone()).collect(),
             windows: join(&|s| s.windows.as_ref(), false)?,
-            truth: join(&|s| s.truth.as_ref(), true)?,
+            target: target(join(&|s| s.truth.as_ref(), true)?, join(&|s| s.counted.as_ref(), true)?)?,
             global: join(&|s| s.global.as_ref(), true)?,
-            global_truth: coarse.zip(fine).map(|(coarse, fine)| [coarse, fine]),
+            global_target: coarse.zip(fine).map(|(coarse, fine)| [coarse, fine]),
             sampling,
         })
     }

@@ -31,7 +31,42 @@ pub(super) struct Session {
     started: Instant,
     /// The part of the work that was done when this session started.
     fraction_before: f64,
+    init: Option<Initial>,
 }
+
+/// The run's list of cases, and of what else it is made from.
+const CASES: &str = "cases.json";
+/// The model that the run started from, which a run that is taken up again needs as long as a view has no checkpoint.
+const INITIAL_MODEL: &str = "initial.safetensors";
+
+/// The model that a run starts from.
+struct Initial {
+    model: Model,
+    /// Of the file that it was first read from.
+    sha256: String,
+}
+
+impl Initial {
+    /// The one that the caller gives, or that a run which is taken up again has kept.
+    fn of(run: &mut Run) -> Result<Option<Self>> {
+        if let Some(model) = run.init.take() {
+            let sha256 = model.sha256().to_string();
+            return Ok(Some(Initial { model, sha256 }));
+        }
+        let Some(folder) = run.folder.as_deref().filter(|folder| run.resume && folder.join(INITIAL_MODEL).exists())
+        else {
+            return Ok(None);
+        };
+        let model = Model::load(&folder.join(INITIAL_MODEL))?;
+        let cases = std::fs::read(folder.join(CASES)).map_err(|e| Error::file("read", folder.join(CASES), e))?;
+        let cases: serde_json::Value = serde_json::from_slice(&cases).unwrap_or_default();
+        let sha256 = cases[INITIAL_SHA256].as_str().unwrap_or(model.sha256()).to_string();
+        Ok(Some(Initial { model, sha256 }))
+    }
+}
+
+/// Under this name the hash of the initial model stands in the model file's provenance and in the run's folder.
+const INITIAL_SHA256: &str = "initial_model_sha256";
 
 /// One view's training.
 struct ViewRun {
@@ -48,8 +83,8 @@ impl Session {
     pub fn new(mut run: Run, compute: Compute, threads: usize) -> Result<Self> {
         let deadline = run.time.map(|time| Instant::now() + time);
         let config = run.options.model_config();
-        let init = run.init.take();
-        let model = first_weights(&run, init.as_ref())?;
+        let init = Initial::of(&mut run)?;
+        let model = first_weights(&run, init.as_ref().map(|init| &init.model))?;
         let key = key(&run, &model)?;
         let stages = stages(&run.options);
         let Some(first) = stages.first().copied() else {
@@ -96,11 +131,15 @@ impl Session {
             deadline,
             started: Instant::now(),
             fraction_before: 0.0,
+            init,
         };
         session.fraction_before = session.fraction();
         if let Some(folder) = &session.run.folder {
             files::write(&folder.join("options.toml"), session.run.options.to_toml()?.as_bytes())?;
-            files::write(&folder.join("cases.json"), format!("{:#}\n", session.case_names()).as_bytes())?;
+            files::write(&folder.join(CASES), format!("{:#}\n", session.case_names()).as_bytes())?;
+            if let Some(init) = &session.init {
+                init.model.save(&folder.join(INITIAL_MODEL), WeightType::F32)?;
+            }
         }
         Ok(session)
     }
@@ -214,9 +253,12 @@ impl Session {
         }
         if let Some(next) = next {
             v.trainer.start_stage(next)?;
-            v.progress.best_dice = None;
             // What the stage changed at its start is in the best weights too, should the run end here.
             v.best = Some(Snapshot::of(&v.trainer)?);
+            if stage == Stage::Global {
+                // Another measure: that of its maps, not of masks.
+                v.progress.best_dice = None;
+            }
         }
         self.save(index)?;
         self.draw();
@@ -258,6 +300,7 @@ impl Session {
             "cases": self.run.cases.train.len(),
             "validation_cases": self.run.cases.validation.len(),
             "views": views,
+            INITIAL_SHA256: self.init.as_ref().map(|init| &init.sha256),
             "data": self.run.provenance,
         });
         Model::from_weights(config, weights)
@@ -301,7 +344,7 @@ impl Session {
             "loss": mean[0],
             "map": has(stage != Stage::Global, mean[1]),
             "side": has(stage != Stage::Global, mean[2]),
-            "global": has(stage != Stage::Local, mean[3]),
+            "global": has(stage != Stage::Local && self.run.options.global_guidance, mean[3]),
             "global_finer": has(stage == Stage::Global, mean[4]),
             "dice": dice,
             "seconds": (seconds * 100.0).round() / 100.0,
@@ -362,7 +405,11 @@ impl Session {
 
     fn case_names(&self) -> serde_json::Value {
         let names = |cases: &[Arc<TrainingCase>]| cases.iter().map(|case| case.name().to_string()).collect::<Vec<_>>();
-        json!({ "train": names(&self.run.cases.train), "validation": names(&self.run.cases.validation) })
+        json!({
+            "train": names(&self.run.cases.train),
+            "validation": names(&self.run.cases.validation),
+            INITIAL_SHA256: self.init.as_ref().map(|init| &init.sha256),
+        })
     }
 }
 

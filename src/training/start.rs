@@ -1,8 +1,11 @@
 //! What a run begins with: its stages, the plan of a stage's batches, first weights, and what a checkpoint has to belong to.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::loader::{Batches, Plan};
+use super::loss::Target;
 use super::run::{Cases, Run};
 use super::sample::Shape;
 use super::trainer::{Stage, Trainer};
@@ -10,6 +13,7 @@ use super::{StageOptions, TrainOptions};
 use crate::files;
 use crate::inference::threads::on_own_thread;
 use crate::inference::{DeviceChoice, PrecisionChoice};
+use crate::network::layout::{self, Role};
 use crate::network::{Model, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
@@ -19,7 +23,7 @@ pub(super) fn stages(options: &TrainOptions) -> Vec<Stage> {
     Stage::ALL
         .into_iter()
         .filter(|stage| stage_options(options, *stage).epochs > 0)
-        .filter(|stage| options.global_guidance || *stage == Stage::Local)
+        .filter(|stage| options.global_guidance || *stage != Stage::Global)
         .collect()
 }
 
@@ -41,7 +45,11 @@ pub(super) fn plan(run: &Run, view: View, stage: Stage) -> Plan {
             t: options.t,
             slices: options.slices_per_sample,
             patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
-            global: options.global_size.get(&view).copied().filter(|_| stage != Stage::Local),
+            global: options
+                .global_size
+                .get(&view)
+                .copied()
+                .filter(|_| options.global_guidance && stage != Stage::Local),
         },
         stage,
         batch: stage_options(options, stage).batch,
@@ -57,7 +65,7 @@ pub(super) fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
     let config = model.config().clone();
     let mut weights = model.weights().clone();
     for view in &config.views {
-        for (stage, readouts) in [(Stage::Global, "global.aux"), (Stage::Local, "local.")] {
+        for stage in [Stage::Global, Stage::Local] {
             if stage == Stage::Global && config.global_widths.is_none() {
                 continue;
             }
@@ -65,39 +73,20 @@ pub(super) fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
             let (mut sum, batches) = (0.0, plan.batches().min(4));
             for number in 0..batches {
                 let batch = plan.batch(0, number)?;
-                let truth = batch.truth.as_ref().or(batch.global_truth.as_ref().map(|truth| &truth[1]));
-                sum += truth.map_or(Ok(0.0), |truth| truth.f_mean(tch::Kind::Double)?.f_double_value(&[]))?;
+                let target = batch.target.as_ref().or(batch.global_target.as_ref().map(|[_, finer]| finer));
+                sum += target.map_or(Ok(0.0), Target::share)?;
             }
             let share = (sum / batches as f64).clamp(1e-3, 0.5);
             let logit = (share / (1.0 - share)).ln() as f32;
-            for (name, array) in &mut weights {
-                let is_readout = array.shape == [1] && name.starts_with(&format!("{view}.{readouts}"));
-                if is_readout {
-                    array.values = vec![logit];
+            let readouts = layout::table(&config).into_iter().filter(|entry| entry.role == Role::ReadoutShift);
+            for entry in readouts.filter(|entry| stage.trains(&entry.name)) {
+                if let Some(array) = weights.get_mut(&format!("{view}.{}", entry.name)) {
+                    array.values.fill(logit);
                 }
             }
         }
     }
     Model::from_weights(config, weights)
-}
-
-/// Refuses to start a network from the weights of another.
-pub(super) fn check_init(model: &Model, config: &ModelConfig) -> Result<()> {
-    let fault = |what: &str| {
-        let text = format!("the model to start from has another {what} than the options ask for");
-        Err(Error::argument("init", text))
-    };
-    let has = model.config();
-    if has.fusion != config.fusion || has.t != config.t {
-        return fault("T or fusion");
-    }
-    if has.widths != config.widths || has.global_widths != config.global_widths {
-        return fault("width");
-    }
-    if has.window != config.window || has.spacing != config.spacing {
-        return fault("window or spacing");
-    }
-    Ok(())
 }
 
 /// What a checkpoint belongs to: options (without those that change no number), cases and first weights.
@@ -152,51 +141,70 @@ pub(super) fn first_weights(run: &Run, init: Option<&Model>) -> Result<Model> {
     let config = run.options.model_config();
     match init {
         Some(model) => {
-            check_init(model, &config)?;
-            with_views(model, &config)
+            run.options.check_for(model.config())?;
+            with_views(model, config)
         }
         None => start_at_prior(Model::new_untrained(config, run.options.seed)?, run),
     }
 }
 
-/// The model with all views of a configuration: those that it lacks start as its first one. What a view's network has learned about
+/// The views of a configuration with a model's weights: those that it lacks start as its first one. What a view's network has learned about
 /// densities and edges holds in the others too, above all on a grid whose spacings are alike.
-fn with_views(model: &Model, config: &ModelConfig) -> Result<Model> {
+fn with_views(model: &Model, config: ModelConfig) -> Result<Model> {
     let has = &model.config().views;
-    let missing: Vec<View> = config.views.iter().copied().filter(|view| !has.contains(view)).collect();
-    let (Some(first), false) = (has.first(), missing.is_empty()) else { return Ok(model.clone()) };
-    let mut weights = model.weights().clone();
-    for (name, array) in model.weights() {
-        if let Some(rest) = name.strip_prefix(&format!("{first}.")) {
-            weights.extend(missing.iter().map(|view| (format!("{view}.{rest}"), array.clone())));
+    let mut weights = BTreeMap::new();
+    for view in &config.views {
+        let from = if has.contains(view) { *view } else { has[0] };
+        for entry in layout::table(&config) {
+            weights.insert(format!("{view}.{}", entry.name), model.tensor(from, &entry.name)?.clone());
         }
     }
-    let mut views = has.clone();
-    views.extend(&missing);
-    let mut whole = ModelConfig { views, ..model.config().clone() };
-    for view in &missing {
-        whole.global_size.extend(config.global_size.get(view).map(|size| (*view, *size)));
-        whole.view_weights.extend(config.view_weights.get(view).map(|weight| (*view, *weight)));
-    }
-    Model::from_weights(whole, weights)
+    Model::from_weights(config, weights)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::training::Preset;
+    use crate::training::{Preset, TrainingCase};
+
+    /// With one channel, biases that are none of a readout have a readout's shape.
+    #[test]
+    fn the_prior_goes_to_readouts_alone() {
+        let mut options = TrainOptions::preset(Preset::Small);
+        options.views = vec![View::Axial];
+        (options.t, options.widths, options.global_widths) = (1, [1, 2, 3, 4], [1, 2, 3, 4, 5]);
+        options.patch.insert(View::Axial, [32, 32]);
+        options.global_size.insert(View::Axial, [32, 32]);
+        let (volume, truth) = crate::synthesis::phantom(1).unwrap();
+        let config = options.model_config();
+        let case = TrainingCase::new("phantom", &volume, truth.view(), &config).unwrap();
+        let run = Run::new(options, Cases { train: vec![Arc::new(case)], validation: vec![] }).unwrap();
+        let plain = Model::new_untrained(config.clone(), 0).unwrap();
+        let started = first_weights(&run, None).unwrap();
+        let mut readouts = 0;
+        for (name, array) in started.weights() {
+            let is_readout = ["aux.0.", "aux.1.", "aux.2.", "aux.3.", "head.", "aux_f.", "aux_fp."]
+                .iter()
+                .any(|part| name.contains(part) && name.ends_with(".bias"));
+            assert_eq!(array != &plain.weights()[name], is_readout, "{name}");
+            readouts += usize::from(is_readout);
+        }
+        assert_eq!(readouts, 7);
+    }
 
     #[test]
     fn views_that_a_model_lacks_start_as_its_first() {
         let all = TrainOptions::preset(Preset::Small).model_config();
         let model = Model::new_untrained(ModelConfig { views: vec![View::Coronal], ..all.clone() }, 3).unwrap();
-        let whole = with_views(&model, &all).unwrap();
-        assert_eq!(whole.config().views, [View::Coronal, View::Axial, View::Sagittal]);
+        let whole = with_views(&model, all.clone()).unwrap();
+        assert_eq!(whole.config().views, View::ALL);
         for view in View::ALL {
             let name = "local.enc.2.res.1.conv0.conv.weight";
             assert_eq!(whole.tensor(view, name).unwrap().values, model.tensor(View::Coronal, name).unwrap().values);
         }
-        let same = with_views(&whole, &all).unwrap();
+        let same = with_views(&whole, all).unwrap();
         assert_eq!(same.sha256(), whole.sha256(), "nothing is lacking");
     }
 }

@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::checkpoint::Snapshot;
 use super::loader::Batches;
-use super::loss;
+use super::loss::{self, Target};
 use super::parameters::{Buffer, Parameters};
 use super::pieces::Pieces;
 use super::sample::Batch;
@@ -56,15 +56,15 @@ impl Stage {
 
     /// Refuses a stage that a network does not have.
     fn check(self, config: &ModelConfig) -> Result<()> {
-        if config.global_widths.is_none() && self != Stage::Local {
-            let fault = format!("{self}, but the network has no global branch; only local fits");
+        if config.global_widths.is_none() && self == Stage::Global {
+            let fault = "global, but the network has no global branch; local and whole fit";
             return Err(Error::argument("stage", fault));
         }
         Ok(())
     }
 
     /// Whether it trains the parameter of a name.
-    fn trains(self, name: &str) -> bool {
+    pub(super) fn trains(self, name: &str) -> bool {
         match self {
             Stage::Global => name.starts_with("global."),
             Stage::Local => name.starts_with("local."),
@@ -168,7 +168,7 @@ impl Trainer {
     /// exactly that.
     ///
     /// # Errors
-    /// [`Error::Argument`] for a stage that a network without global branch does not have.
+    /// [`Error::Argument`] for the global stage of a network without global branch.
     pub fn start_stage(&mut self, stage: Stage) -> Result<()> {
         stage.check(&self.config)?;
         let threads = self.threads;
@@ -267,12 +267,11 @@ impl Trainer {
         };
         let [alpha, beta] = self.stage.weights();
         let mut features = None;
-        if self.stage != Stage::Local {
+        if self.stage != Stage::Local && self.config.global_widths.is_some() {
             let slices = batch.global.as_ref().ok_or_else(|| missing("whole slices"))?;
-            let truth = batch.global_truth.as_ref().ok_or_else(|| missing("truth of the whole slices"))?;
+            let [coarse, fine] = batch.global_target.as_ref().ok_or_else(|| missing("truth of the whole slices"))?;
             let output = self.global_in_pieces(self.narrow(slices)?, pieces)?;
-            let truth = [self.wide(&truth[0])?, self.wide(&truth[1])?];
-            let [coarse, fine] = loss::global(&output, &truth)?;
+            let [coarse, fine] = loss::global(&output, &[self.wide_target(coarse)?, self.wide_target(fine)?])?;
             losses.global = Some(add(coarse, alpha)?);
             if beta > 0.0 {
                 losses.global_finer = Some(add(fine, beta)?);
@@ -281,7 +280,7 @@ impl Trainer {
         }
         if self.stage != Stage::Global {
             let windows = batch.windows.as_ref().ok_or_else(|| missing("patches"))?;
-            let truth = self.wide(batch.truth.as_ref().ok_or_else(|| missing("truth"))?)?;
+            let target = self.wide_target(batch.target.as_ref().ok_or_else(|| missing("truth"))?)?;
             let guidance = match features {
                 None => None,
                 Some(features) => {
@@ -290,7 +289,7 @@ impl Trainer {
                 }
             };
             let output = self.local_in_pieces(self.narrow(windows)?, guidance.as_ref(), pieces)?;
-            let [map, side] = loss::local(&output, &truth)?;
+            let [map, side] = loss::local(&output, &target)?;
             losses.map = Some(add(map, 1.0)?);
             losses.side = Some(add(side, 1.0)?);
         }
@@ -343,6 +342,10 @@ impl Trainer {
     fn wide(&self, x: &Tensor) -> Result<Tensor> {
         let kind = if self.kind == Kind::Double { Kind::Double } else { Kind::Float };
         Ok(x.f_to_device(self.device)?.f_to_kind(kind)?)
+    }
+
+    fn wide_target(&self, target: &Target) -> Result<Target> {
+        Ok(Target { truth: self.wide(&target.truth)?, weights: self.wide(&target.weights)? })
     }
 
     /// The number of parameters, and so the length of the flat buffers: all of the view's, in the order of the

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tch::Kind;
 
 use super::deform::Deformation;
+use super::loss::Target;
 use super::sample::{self, Batch, Place, Shape};
 use super::trainer::{Stage, Trainer};
 use super::{TrainOptions, TrainingCase};
@@ -75,7 +76,7 @@ fn of_global_maps(trainer: &Trainer, case: &TrainingCase) -> Result<f64> {
         let place = Place { slice: start, row: 0, column: 0 };
         let sample = sample::cut(case, &shape, place, &Deformation::identity());
         let batch = Batch::new(&[sample], &shape)?;
-        let (Some(slices), Some([_, truth])) = (&batch.global, &batch.global_truth) else { continue };
+        let (Some(slices), Some([_, Target { truth, .. }])) = (&batch.global, &batch.global_target) else { continue };
         let found = trainer.global(slices)?.finer_logits.f_to_kind(Kind::Float)?.f_sigmoid()?;
         let found = found.f_to_device(tch::Device::Cpu)?;
         both += found.f_mul(truth)?.f_sum(Kind::Double)?.f_double_value(&[])?;

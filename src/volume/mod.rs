@@ -11,6 +11,7 @@ mod geometry;
 mod measure;
 mod resample;
 mod strided;
+mod unmeasured;
 mod view;
 
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
@@ -21,6 +22,7 @@ pub use measure::{
 };
 pub use resample::{resample, resampled_size};
 pub use strided::{Frame, Strided};
+pub use unmeasured::AIR;
 pub use view::View;
 
 use crate::{Error, Result};
@@ -28,9 +30,11 @@ use crate::{Error, Result};
 /// What the voxels of an image mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Content {
-    /// Hounsfield units.
+    /// Hounsfield units. NaNs that are connected with the border were never measured, and are air.
     #[default]
     Scan,
+    /// Hounsfield units, in which every NaN is air.
+    ScanWithHoles,
     /// Labels of organs, 0 outside of all.
     Labels,
     /// Probabilities.
@@ -41,7 +45,7 @@ impl Content {
     /// The value that stands for nothing, in words.
     fn nothing(self) -> &'static str {
         match self {
-            Content::Scan => "-1024 HU (air)",
+            Content::Scan | Content::ScanWithHoles => "-1024 HU (air)",
             Content::Labels => "0 (no organ)",
             Content::Probability => "0",
         }
@@ -54,6 +58,7 @@ pub struct Volume {
     voxels: Array3<f32>,
     geometry: Geometry,
     placement: Option<Box<Placement>>,
+    unmeasured: usize,
 }
 
 /// How the file that a volume was read from places it, where readers of its format do not agree: what a result has to carry so that it
@@ -84,10 +89,11 @@ pub struct PlacementFields {
 }
 
 impl Volume {
-    /// Puts voxels, indexed `[k, j, i]`, on a grid.
+    /// Puts voxels, indexed `[k, j, i]`, on a grid. NaNs that are connected with the border become air (-1024 HU); see
+    /// [`unmeasured`](Self::unmeasured).
     ///
     /// # Errors
-    /// [`Error::Volume`] if the shapes differ, the geometry is unusable or a voxel is not a finite number.
+    /// [`Error::Volume`] if the shapes differ, the geometry is unusable or another voxel is not a finite number.
     pub fn new(voxels: Array3<f32>, geometry: Geometry) -> Result<Self> {
         Self::of(voxels, geometry, Content::Scan)
     }
@@ -96,22 +102,33 @@ impl Volume {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn of(voxels: Array3<f32>, geometry: Geometry, content: Content) -> Result<Self> {
+    pub fn of(mut voxels: Array3<f32>, geometry: Geometry, content: Content) -> Result<Self> {
         geometry.check()?;
         let [i, j, k] = geometry.size;
         if voxels.dim() != (k, j, i) {
             let (a, b, c) = voxels.dim();
             return Err(Error::Volume(format!("it holds {c} x {b} x {a} voxels, but its grid has {i} x {j} x {k}")));
         }
-        let bad = voxels.iter().filter(|v| !v.is_finite()).count();
-        if bad > 0 {
+        let bad = |voxels: &Array3<f32>| voxels.iter().filter(|v| !v.is_finite()).count();
+        let mut unmeasured = 0;
+        let mut left = bad(&voxels);
+        if left > 0 {
+            unmeasured = match content {
+                Content::Scan => unmeasured::fill_from_border(&mut voxels),
+                Content::ScanWithHoles => unmeasured::fill_all(&mut voxels),
+                Content::Labels | Content::Probability => 0,
+            };
+            left = bad(&voxels);
+        }
+        if left > 0 {
+            let beside = if unmeasured > 0 { ", beside those that reach its border" } else { "" };
             return Err(Error::Volume(format!(
-                "{bad} of its {} voxels are not finite numbers; replace them, by {} for example",
+                "{left} of its {} voxels are not finite numbers{beside}; replace them, by {} for example",
                 voxels.len(),
                 content.nothing()
             )));
         }
-        Ok(Volume { voxels, geometry, placement: None })
+        Ok(Volume { voxels, geometry, placement: None, unmeasured })
     }
 
     /// The same volume, with how its file places it.
@@ -122,6 +139,11 @@ impl Volume {
     /// How its file places it, where that is more than its grid.
     pub fn placement(&self) -> Option<&Placement> {
         self.placement.as_deref()
+    }
+
+    /// How many of its voxels were not numbers and have become air, as never measured.
+    pub fn unmeasured(&self) -> usize {
+        self.unmeasured
     }
 
     /// The voxels in Hounsfield units, indexed `[k, j, i]`.
@@ -143,7 +165,12 @@ impl Volume {
         let [i, j, k] = start;
         let voxels = self.voxels.slice(s![k..k + size[2], j..j + size[1], i..i + size[0]]).to_owned();
         let origin = self.geometry.point([i as f64, j as f64, k as f64]);
-        Ok(Volume { voxels, geometry: Geometry { size, origin, ..self.geometry.clone() }, placement: None })
+        Ok(Volume {
+            voxels,
+            geometry: Geometry { size, origin, ..self.geometry.clone() },
+            placement: None,
+            unmeasured: self.unmeasured,
+        })
     }
 
     /// The same volume with other voxels, each made from what was in its place.

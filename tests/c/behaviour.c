@@ -198,8 +198,8 @@ static void write_image(const char *name, int mask) {
           "ElementSpacing = 2.5 2.5 2.5\nDimSize = 24 24 16\nElementType = MET_SHORT\nElementDataFile = LOCAL\n");
   for (int n = 0; n < 24 * 24 * 16; n++) {
     int i = n % 24 - 12, j = n / 24 % 24 - 11, k = n / 576 - 8;
-    int inside = i * i + j * j + k * k < 30;
-    int value = mask ? inside : 20 + 100 * inside + n * 7919 % 41;
+    int inside = i * i + j * j + k * k < 30, air = i * i + j * j > 121;
+    int value = mask ? inside : air ? -1000 : 20 + 100 * inside + n * 7919 % 41;
     /* The low byte first, whatever the machine's order. */
     fputc(value & 255, file);
     fputc(value >> 8, file);
@@ -603,7 +603,7 @@ static void measurements(void) {
       break;
     }
     OK(ggpfn_result_warning(index, &kind, sentence, sizeof(sentence), &needed));
-    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_THICK_SLICES);
+    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_UNMEASURED);
     CHECK(needed == strlen(sentence) + 1 && needed > 20);
     EXPECT(GGPFN_ERROR_BUFFER, ggpfn_result_warning(index, NULL, sentence, 5, NULL));
     CHECK(strlen(sentence) == 4);
@@ -1342,7 +1342,8 @@ static void training(void) {
 
   /* From a model's weights: its network is taken over, and the whole alone is trained. */
   OK(ggpfn_monitor_reset(monitor));
-  MUST(ggpfn_training_new(training_options, &t));
+  MUST(ggpfn_training_new("slices_per_sample = 2\nmixed_precision = false\nthreads = 1\n"
+                          "[patch]\naxial = [16, 16]\ncoronal = [16, 16]\n[whole]\nepochs = 1\nbatch = 2\n", &t));
   OK(ggpfn_training_set_model(t, first, 0));
   OK(ggpfn_training_set_device(t, GGPFN_DEVICE_CPU, 0));
   add_cases(t);
@@ -1356,6 +1357,18 @@ static void training(void) {
   OK(ggpfn_training_set_model(t, first, 1));
   OK(ggpfn_training_options(t, text, sizeof(text), NULL));
   CHECK(strstr(text, "widths = [4, 4, 4, 4]") != NULL && strstr(text, "sagittal\"]") == NULL);
+  /* What the options name holds, or is refused: never passed over. */
+  ggpfn_training *named = NULL;
+  MUST(ggpfn_training_new("views = [\"sagittal\"]\nthreshold = 0.25\n[local]\nepochs = 9\n", &named));
+  OK(ggpfn_training_set_model(named, first, 0));
+  OK(ggpfn_training_options(named, text, sizeof(text), NULL));
+  CHECK(strstr(text, "views = [\"sagittal\"]") != NULL && strstr(text, "threshold = 0.25") != NULL);
+  CHECK(strstr(text, "epochs = 9") != NULL && strstr(text, "[global]\nepochs = 0") != NULL);
+  ggpfn_training_free(named);
+  MUST(ggpfn_training_new("t = 3\n", &named));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_model(named, first, 0));
+  CHECK(error_says("t is 3"));
+  ggpfn_training_free(named);
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_device(t, 3, 0));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_device(t, GGPFN_DEVICE_CUDA, -1));
   ggpfn_training_free(t);

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod literal;
+pub mod needs;
 pub mod phantom;
 
 use ggpfn::network::layout::{table, Role};
@@ -36,7 +37,7 @@ pub fn scrambled(config: ModelConfig, seed: u64) -> Model {
                     // Lively readouts: probabilities all over 0 to 1, not near one half.
                     // An untrained one-off stem averages its many slices to nearly nothing.
                     Role::Readout => *value *= if config.fusion == Fusion::OneOff { 100.0 } else { 20.0 },
-                    Role::Shift | Role::Mean => *value = random.random_range(-0.2..0.2),
+                    Role::Shift | Role::ReadoutShift | Role::Mean => *value = random.random_range(-0.2..0.2),
                     Role::Scale => *value = random.random_range(0.6..1.1),
                     Role::Variance => *value = random.random_range(0.7..1.6),
                 }

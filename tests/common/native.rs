@@ -1,6 +1,9 @@
 //! What the tests share that use the library as a file: where it is, programs compiled and run, a CT as a raw file.
 #![allow(dead_code)]
 
+#[path = "needs.rs"]
+pub mod needs;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -49,20 +52,14 @@ pub fn has_sanitizers(compiler: &str, folder: &Path) -> bool {
     let there = Command::new(compiler).arg(SANITIZE).arg(&source).arg("-o").arg(folder.join("empty")).output();
     let there = there.is_ok_and(|output| output.status.success());
     if !there {
-        println!("SKIPPED: this compiler has no sanitizers");
+        needs::skip(format!("{compiler} has no sanitizers"));
     }
     there
 }
 
 /// The real CT; none where it is absent, which is said.
 pub fn real_ct() -> Option<PathBuf> {
-    let shared = std::env::var_os("GGPFN_SHARED").map_or(root().join("../shared"), PathBuf::from);
-    let ct = shared.join("data/ct/example_ct.nii.gz");
-    if !ct.exists() {
-        println!("SKIPPED: {} is not there", ct.display());
-        return None;
-    }
-    Some(ct)
+    needs::shared("ct/example_ct.nii.gz")
 }
 
 /// Writes a CT's voxels as a raw file of int16, i fastest, and gives its grid.

@@ -601,7 +601,9 @@ public:
       file << "NRRD0004\ntype: short\ndimension: 3\nsizes: 40 36 12\nspacings: 1 1 2\nendian: little\nencoding: raw\n\n";
       for (const std::int16_t value : values)
       {
-        const int written = name[1] == '_' ? (value > 0 ? 1 : 0) : value;
+        // As dense as fat and air: a folder's scans have to be CTs.
+        const int image = value > 0 ? value + 100 : 10 * value;
+        const int written = name[1] == '_' ? (value > 0 ? 1 : 0) : image;
         file.put(static_cast<char>(written & 0xff)).put(static_cast<char>(written >> 8 & 0xff));
       }
     }

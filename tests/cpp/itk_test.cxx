@@ -531,7 +531,7 @@ Errors()
   auto  nans = Filter<float>::New();
   auto  image = Lump<float>();
   Set(*nans);
-  image->GetBufferPointer()[100] = std::nanf("");
+  image->SetPixel({ { 5, 5, 5 } }, std::nanf(""));
   nans->SetInput(image);
   CHECK(says(Refusal(*nans, [] {}), "finite"));
   auto alone = Filter<short>::New();

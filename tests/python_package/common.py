@@ -4,7 +4,8 @@ Run by tests/python_package.rs, or by hand:
 
     GGPFN_LIBRARY=target/release GGPFN_PROGRAM=target/release/ggpfn python3 -m unittest discover -s tests/python_package
 
-The tests need numpy alone; where nibabel, SimpleITK or a C compiler is missing, those that want it say that they skip.
+The tests need numpy alone; where nibabel, SimpleITK or a C compiler is missing, those that want it skip. A reason that begins with
+"not applicable: " is one that nothing to be installed would change.
 """
 
 import importlib.util

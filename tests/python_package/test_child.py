@@ -145,7 +145,7 @@ class InAChild(unittest.TestCase):
         with self.assertRaisesRegex(ggpfn.Error, "closed"):
             self.engine.segment(self.image, self.model)
 
-    @unittest.skipUnless(hasattr(signal, "SIGKILL"), "there is no SIGKILL here")
+    @unittest.skipUnless(hasattr(signal, "SIGKILL"), "not applicable: there is no SIGKILL here")
     def test_nothing_is_left_when_python_is_killed(self):
         script = """
 import os, signal, sys

@@ -67,7 +67,7 @@ slicer.modules = types.SimpleNamespace(pancreassegmentation=types.SimpleNamespac
         at = [text.rindex(place) for place in places]
         self.assertEqual(at, sorted(at))
 
-    @unittest.skipUnless(sys.platform.startswith("linux"), "ELF files")
+    @unittest.skipUnless(sys.platform.startswith("linux"), "not applicable: ELF files")
     def test_wrong_files(self):
         with tempfile.TemporaryDirectory() as folder:
             wrong = Path(folder) / "libggpfn.so"
@@ -114,7 +114,7 @@ slicer.modules = types.SimpleNamespace(pancreassegmentation=types.SimpleNamespac
         text, _ = python(explicit, path, GGPFN_LIBRARY="/nowhere")
         self.assertEqual(text, f"opened {path}\n")
 
-    @unittest.skipIf(sys.platform == "win32", "a link")
+    @unittest.skipIf(sys.platform == "win32", "not applicable: a link")
     def test_a_folder_with_odd_characters(self):
         with tempfile.TemporaryDirectory() as folder:
             odd = Path(folder) / "Bücher 胰 'x'"
@@ -141,7 +141,8 @@ print(engine.kind, engine.program, _library.is_loaded(), "|", engine.reason)
         self.assertTrue(text.startswith("child process p False | "), text)
         self.assertIn("torch", text)
 
-    @unittest.skipUnless(sys.platform.startswith("linux") and shutil.which("cc"), "needs Linux and a C compiler")
+    @unittest.skipUnless(sys.platform.startswith("linux"), "not applicable: ELF files")
+    @unittest.skipUnless(shutil.which("cc"), "there is no C compiler")
     def test_auto_takes_a_child_beside_another_mapped_libtorch(self):
         with tempfile.TemporaryDirectory() as folder:
             source, library = Path(folder) / "torch.c", Path(folder) / "libtorch_cpu.so"

@@ -30,6 +30,15 @@ epochs = 1
 batch = 1
 """
 
+# A model to start from settles the rest.
+FINE_TUNING = """
+patch = {axial = [16, 16]}
+threads = 1
+[whole]
+epochs = 1
+batch = 1
+"""
+
 
 class Training(unittest.TestCase):
     @classmethod
@@ -44,9 +53,9 @@ class Training(unittest.TestCase):
             ggpfn.Case("third", cls.image, cls.mask, "validate"),
         ]
 
-    def train(self, cases=None, **options):
+    def train(self, cases=None, options=SCHEDULE, **more):
         cases = self.cases if cases is None else cases
-        return self.engine.train(cases, options=SCHEDULE, device="cpu", **options)
+        return self.engine.train(cases, options=options, device="cpu", **more)
 
     def test_train_and_fine_tune(self):
         seen = []
@@ -65,7 +74,7 @@ class Training(unittest.TestCase):
         self.assertEqual(self.engine.segment(self.image, model).mask.shape, self.image.array.shape)
 
         seen = []
-        tuned, result = self.train(self.cases[:1], model=model, monitor=ggpfn.Monitor(seen.append))
+        tuned, result = self.train(self.cases[:1], FINE_TUNING, model=model, monitor=ggpfn.Monitor(seen.append))
         self.assertEqual((result.end, result.cases), ("done", 1))
         self.assertEqual({progress.stage for progress in seen} - {None}, {"whole"})
         self.assertNotEqual(tuned.info.sha256, model.info.sha256)
@@ -102,6 +111,7 @@ class Training(unittest.TestCase):
             (([case],), {"resume": True}, "folder"),
             (([case],), {"minutes": -1}, ""),
             (([case],), {"model": "m"}, "load_model"),
+            (([case],), {"model": tiny(self.engine), "options": "t = 9"}, "t is 9"),
         ]
         for arguments, options, word in wrong:
             with self.subTest(word), self.assertRaises(ggpfn.Error) as raised:

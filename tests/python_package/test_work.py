@@ -153,7 +153,7 @@ class Work(unittest.TestCase):
         self.assertGreater(len(ticks), 20)
         self.assertLess(np.diff(ticks).max(), 1)
 
-    @unittest.skipIf(sys.platform == "win32", "signals of POSIX")
+    @unittest.skipIf(sys.platform == "win32", "not applicable: signals of POSIX")
     def test_ctrl_c_in_a_plain_script(self):
         # Tests that run in a shell's background inherit that Ctrl-C is ignored; a script in a terminal does not.
         script = f"""

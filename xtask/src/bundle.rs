@@ -7,10 +7,11 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::install::{assemble, built, needed_of, place_program, Numbers, Parts};
+use crate::install::{assemble, built, needed_of, place_program, write, Numbers, Parts};
 use crate::shell::{headline, quietly, run, Fault};
 use crate::{cargo_command, libtorch, licences, root, target_folder};
 
@@ -39,10 +40,7 @@ pub fn bundle() -> Result<PathBuf, Fault> {
     }
     let (library, program) = built(&target.join("release"));
     assemble(&tree, &Parts { library, program, needed: brought.iter().map(|(name, _)| name.clone()).collect() })?;
-    let texts = tree.join("share/doc/ggpfn/licences");
-    licences::crates(&found, &texts.join("crates.txt"))?;
-    licences::standard_library(&texts)?;
-    licences::libraries(&brought, &texts.join("libraries"))?;
+    licences::libraries(&brought, &tree.join("share/doc/ggpfn/licences/libraries"))?;
 
     headline(&format!("out/{name}.tar.gz"));
     let archive = out.join(format!("{name}.tar.gz"));
@@ -75,27 +73,63 @@ impl Folders {
 }
 
 fn build(found: &libtorch::Found, folders: &Folders, target: &Path) -> Result<(), Fault> {
-    let joined = |option: &str, between: &str| {
-        let mut all = OsString::new();
-        for (folder, short) in &folders.0 {
-            if !all.is_empty() {
-                all.push(between);
-            }
-            all.push(option);
-            all.push(folder);
-            all.push("=");
-            all.push(short);
+    let mut prefixes = OsString::new();
+    for (folder, short) in &folders.0 {
+        if !prefixes.is_empty() {
+            prefixes.push("\u{1f}");
         }
-        all
-    };
+        prefixes.push("--remap-path-prefix=");
+        prefixes.push(folder);
+        prefixes.push("=");
+        prefixes.push(short);
+    }
     let mut command = cargo_command(found);
     command.args(["build", "--release", "--locked", "--target-dir"]).arg(target);
     command.env("GGPFN_BUNDLE", "1").env_remove("RUSTFLAGS");
-    command.env("CARGO_ENCODED_RUSTFLAGS", joined("--remap-path-prefix=", "\u{1f}"));
-    // The C and C++ in crates. Their flags are split at spaces; a folder with one would be found by the check at the end.
-    let prefixes = joined("-ffile-prefix-map=", " ");
-    command.env("CFLAGS", &prefixes).env("CXXFLAGS", &prefixes);
+    command.env("CARGO_ENCODED_RUSTFLAGS", prefixes);
+    // The C and C++ in crates.
+    let prefixes = folders.0.iter().map(|(folder, short)| format!("-ffile-prefix-map={}={short}", folder.display()));
+    let flags = Flags::write(target, prefixes)?;
+    command.env("CFLAGS", &flags.0).env("CXXFLAGS", &flags.0);
     run(&mut command)
+}
+
+/// Flags for C and C++ compilers that may have spaces in them. Whatever hands `CFLAGS` on splits it there, so the flags stand in a
+/// file, which compilers read themselves, under a name that needs no quotation marks.
+struct Flags(String);
+
+impl Flags {
+    fn write(target: &Path, flags: impl Iterator<Item = String>) -> Result<Self, Fault> {
+        // The same name for the same target folder: for another one, all C and C++ would be compiled anew.
+        let mut hash = std::hash::DefaultHasher::new();
+        target.hash(&mut hash);
+        let file = std::env::temp_dir().join(format!("ggpfn-bundle-{:016x}.flags", hash.finish()));
+        let name = file.to_str().filter(|name| !name.contains(char::is_whitespace));
+        let name = name.ok_or_else(|| {
+            Fault::new(format!(
+                "{}: a folder for temporary files without spaces was expected; set TMPDIR",
+                file.display()
+            ))
+        })?;
+        let mut text = String::new();
+        for flag in flags {
+            for letter in flag.chars() {
+                if letter.is_whitespace() || matches!(letter, '\\' | '"' | '\'') {
+                    text.push('\\');
+                }
+                text.push(letter);
+            }
+            text.push('\n');
+        }
+        write(&file, &text)?;
+        Ok(Flags(format!("@{name}")))
+    }
+}
+
+impl Drop for Flags {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0[1..]);
+    }
 }
 
 /// Packs the tree so that the same tree gives the same bytes: sorted, without owners, everything as old as the last commit.
@@ -193,4 +227,30 @@ fn all_files(folder: &Path) -> Vec<PathBuf> {
 
 fn size_of(folder: &Path) -> u64 {
     all_files(folder).iter().filter_map(|file| fs::metadata(file).ok()).map(|data| data.len()).sum()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// The bundle of a checkout in any folder names none of it, as C and C++ see it too.
+    #[test]
+    fn c_compilers_take_flags_with_spaces_and_umlauts() {
+        let folder = std::env::temp_dir().join(format!("größe \"1\" it's {}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let source = folder.join("where.c");
+        fs::write(&source, "#include <stdio.h>\nint main(void) { puts(__FILE__); return 0; }\n").unwrap();
+        let flag = format!("-ffile-prefix-map={}=short", folder.display());
+        let flags = Flags::write(&folder, [flag].into_iter()).unwrap();
+        let program = folder.join("where");
+        // As make's shell has it, which is what splits the words.
+        let line = format!("cc {} \"$SOURCE\" -o \"$PROGRAM\"", flags.0);
+        let mut command = Command::new("sh");
+        quietly(command.args(["-c", &line]).env("SOURCE", &source).env("PROGRAM", &program)).unwrap();
+        assert_eq!(quietly(&mut Command::new(&program)).unwrap().trim(), "short/where.c");
+        let file = flags.0[1..].to_string();
+        drop(flags);
+        assert!(!Path::new(&file).exists());
+        remove(&folder).unwrap();
+    }
 }

@@ -4,7 +4,7 @@
 //!     include/                                   headers for C, C++ and ITK
 //!     lib/libggpfn.so.VERSION                    the library, and links to it: .so.ABI for programs, .so for linkers
 //!     lib/cmake/ggpfn, lib/pkgconfig             how CMake and pkg-config find it
-//!     share/doc/ggpfn                            documents and licences
+//!     share/doc/ggpfn                            documents, what they link to, and licences, those of others' work in it too
 //!
 //! Nothing in it names the folder that it lies in, so it may be moved; libtorch stays where it was when the library was built. The tree
 //! that brings libtorch along is made in `bundle.rs`, from the same pieces. Windows and macOS are untested.
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::shell::{quietly, Fault};
-use crate::{libtorch, root};
+use crate::{documents, libtorch, licences, root};
 
 /// What goes into a tree: the two files that cargo made, and what they need of libtorch, as the CMake package is to name it.
 pub struct Parts {
@@ -118,20 +118,11 @@ pub fn assemble(tree: &Path, parts: &Parts) -> Result<(), Fault> {
             .replace("@NEEDED@", &needed.join(" "));
         write(&folder.join(template), &text)?;
     }
-    documents(&tree.join("share/doc/ggpfn"))
-}
-
-/// Documents at the places that they have in the checkout, so that their links to each other hold.
-fn documents(folder: &Path) -> Result<(), Fault> {
-    for name in
-        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE", "models/MODEL_CARD.md"]
-    {
-        place(&root().join(name), &folder.join(name))?;
+    let documents = tree.join("share/doc/ggpfn");
+    for path in documents::all()? {
+        place(&root().join(&path), &documents.join(&path))?;
     }
-    for document in files_in(&root().join("docs"))? {
-        place(&document, &folder.join("docs").join(file_name(&document)))?;
-    }
-    Ok(())
+    licences::compiled_in(&documents.join("licences"))
 }
 
 /// The program under both names that it answers to.

@@ -1,4 +1,5 @@
-//! Whose work is in a bundle, and under which licences: the crates that are compiled in, and the libraries that lie beside.
+//! Whose work is in an installed tree or a bundle, and under which licences: the crates that are compiled in, and a bundle's libraries
+//! beside them.
 //!
 //! Texts are taken from the sources themselves, so that nothing here has to be kept up to date by hand.
 
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::install::{file_name, files_in, place, write};
+use crate::root;
 use crate::shell::{headline, quietly, Fault};
-use crate::{libtorch, root};
 
 /// How a file begins that holds a licence.
 const NAMES: [&str; 6] = ["license", "licence", "copying", "notice", "copyright", "unlicense"];
@@ -22,10 +23,16 @@ struct Crate {
     address: String,
 }
 
+/// Writes into a folder whose work is in the library and the program themselves: the crates, and the standard library.
+pub fn compiled_in(to: &Path) -> Result<(), Fault> {
+    crates(&to.join("crates.txt"))?;
+    standard_library(to)
+}
+
 /// Writes one file on all crates: a list, then each text once, under the names of those whose text it is.
-pub fn crates(found: &libtorch::Found, to: &Path) -> Result<(), Fault> {
-    let crates = compiled_in(found)?;
-    let sources = sources(found)?;
+fn crates(to: &Path) -> Result<(), Fault> {
+    let crates = all_crates()?;
+    let sources = sources()?;
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut silent = Vec::new();
     for entry in &crates {
@@ -65,9 +72,16 @@ pub fn crates(found: &libtorch::Found, to: &Path) -> Result<(), Fault> {
     write(to, &page)
 }
 
-fn compiled_in(found: &libtorch::Found) -> Result<Vec<Crate>, Fault> {
+/// cargo, only to be asked: for that libtorch need not be there.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+fn all_crates() -> Result<Vec<Crate>, Fault> {
     let words = ["tree", "-p", "ggpfn", "--locked", "-e", "normal,no-proc-macro", "--prefix", "none"];
-    let mut command = crate::cargo_command(found);
+    let mut command = cargo();
     // Without --target, cargo lists the crates of this machine's system alone.
     command.args(words).args(["--format", "{p}\t{l}\t{r}"]);
     let mut crates = BTreeMap::new();
@@ -87,9 +101,13 @@ fn compiled_in(found: &libtorch::Found) -> Result<Vec<Crate>, Fault> {
 
 /// The folder of each crate's source, by the folder's name, which is the crate's with its version. cargo says it in JSON, of which only
 /// these paths matter.
-fn sources(found: &libtorch::Found) -> Result<BTreeMap<String, PathBuf>, Fault> {
-    let mut command = crate::cargo_command(found);
-    let text = quietly(command.args(["metadata", "--format-version", "1", "--locked"]))?;
+fn sources() -> Result<BTreeMap<String, PathBuf>, Fault> {
+    let compiler = quietly(Command::new("rustc").arg("-vV").current_dir(root()))?;
+    let host = compiler.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+    let mut command = cargo();
+    // Those of other systems need not have been downloaded.
+    command.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host]);
+    let text = quietly(&mut command)?;
     let paths = text.split("\"manifest_path\":\"").skip(1).filter_map(|rest| rest.split('"').next());
     let folders = paths.filter_map(|path| Some(Path::new(&path.replace(r"\\", r"\")).parent()?.to_path_buf()));
     Ok(folders.map(|folder| (file_name(&folder), folder)).collect())
@@ -189,7 +207,7 @@ fn gnu(to: &Path) -> Result<(), Fault> {
 }
 
 /// Copies what the compiler's own library asks for, where the toolchain has it.
-pub fn standard_library(to: &Path) -> Result<(), Fault> {
+fn standard_library(to: &Path) -> Result<(), Fault> {
     let sysroot = quietly(Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()))?;
     let page = Path::new(sysroot.trim()).join("share/doc/rust/COPYRIGHT-library.html");
     if page.is_file() {

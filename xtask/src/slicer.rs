@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::install::{built, file_name, needed_of, place, place_program};
 use crate::shell::{headline, Fault};
-use crate::{bundle, libtorch, root, target_folder};
+use crate::{bundle, libtorch, licences, root, target_folder};
 
 pub fn slicer(arguments: &[String], build: impl Fn(&libtorch::Found) -> Result<(), Fault>) -> Result<(), Fault> {
     let bundled = match arguments {
@@ -17,13 +17,13 @@ pub fn slicer(arguments: &[String], build: impl Fn(&libtorch::Found) -> Result<(
         [only] if only == "--bundle" => true,
         other => return Err(Fault::new(format!("{other:?}: nothing but --bundle was expected"))),
     };
-    let (libraries, program) = match bundled {
-        true => {
-            let tree = bundle::bundle()?;
+    let tree = if bundled { Some(bundle::bundle()?) } else { None };
+    let (libraries, program) = match &tree {
+        Some(tree) => {
             let libraries = crate::install::files_in(&tree.join("lib"))?;
             (libraries, tree.join("bin").join(file_name(&built(Path::new("")).1)))
         }
-        false => {
+        None => {
             build(&libtorch::settle(false)?)?;
             let (library, program) = built(&target_folder().join("release"));
             needed_of(&library)?;
@@ -43,6 +43,14 @@ pub fn slicer(arguments: &[String], build: impl Fn(&libtorch::Found) -> Result<(
         place_program(library, &package.join("lib").join(file_name(library)))?;
     }
     place_program(&program, &package.join("bin").join(file_name(&program)))?;
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        place(&root().join(name), &module.join(name))?;
+    }
+    let texts = module.join("licences");
+    match &tree {
+        Some(tree) => copy_folder(&tree.join("share/doc/ggpfn/licences"), &texts)?,
+        None => licences::compiled_in(&texts)?,
+    }
     println!(
         "In 3D Slicer: Edit, Application Settings, Modules, Additional module paths: add\n  {}\nand start it anew; the module is \
          Segmentation, Pancreas Segmentation.",

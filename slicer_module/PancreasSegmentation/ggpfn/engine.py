@@ -225,8 +225,10 @@ class Engine:
 
         cases: Case objects, which are converted at once. options: TOML text as `ggpfn train --config` reads it; what it
         leaves out, its preset has ("msd", "nihc", "small"; without one "small"). model: Model to start from; then the
-        stage of the whole network alone is trained, unless all_stages. folder: where log, curves, checkpoints and the
-        best model are kept; resume: go on from what is there. minutes: to stop after, 0: when all is done.
+        model says what network, views, view weights and threshold are where options do not, and the stage of the whole
+        network alone is trained, unless all_stages is set or options name epochs of the others. folder: where log,
+        curves, checkpoints and the best model are kept; resume: go on from what is there. minutes: to stop after, 0:
+        when all is done.
 
         A training that is cancelled or out of time gives what it has so far, and the result says so. Raises
         TrainingError if it cannot go on, and what the monitor's callback raised.

@@ -190,7 +190,7 @@ class TrainingResult:
 
     end: str  # "done", "out of time" or "cancelled"; what is not done can be taken up again from its folder
     cases: int  # that were trained on
-    dice: dict  # the best validation Dice of each view's last stage; None without one
+    dice: dict  # the best validation Dice of each view's masks; None without one
 
     @classmethod
     def from_struct(cls, result):

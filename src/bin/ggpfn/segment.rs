@@ -7,7 +7,7 @@ use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, S
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::Model;
 use ggpfn::outputs::{self, Kind, Output};
-use ggpfn::volume::{View, Volume};
+use ggpfn::volume::{Content, View, Volume};
 use ggpfn::{Error, Result};
 use serde_json::json;
 
@@ -81,6 +81,12 @@ pub struct Arguments {
     /// For a DICOM folder with several series: the SeriesInstanceUID of the one to take
     #[arg(long, value_name = "UID")]
     series: Option<String>,
+    /// For a DICOM folder: resample the slices of a tilted gantry to straight ones; the results lie on those
+    #[arg(long)]
+    resample_tilt: bool,
+    /// Take every voxel that is not a number (NaN) for air; without this, those alone that are connected with the border
+    #[arg(long)]
+    nan_as_air: bool,
 }
 
 fn parse_patch(text: &str) -> std::result::Result<[usize; 2], String> {
@@ -189,7 +195,12 @@ fn segment_one(
     name: &str,
 ) -> Result<()> {
     let start = Instant::now();
-    let read = ReadOptions { series: arguments.series.clone(), ..ReadOptions::default() };
+    let read = ReadOptions {
+        series: arguments.series.clone(),
+        resample_tilt: arguments.resample_tilt,
+        content: if arguments.nan_as_air { Content::ScanWithHoles } else { Content::Scan },
+        ..ReadOptions::default()
+    };
     let volume = io::read(&job.input, &read)?;
     let read_seconds = start.elapsed().as_secs_f64();
     let result = {

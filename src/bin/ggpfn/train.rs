@@ -44,8 +44,9 @@ pub struct Arguments {
     /// msd and nihc: the paper's options for these data sets; small: a small network on a 2.5 mm grid
     #[arg(long, value_name = "NAME")]
     preset: Option<Preset>,
-    /// Fine-tune this model: its network, its weights, the whole-network stage alone unless --epochs says otherwise. Views that it lacks
-    /// start as its first one
+    /// Fine-tune this model: its weights, and its network, views, view weights and threshold where --config and other options do not name
+    /// them; the whole-network stage alone unless they name epochs of others. Views that it lacks start as its first one; options for
+    /// another network are refused
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// The views to train
@@ -100,7 +101,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     check_outputs(&arguments)?;
     create_folder(&arguments.out)?;
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
-    let [train, validation] = choose(&arguments, options.seed)?;
+    let ([train, validation], split_seed) = choose(&arguments, options.seed)?;
     let train = prepare(&train, &config, &cache)?;
     let validation = prepare(&validation, &config, &cache)?;
     say!("{} cases to train on, {} to validate on", train.len(), validation.len());
@@ -111,6 +112,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         .provenance(json!({
             "folder": arguments.data.file_name().map(|name| name.to_string_lossy()),
             "layout": arguments.layout,
+            "split_seed": split_seed,
         }));
     if let Some(model) = init {
         run = run.init(model);
@@ -158,23 +160,15 @@ fn check_outputs(arguments: &Arguments) -> Result<()> {
 /// The options, and the model to start from.
 fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
     let saved = arguments.out.join("options.toml");
-    let mut options = if arguments.resume && saved.exists() && arguments.config.is_none() {
-        TrainOptions::from_toml(&read_text(&saved)?, Preset::Nihc)?
-    } else {
-        let preset = arguments.preset.unwrap_or(Preset::Nihc);
-        let text = arguments.config.as_deref().map_or(Ok(String::new()), read_text)?;
-        TrainOptions::from_toml(&text, preset)?
-    };
+    let config =
+        arguments.config.as_deref().or(Some(saved.as_path()).filter(|saved| arguments.resume && saved.exists()));
+    let text = config.map_or(Ok(String::new()), read_text)?;
+    let preset = arguments.preset.unwrap_or(Preset::Nihc);
     let init = arguments.init.as_deref().map(Model::load).transpose()?;
-    if let Some(model) = &init {
-        options.adopt(model.config());
-        if arguments.views.is_empty() {
-            options.views = model.config().views.clone();
-        }
-        if arguments.epochs.is_empty() && arguments.config.is_none() && !arguments.resume {
-            (options.global.epochs, options.local.epochs) = (0, 0);
-        }
-    }
+    let mut options = match &init {
+        Some(model) => TrainOptions::fine_tuning(&text, preset, model.config(), false)?,
+        None => TrainOptions::from_toml(&text, preset)?,
+    };
     if !arguments.views.is_empty() {
         options.views = arguments.views.clone();
     }
@@ -203,6 +197,9 @@ fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
         return Err(Error::Argument { name: "--max-minutes", fault });
     }
     options.check()?;
+    if let Some(model) = &init {
+        options.check_for(model.config())?;
+    }
     Ok((options, init))
 }
 
@@ -210,20 +207,20 @@ fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| Error::file("read", path, e))
 }
 
-/// The cases to train on and those to validate on.
-fn choose(arguments: &Arguments, seed: u64) -> Result<[Vec<Case>; 2]> {
+/// The cases to train on and those to validate on, and the seed of the split that says so.
+fn choose(arguments: &Arguments, seed: u64) -> Result<([Vec<Case>; 2], Option<u64>)> {
     /// Fewer cases are somebody's own corrected ones, of which each is needed.
     const WORTH_SPLITTING: usize = 8;
     let cases = dataset::cases(&arguments.data, arguments.layout)?;
     if let Some(folder) = &arguments.validation {
-        return Ok([cases, dataset::cases(folder, arguments.layout)?]);
+        return Ok(([cases, dataset::cases(folder, arguments.layout)?], None));
     }
     let names: Vec<String> = cases.iter().map(|case| case.name.clone()).collect();
     let own = arguments.out.join("split.json");
     let split = match &arguments.split {
         Some(path) => Split::read(path)?,
         None if own.exists() => Split::read(&own)?,
-        None if cases.len() < WORTH_SPLITTING => return Ok([cases, Vec::new()]),
+        None if cases.len() < WORTH_SPLITTING => return Ok(([cases, Vec::new()], None)),
         None => dataset::split(&names, SplitCounts::of(arguments.layout, cases.len())?, seed)?,
     };
     split.check(&names)?;
@@ -231,7 +228,7 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<[Vec<Case>; 2]> {
         split.write(&own)?;
     }
     let chosen = |wanted: &[String]| cases.iter().filter(|case| wanted.contains(&case.name)).cloned().collect();
-    Ok([chosen(&split.train), chosen(&split.validation)])
+    Ok(([chosen(&split.train), chosen(&split.validation)], Some(split.seed)))
 }
 
 /// Volumes ready to train on, from the cache where they were prepared before.

@@ -53,6 +53,10 @@ pub(super) struct Header {
     pub series: String,
     pub description: String,
     pub modality: String,
+    /// ConvolutionKernel; empty where there is none.
+    pub kernel: String,
+    /// ImageType, its values divided by backslashes.
+    pub image_type: String,
     /// Whether ImageType says that it is a localizer (scout).
     pub localizer: bool,
     /// Whether it is a screenshot or something else that is no slice of any series, whatever series it is filed under.
@@ -68,12 +72,15 @@ impl Header {
         if object.get(tags::ROWS).is_none() {
             return Ok(None);
         }
+        let image_type = text(&object, tags::IMAGE_TYPE);
         Ok(Some(Header {
             path: path.to_path_buf(),
             series: text(&object, tags::SERIES_INSTANCE_UID),
             description: text(&object, tags::SERIES_DESCRIPTION),
             modality: text(&object, tags::MODALITY),
-            localizer: text(&object, tags::IMAGE_TYPE).split('\\').any(|part| part.trim() == "LOCALIZER"),
+            kernel: text(&object, tags::CONVOLUTION_KERNEL),
+            localizer: image_type.split('\\').any(|part| part.trim() == "LOCALIZER"),
+            image_type,
             stray: is_stray(&object),
             slices: slices(path, &object),
         }))

@@ -3,22 +3,23 @@
 //! What a scanner calls a series is a heap of files: one slice each (or all slices as the frames of one enhanced file),
 //! named and numbered as the archive pleased, perhaps among other series. Three steps make a volume of it:
 //!
-//! 1. `header`: the attributes of every file up to its pixels are read, in parallel, and sorted by SeriesInstanceUID; one
-//!    CT series is chosen.
+//! 1. `header`: the attributes of every file up to its pixels are read, in parallel, and sorted by SeriesInstanceUID; `series`
+//!    chooses one CT series.
 //! 2. `stack`: its slices are ordered by where they lie in the patient (ImagePositionPatient along the normal of
 //!    ImageOrientationPatient; never InstanceNumber, file name or SliceThickness) and checked to be one regular grid.
 //! 3. `pixels`: each slice is decoded and rescaled to Hounsfield units, in parallel, straight into the volume.
 //!
-//! What is not a regular grid of CT slices (a tilted gantry, a missing slice, several phases at one place) is refused by
-//! a sentence; nothing is guessed or interpolated.
+//! What is not a regular grid of CT slices (a missing slice, several phases at one place) is refused by a sentence; nothing is
+//! guessed. The slices of a tilted gantry are resampled where that is asked for (`tilt`), and refused otherwise.
 
 mod header;
 mod pixels;
+mod series;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod tilt;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -27,30 +28,19 @@ use ndarray::Array3;
 use rayon::prelude::*;
 
 use super::ReadOptions;
-use crate::volume::Volume;
+use crate::volume::{Geometry, Volume};
 use crate::{Error, Result};
 use header::Header;
+pub use series::SeriesSummary;
 
 /// How deep folders inside folders are searched; deeper ones are most likely a link that leads back up.
 const DEEPEST_FOLDER: usize = 16;
 
-/// One series of a folder, for messages and listings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeriesSummary {
-    /// SeriesInstanceUID; empty where the files have none.
-    pub uid: String,
-    /// SeriesDescription; empty where the files have none.
-    pub description: String,
-    /// Modality, "CT" for computed tomography.
-    pub modality: String,
-    /// Number of slices (images or frames), localizers not counted.
-    pub slices: usize,
-}
-
 /// Reads a DICOM CT as Hounsfield units on its grid.
 ///
 /// From a folder (searched with all folders inside it; hidden files, DICOMDIR and what is not DICOM are passed over) the
-/// series `options.series` is taken, or else the CT series with the most slices, with a warning that names the others.
+/// series `options.series` is taken, or else the CT series that is most like a thin abdominal soft-tissue one, with a warning that says why
+/// and names the others.
 /// From a file, exactly that file is taken: one slice, or all frames of an enhanced CT.
 ///
 /// Voxels are `[k, j, i]`: i along the row direction cosines, j along the column direction cosines, k along their normal
@@ -63,13 +53,45 @@ pub struct SeriesSummary {
 /// file is damaged or cannot be decoded; [`Error::Argument`] where `options.series` is not there; [`Error::Memory`] where
 /// the volume would pass `options.max_bytes`; [`Error::File`] where a file or folder cannot be read.
 pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
-    let headers = choose(path, read_headers(path)?, options.series.as_deref())?;
+    let headers = series::choose(path, read_headers(path)?, options.series.as_deref())?;
     let mut slices = Vec::new();
     for header in headers {
         slices.extend(header.slices.map_err(|fault| Error::image(&header.path, fault))?);
     }
-    let (slices, geometry) = stack::stack(path, slices)?;
+    let (slices, geometry, tilt) = stack::stack(path, slices, options.resample_tilt)?;
+    check_memory(path, &geometry, options)?;
+    let mut voxels: Vec<f32> = Vec::new();
+    voxels.try_reserve_exact(geometry.voxels()).map_err(|_| {
+        Error::Memory(format!("{}: memory for its {} voxels cannot be had", path.display(), geometry.voxels()))
+    })?;
+    voxels.resize(geometry.voxels(), 0.0);
+    pixels::decode(&slices, &mut voxels)?;
+    if let Some(slice) = slices.iter().find(|slice| !slice.rescaled) {
+        check_unscaled(path, &slice.file, &voxels)?;
+    }
 
+    let [i, j, k] = geometry.size;
+    let mut voxels = Array3::from_shape_vec((k, j, i), voxels).map_err(|e| Error::image(path, e.to_string()))?;
+    let mut geometry = geometry;
+    if let Some(shear) = tilt {
+        let straight = tilt::straight_grid(&geometry, shear);
+        check_memory(path, &straight, options)?;
+        log::warn!(
+            "{}: its slices are shifted by {:.1} degrees (a tilted gantry); they are resampled to straight ones, {} x {} pixels, on which \
+             results lie too",
+            path.display(),
+            shear[0].hypot(shear[1]).atan().to_degrees(),
+            straight.size[0],
+            straight.size[1]
+        );
+        voxels = tilt::straighten(voxels.view(), &geometry, shear, &straight);
+        geometry = straight;
+    }
+    Volume::new(voxels, geometry).map_err(|e| Error::image(path, e.to_string()))
+}
+
+/// Refuses a grid whose voxels take more memory than is allowed.
+fn check_memory(path: &Path, geometry: &Geometry, options: &ReadOptions) -> Result<()> {
     let bytes = geometry.size.iter().try_fold(4_u64, |bytes, &n| bytes.checked_mul(n as u64)).unwrap_or(u64::MAX);
     if bytes > options.max_bytes {
         let [i, j, k] = geometry.size;
@@ -79,19 +101,7 @@ pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
             options.max_bytes
         )));
     }
-    let mut voxels: Vec<f32> = Vec::new();
-    voxels
-        .try_reserve_exact(geometry.voxels())
-        .map_err(|_| Error::Memory(format!("{}: {bytes} bytes for its voxels cannot be had", path.display())))?;
-    voxels.resize(geometry.voxels(), 0.0);
-    pixels::decode(&slices, &mut voxels)?;
-    if let Some(slice) = slices.iter().find(|slice| !slice.rescaled) {
-        check_unscaled(path, &slice.file, &voxels)?;
-    }
-
-    let [i, j, k] = geometry.size;
-    let voxels = Array3::from_shape_vec((k, j, i), voxels).map_err(|e| Error::image(path, e.to_string()))?;
-    Volume::new(voxels, geometry).map_err(|e| Error::image(path, e.to_string()))
+    Ok(())
 }
 
 /// Stored values without a rescaling are Hounsfield units if they look like them: some air, some soft tissue.
@@ -117,12 +127,12 @@ fn check_unscaled(path: &Path, file: &Path, voxels: &[f32]) -> Result<()> {
     Err(Error::image(path, fault))
 }
 
-/// The image series in a folder or file, largest first.
+/// The image series in a folder or file, the one that [`read_series`] takes first.
 ///
 /// # Errors
 /// As [`read`](super::read), for what concerns finding files and reading their headers.
 pub fn list_series(path: &Path) -> Result<Vec<SeriesSummary>> {
-    Ok(summaries(&by_series(read_headers(path)?)))
+    Ok(series::list(read_headers(path)?))
 }
 
 /// Whether a file is DICOM, by its first bytes: the letters DICM behind a preamble of 128 bytes, or, as old archives have
@@ -191,128 +201,4 @@ fn find_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Headers by SeriesInstanceUID.
-fn by_series(headers: Vec<Header>) -> BTreeMap<String, Vec<Header>> {
-    let mut series: BTreeMap<String, Vec<Header>> = BTreeMap::new();
-    for header in headers {
-        series.entry(header.series.clone()).or_default().push(header);
-    }
-    series
-}
-
-/// What each series is, largest first.
-fn summaries(series: &BTreeMap<String, Vec<Header>>) -> Vec<SeriesSummary> {
-    let mut list: Vec<SeriesSummary> = series
-        .iter()
-        .map(|(uid, headers)| SeriesSummary {
-            uid: uid.clone(),
-            description: headers[0].description.clone(),
-            modality: headers[0].modality.clone(),
-            slices: headers
-                .iter()
-                .filter(|h| !h.localizer && !h.stray)
-                .map(|h| h.slices.as_ref().map_or(1, Vec::len))
-                .sum(),
-        })
-        .collect();
-    list.sort_by_key(|s| std::cmp::Reverse(s.slices));
-    list
-}
-
-/// The headers, without localizers, of the one series to read.
-fn choose(path: &Path, headers: Vec<Header>, wanted: Option<&str>) -> Result<Vec<Header>> {
-    let mut series = by_series(headers);
-    let list = summaries(&series);
-    if list.is_empty() {
-        return Err(Error::image(path, "there is no DICOM image in it; a CT series was expected"));
-    }
-    let chosen = match wanted {
-        Some(uid) => list.iter().find(|s| s.uid == uid).ok_or_else(|| {
-            let fault = format!("{uid} is not in {}; there are: {}", path.display(), name_all(list.iter()));
-            Error::argument("series", fault)
-        })?,
-        // The list is sorted by size, and among others than CT the largest is the one to speak of.
-        None => list.iter().find(|s| s.modality == "CT" && s.slices > 0).unwrap_or(&list[0]),
-    };
-    if chosen.modality != "CT" {
-        return Err(Error::image(path, format!("it holds {}; a series of Modality CT was expected", name(chosen))));
-    }
-    if chosen.slices == 0 {
-        let fault =
-            format!("the series {} holds localizers (scouts) only; a series of slices was expected", chosen.uid);
-        return Err(Error::image(path, fault));
-    }
-    if wanted.is_none() && list.len() > 1 {
-        log::warn!(
-            "{}: there are {} series; taken is {}; left out: {}. Another can be chosen by its UID.",
-            path.display(),
-            list.len(),
-            name(chosen),
-            name_all(list.iter().filter(|s| *s != chosen))
-        );
-    }
-    let mut headers = series.remove(&chosen.uid).unwrap_or_default();
-    let all = headers.len();
-    headers.retain(|h| !h.localizer);
-    if headers.len() < all {
-        let left_out = all - headers.len();
-        log::warn!("{}: {left_out} localizers (scouts) in the series {} are left out", path.display(), chosen.uid);
-    }
-    leave_out_strays(path, &mut headers);
-    Ok(headers)
-}
-
-/// Leaves out what is filed under a series without being a slice of it: screenshots, and a few images across the others, which are
-/// localizers that do not say so. A series of nothing else stays as it is, for its own message.
-fn leave_out_strays(path: &Path, headers: &mut Vec<Header>) {
-    if headers.iter().all(|header| header.stray) {
-        return;
-    }
-    let usual = usual_normal(headers);
-    headers.retain(|header| {
-        let across = usual.is_some_and(|usual| normal(header).is_some_and(|own| is_across(own, usual)));
-        if header.stray || across {
-            let what =
-                if header.stray { "a screenshot or the like" } else { "an image across the others, as a localizer is" };
-            let file = header.path.file_name().unwrap_or_default().display();
-            log::warn!("{}: {file} is {what} and no slice of the series; it is left out", path.display());
-        }
-        !header.stray && !across
-    });
-}
-
-/// The normal of an image's first slice.
-fn normal(header: &Header) -> Option<[f64; 3]> {
-    let slice = header.slices.as_ref().ok()?.first()?;
-    Some(stack::cross(slice.row, slice.column))
-}
-
-/// The normal that nearly all images of a series share, if there is one.
-fn usual_normal(headers: &[Header]) -> Option<[f64; 3]> {
-    /// Of so many images one may lie across the others.
-    const ONE_OF: usize = 5;
-    let normals: Vec<[f64; 3]> = headers.iter().filter_map(normal).collect();
-    normals.iter().copied().find(|usual| {
-        let across = normals.iter().filter(|own| is_across(**own, *usual)).count();
-        across > 0 && across * ONE_OF <= normals.len()
-    })
-}
-
-/// Whether two normals are more than 30 degrees apart.
-fn is_across(a: [f64; 3], b: [f64; 3]) -> bool {
-    (0..3).map(|n| a[n] * b[n]).sum::<f64>().abs() < 30_f64.to_radians().cos()
-}
-
-/// A series in words.
-fn name(series: &SeriesSummary) -> String {
-    let SeriesSummary { uid, description, modality, slices } = series;
-    let uid = if uid.is_empty() { "(no UID)" } else { uid };
-    format!("{uid} (Modality {modality}, {slices} slices, \"{description}\")")
-}
-
-/// Several series in words.
-fn name_all<'a>(series: impl Iterator<Item = &'a SeriesSummary>) -> String {
-    series.map(name).collect::<Vec<_>>().join("; ")
 }

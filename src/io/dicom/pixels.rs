@@ -20,6 +20,7 @@ use libjpeg_turbo_rs::{decompress_12bit_with_limits, read_coefficients, write_co
 use rayon::prelude::*;
 
 use super::header::{self, Slice};
+use crate::volume::AIR;
 use crate::Error;
 
 /// Decodes slices one behind the other into `voxels`, which holds exactly as many.
@@ -110,9 +111,6 @@ impl Layout {
         }
     }
 }
-
-/// What padding becomes, in HU: air.
-const AIR: f32 = -1024.0;
 
 /// Stored values that stand for nothing measured.
 struct Padding {

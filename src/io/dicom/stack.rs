@@ -8,7 +8,7 @@
 //! | slice away from its place on the regular grid | a tenth of the spacing or 0.1 mm, the larger |
 //! | beyond that: distance between two slices unlike the others (a missing slice) | a tenth of the distance or 0.1 mm, the larger |
 //! | slices that shift sideways | a tenth of the spacing or 0.1 mm, the larger |
-//! | slices that shift evenly (gantry tilt) | 0.5 degrees, with a warning |
+//! | slices that shift evenly (gantry tilt) | 0.5 degrees, with a warning; more on request, to be resampled |
 //! | different in-plane spacing, direction cosines | 0.001 mm, 0.001 |
 //! | two slices at one position | less than 0.01 mm apart is one position; the same instance twice is used once |
 
@@ -31,8 +31,16 @@ const TILT: f64 = 0.5;
 /// How far in-plane spacings (mm) and direction cosines may differ between slices.
 const ALIKE: f64 = 1e-3;
 
-/// Orders the slices of one series and checks that they make a regular grid. `source` is the folder or file for messages.
-pub(super) fn stack(source: &Path, slices: Vec<Slice>) -> Result<(Vec<Slice>, Geometry)> {
+/// How slices shift sideways for each mm along their normal, in mm along the row and the column direction.
+pub(super) type Shear = [f64; 2];
+
+/// Orders the slices of one series and checks that they make a regular grid. `source` is the folder or file for messages. Where a tilted
+/// gantry is let through, the last value says how its slices shift.
+pub(super) fn stack(
+    source: &Path,
+    slices: Vec<Slice>,
+    let_tilt_through: bool,
+) -> Result<(Vec<Slice>, Geometry, Option<Shear>)> {
     let Some(first) = slices.first().cloned() else {
         return Err(Error::image(source, "the series has no slices"));
     };
@@ -42,7 +50,8 @@ pub(super) fn stack(source: &Path, slices: Vec<Slice>) -> Result<(Vec<Slice>, Ge
     slices.sort_by(|a, b| a.0.total_cmp(&b.0));
     let slices = once_each(source, slices)?;
     let spacing = if slices.len() == 1 { lone_spacing(source, &first)? } else { even_spacing(source, &slices)? };
-    straight(source, &slices, normal, spacing)?;
+    let tilt = straight(source, &slices, normal, spacing, let_tilt_through)?;
+    let tilt = tilt.map(|slope| [dot(slope, first.row), dot(slope, first.column)]);
 
     let origin = slices[0].1.position;
     let geometry = Geometry {
@@ -52,7 +61,7 @@ pub(super) fn stack(source: &Path, slices: Vec<Slice>) -> Result<(Vec<Slice>, Ge
         direction: std::array::from_fn(|r| [first.row[r], first.column[r], normal[r]]),
     };
     geometry.check().map_err(|e| Error::image(source, e.to_string()))?;
-    Ok((slices.into_iter().map(|(_, slice)| slice).collect(), geometry))
+    Ok((slices.into_iter().map(|(_, slice)| slice).collect(), geometry, tilt))
 }
 
 /// All slices have the size, in-plane spacing and orientation of the first.
@@ -203,8 +212,14 @@ fn jitters_only(slices: &[(f64, Slice)]) -> bool {
 }
 
 /// The slices lie one above the other along their normal: they shift sideways by no more than positions jitter, or evenly by a tilt that
-/// hardly matters.
-fn straight(source: &Path, slices: &[(f64, Slice)], normal: [f64; 3], spacing: f64) -> Result<()> {
+/// hardly matters, or by one that is let through, which is given.
+fn straight(
+    source: &Path,
+    slices: &[(f64, Slice)],
+    normal: [f64; 3],
+    spacing: f64,
+    let_tilt_through: bool,
+) -> Result<Option<[f64; 3]>> {
     let (start, origin) = (slices[0].0, slices[0].1.position);
     let shift = |(position, slice): &(f64, Slice)| -> (f64, [f64; 3]) {
         let along = position - start;
@@ -217,10 +232,10 @@ fn straight(source: &Path, slices: &[(f64, Slice)], normal: [f64; 3], spacing: f
     let Some((worst, (along, sideways))) =
         shifts.iter().enumerate().max_by(|a, b| length(a.1 .1).total_cmp(&length(b.1 .1)))
     else {
-        return Ok(());
+        return Ok(None);
     };
     if length(*sideways) <= allowed {
-        return Ok(());
+        return Ok(None);
     }
     // The straight line through the shifts, by least squares.
     let count = shifts.len() as f64;
@@ -234,20 +249,29 @@ fn straight(source: &Path, slices: &[(f64, Slice)], normal: [f64; 3], spacing: f
     let rest = |(along, shift): &(f64, [f64; 3])| {
         length(std::array::from_fn(|a| shift[a] - mean[a] - slope[a] * (along - middle)))
     };
-    if tilt <= TILT && shifts.iter().all(|shift| rest(shift) <= allowed) {
+    let evenly = shifts.iter().all(|shift| rest(shift) <= allowed);
+    if evenly && tilt <= TILT {
         log::warn!(
             "{}: its slices are shifted sideways, by {tilt:.2} degrees (a gantry hardly tilted): up to {:.2} mm over {along:.2} mm, \
              which is neglected",
             source.display(),
             length(*sideways)
         );
-        return Ok(());
+        return Ok(None);
     }
+    if evenly && let_tilt_through {
+        return Ok(Some(slope));
+    }
+    let remedy = if evenly {
+        "resample it to straight slices, which the reader does on request, or with a tool for gantry tilt"
+    } else {
+        "they do not shift evenly, so that no tilt explains it: take apart what does not belong together"
+    };
     Err(Error::image(
         source,
         format!(
             "its slices are shifted sideways: {} by {:.2} mm over {along:.2} mm, {:.1} degrees (a tilted gantry); slices straight above \
-             each other were expected: correct the tilt by resampling first",
+             each other were expected: {remedy}",
             name(&slices[worst].1),
             length(*sideways),
             length(*sideways).atan2(*along).to_degrees()

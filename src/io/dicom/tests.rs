@@ -30,13 +30,13 @@ fn slices(count: usize, tilt: f64) -> Vec<Slice> {
 
 /// The message with which slices are refused.
 fn refusal(slices: Vec<Slice>) -> String {
-    stack(Path::new("folder"), slices).expect_err("these slices are no grid").to_string()
+    stack(Path::new("folder"), slices, false).expect_err("these slices are no grid").to_string()
 }
 
 #[test]
 fn slices_are_ordered_along_their_normal() {
     for tilt in [0.0, 30.0, -80.0, 180.0] {
-        let (sorted, geometry) = stack(Path::new("folder"), slices(5, tilt)).unwrap();
+        let (sorted, geometry, _) = stack(Path::new("folder"), slices(5, tilt), false).unwrap();
         let names: Vec<_> = sorted.iter().map(|s| s.file.display().to_string()).collect();
         assert_eq!(names, ["0.dcm", "1.dcm", "2.dcm", "3.dcm", "4.dcm"]);
         assert_eq!(geometry.size, [4, 3, 5]);
@@ -70,7 +70,7 @@ fn rounded_positions_are_let_through() {
     for (k, slice) in slices.iter_mut().enumerate() {
         slice.position[2] = (k as f64 * 7.5).floor() / 10.0;
     }
-    let (_, geometry) = stack(Path::new("folder"), slices).unwrap();
+    let (_, geometry, _) = stack(Path::new("folder"), slices, false).unwrap();
     assert!((geometry.spacing[2] - 0.75).abs() < 1e-9);
 }
 
@@ -83,7 +83,7 @@ fn positions_that_jitter_by_a_tenth_of_the_spacing_are_let_through() {
             for (k, slice) in jittered.iter_mut().enumerate() {
                 slice.position[axis] += sign * [0.2, -0.2, 0.2, 0.2, -0.2][k % 5];
             }
-            let (_, geometry) = stack(Path::new("folder"), jittered).unwrap();
+            let (_, geometry, _) = stack(Path::new("folder"), jittered, false).unwrap();
             assert!((geometry.spacing[2] - 2.0).abs() < 0.05, "{:?}", geometry.spacing);
         }
     }
@@ -102,7 +102,8 @@ fn a_gantry_that_is_hardly_tilted_is_let_through() {
         slices
     };
     for degrees in [0.1, -0.3, 0.5] {
-        let (_, geometry) = stack(Path::new("folder"), tilted(degrees)).unwrap();
+        let (_, geometry, tilt) = stack(Path::new("folder"), tilted(degrees), true).unwrap();
+        assert_eq!(tilt, None);
         assert_eq!(geometry.direction[2], [0.0, 0.0, 1.0]);
     }
     assert!(refusal(tilted(0.6)).contains("0.6 degrees"));
@@ -123,15 +124,23 @@ fn a_tilted_gantry_is_refused_with_its_angle() {
     for slice in &mut slices {
         slice.position[1] = 20.0;
     }
+    let message = refusal(slices.clone());
+    assert!(message.contains("14.0 degrees") && message.contains("on request"), "{message}");
+    // On request it is let through, with how its slices shift.
+    let (_, _, tilt) = stack(Path::new("folder"), slices.clone(), true).unwrap();
+    let [across, down] = tilt.unwrap();
+    assert!(across.abs() < 1e-9 && (down.abs() - 14_f64.to_radians().tan()).abs() < 1e-6, "{across} {down}");
+    // Slices that shift here and there are no tilt.
+    slices[1].position[1] += 5.0;
     let message = refusal(slices);
-    assert!(message.contains("14.0 degrees"), "{message}");
+    assert!(!message.contains("on request"), "{message}");
 }
 
 #[test]
 fn the_same_instance_twice_is_used_once() {
     let mut twice = slices(4, 0.0);
     twice.extend(slices(4, 0.0));
-    assert_eq!(stack(Path::new("folder"), twice).unwrap().0.len(), 4);
+    assert_eq!(stack(Path::new("folder"), twice, false).unwrap().0.len(), 4);
 }
 
 #[test]
@@ -167,7 +176,7 @@ fn slices_that_are_not_alike_are_refused() {
 
 #[test]
 fn a_lone_slice_needs_a_thickness() {
-    let (_, geometry) = stack(Path::new("1.dcm"), slices(1, 0.0)).unwrap();
+    let (_, geometry, _) = stack(Path::new("1.dcm"), slices(1, 0.0), false).unwrap();
     assert_eq!(geometry.spacing, [0.25, 0.5, 5.0]);
     let mut lone = slices(1, 0.0);
     lone[0].thickness = None;

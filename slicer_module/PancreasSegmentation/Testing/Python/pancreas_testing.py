@@ -16,7 +16,8 @@ from vtk.util.numpy_support import vtk_to_numpy
 HERE = Path(__file__).resolve().parent
 MODULE = HERE.parents[1]
 REPOSITORY = HERE.parents[3]
-REAL_CT = REPOSITORY.parent / "shared" / "data" / "ct" / "example_ct.nii.gz"
+SHARED = Path(os.environ.get("GGPFN_SHARED") or REPOSITORY.parent / "shared")
+REAL_CT = SHARED / "data" / "ct" / "example_ct.nii.gz"
 IN_SLICER = hasattr(slicer, "app")
 
 if not IN_SLICER:

@@ -42,7 +42,8 @@ if QtWidgets is not None and not IN_SLICER:
     from standins import qt_widgets
 
 
-@unittest.skipIf(IN_SLICER or QtWidgets is None, "for PySide6 outside of Slicer")
+@unittest.skipIf(IN_SLICER, "not applicable: for PySide6 outside of Slicer")
+@unittest.skipIf(not IN_SLICER and QtWidgets is None, "PySide6 is not there")
 class PanelTest(SceneTest):
     """A widget with the synthetic CT as its input, axial view alone."""
 
@@ -365,7 +366,7 @@ class Telling(PanelTest):
     def test_a_gpu_that_is_not_there(self):
         runtime = self.logic.segmentation.engines.engine().runtime(gpus=True)
         if runtime.gpus:
-            self.skipTest("there is a GPU")
+            self.skipTest("not applicable: there is a GPU")
         self.p.device = Device.GPU
         self.apply()
         self.assertEqual(len(qt_widgets.shown), 1)

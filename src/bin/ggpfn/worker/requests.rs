@@ -420,16 +420,11 @@ fn train(task: &Task, asked: Train) -> Outcome {
     const LONGEST: f64 = 525_600.0;
     check_runtime()?;
     let shared = Shared::open(asked.file, asked.remove)?;
-    let mut options = TrainOptions::from_toml(&asked.options, Preset::Small)?;
     let init = asked.model.map(|number| task.worker.models.get(Some(number))).transpose()?;
-    if let Some(model) = &init {
-        options.adopt(model.config());
-        options.views = model.config().views.clone();
-        if !asked.all_stages && options.global_guidance {
-            (options.global.epochs, options.local.epochs) = (0, 0);
-        }
-        options.check()?;
-    }
+    let options = match &init {
+        Some(model) => TrainOptions::fine_tuning(&asked.options, Preset::Small, model.config(), asked.all_stages)?,
+        None => TrainOptions::from_toml(&asked.options, Preset::Small)?,
+    };
     if !(0.0..=LONGEST).contains(&asked.minutes) {
         let fault = format!("{}; a number from 0 to {LONGEST} was expected", asked.minutes);
         return Err(Error::argument("minutes", fault).into());
