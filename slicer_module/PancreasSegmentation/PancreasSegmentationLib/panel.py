@@ -16,13 +16,16 @@ from .measurements import summary
 from .panel_result import ResultSection
 from .panel_sections import BatchSection, ComparisonSection, RegionSection, TrainingSection
 from .parameters import ModelSource
-from .segmenting import InspectTask
+from .remedies import remedy
+from .segmenting import InspectTask, SegmentTask
 from .tasks import State, progress_text
 from .widgets import choose_file, choose_folder, make_timer
 
 # Milliseconds: between two looks at a task; from the last change until the library is asked about it; from a move of
 # the slider to its mask; from its last move to numbers and surface.
 TICK, SETTLE, SLIDE, REST = 40, 400, 15, 250
+
+TITLE = _("Pancreas Segmentation")
 
 # Where the application keeps what is no part of a scene.
 SETTING_ENGINE, SETTING_LIBRARY = "PancreasSegmentation/engine", "PancreasSegmentation/library"
@@ -174,13 +177,23 @@ class Panel:
         self.status(task.message.split("\n")[0])
         self._update_buttons()
         if task.state is State.FAILED:
-            self.complain(task.message)
+            self._failed(task)
         else:
             if task.state is State.DONE:
                 done(task)
             for section in self.sections:
                 section.ended(task)
         self.changed()
+
+    def _failed(self, task):
+        offer = remedy(task.error, self.parameters) if isinstance(task, SegmentTask) and self.parameters else None
+        if offer is None:
+            self.complain(task.message)
+            return
+        question, change = offer
+        if self._modal(lambda: slicer.util.confirmOkCancelDisplay(f"{task.message}\n\n{question}", windowTitle=TITLE)):
+            change(self.parameters)
+            self.apply()
 
     def cancel(self):
         """Stops the task; the panel is free at once."""
@@ -189,12 +202,17 @@ class Panel:
             self._end()
 
     def complain(self, text):
-        """Shows a fault in a dialog. Without the timer, since the dialog has an event loop of its own."""
+        """Shows a fault in a dialog."""
+        self._modal(lambda: slicer.util.errorDisplay(text, windowTitle=TITLE))
+
+    def _modal(self, show):
+        """Shows a dialog. Without the timer, since the dialog has an event loop of its own."""
         running = self.timer.isActive()
         self.timer.stop()
-        slicer.util.errorDisplay(text, windowTitle=_("Pancreas Segmentation"))
+        answer = show()
         if running or self._inspection is not None:
             self.timer.start()
+        return answer
 
     def status(self, text):
         self.ui.statusLabel.setText(text)

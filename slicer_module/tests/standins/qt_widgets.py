@@ -11,8 +11,9 @@ import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtUiTools import QUiLoader
 
-# Texts of the error dialogs since the test began.
+# Texts of the dialogs since the test began, and what a question is answered by.
 shown = []
+answers = {"OK": False}
 
 
 class qMRMLWidget(QtWidgets.QWidget):
@@ -234,6 +235,7 @@ def install():
     slicer.util.loadUI = load_ui
     slicer.util.childWidgetVariables = child_widgets
     slicer.util.errorDisplay = lambda text, **_: shown.append(text)
+    slicer.util.confirmOkCancelDisplay = lambda text, **_: shown.append(text) or answers["OK"]
     # Settings of a test must not become the user's.
     QtCore.QCoreApplication.setOrganizationName("ggpfn tests")
     QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)

@@ -15,6 +15,7 @@ try:
 except ImportError:
     QtWidgets = None
 
+import ggpfn
 import slicer
 from pancreas_testing import (
     IN_SLICER,
@@ -239,6 +240,34 @@ class Corrections(PanelTest):
         self.assertIn("Quantitative Reporting", qt_widgets.shown.pop())
         self.p.outputSegmentation = None
         self.assertFalse(any(button.isEnabled() for button in buttons))
+
+
+class Offers(PanelTest):
+    """Where there is a way on, a failed run asks whether to take it."""
+
+    def run_out_of_gpu_memory(self, answer):
+        seen = []
+
+        def segment(_engine, _model, _scan, options, *_):
+            seen.append((options["patch"], options["device"]))
+            raise ggpfn.OutOfMemory("CUDA out of memory. Tried to allocate 20 GB.")
+
+        with (
+            mock.patch("PancreasSegmentationLib.segmenting.segment", segment),
+            mock.patch.dict(qt_widgets.answers, OK=answer),
+        ):
+            self.apply()
+        return seen
+
+    def test_patches_first_then_the_processor(self):
+        self.assertEqual(self.run_out_of_gpu_memory(True), [(None, "auto"), ((256, 256), "auto"), (None, "cpu")])
+        self.assertIn("patches", qt_widgets.shown[0])
+        self.assertIn("processor", qt_widgets.shown[1])
+        self.assertEqual(len(qt_widgets.shown), 3)
+
+    def test_no_is_no(self):
+        self.assertEqual(len(self.run_out_of_gpu_memory(False)), 1)
+        self.assertFalse(self.p.smallPatches)
 
 
 class Choices(PanelTest):
