@@ -169,16 +169,18 @@ def panel(ct, out):
     def grab(name):
         left = iter(range(20))
         pump(lambda: next(left, None) is None)
-        # As high as its contents want to be at this width, so that no line is cut.
+        # As high as its contents want to be at this width, and a little more while a line is cut.
         height = parent.layout().totalHeightForWidth(parent.width())
-        cut = True
-        while cut:
-            parent.setFixedHeight(height)
+        labels = [label for label in parent.findChildren(QtWidgets.QLabel) if label.isVisible() and label.wordWrap()]
+        for more in range(0, 120, 8):
+            parent.setFixedHeight(height + more)
             left = iter(range(20))
             pump(lambda left=left: next(left, None) is None)
-            labels = [label for label in parent.findChildren(QtWidgets.QLabel) if label.isVisible()]
-            cut = any(label.height() < label.heightForWidth(label.width()) for label in labels)
-            height += 8
+            cut = [label.objectName() for label in labels if label.height() < label.heightForWidth(label.width())]
+            if not cut:
+                break
+        if cut:
+            print(f"{name}: lines are cut in {', '.join(cut)}")
         parent.grab().save(str(out / name))
 
     pump(lambda: ui.memoryLabel.text())
