@@ -137,7 +137,7 @@ def grab(window):
 
 def panel(ct, out):
     """Writes panel.png, after a run; panel_running.png, in the midst of it; panel_edited.png, after a correction by
-    hand; panel_doubtful.png, a result that is not to be trusted; panel_more.png, the sections below."""
+    hand; panel_doubtful.png, how a doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     import slicer
     import standins

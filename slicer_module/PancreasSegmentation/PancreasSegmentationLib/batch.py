@@ -24,7 +24,7 @@ from .tasks import State, Task
 from .written import is_written
 
 SEGMENTATION_ENDING = ".seg.nrrd"
-HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Parts", "Expected Dice", "Doubtful", "Seconds", "Remark")
+HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Components", "Expected Dice", "Doubtful", "Seconds", "Remark")
 
 
 class VolumeItem:

@@ -144,7 +144,7 @@ class Segmenting(PanelTest):
         self.assertLess(mask_of(self.p.outputSegmentation, self.volume).sum(), before)
         self.assertEqual(self.cells(self.ui.measurementsView)["Threshold"], "0.80")
         self.ui.largestCheck.setChecked(True)
-        self.pump(lambda: self.cells(self.ui.measurementsView)["Connected parts"] == "1", 5)
+        self.pump(lambda: self.cells(self.ui.measurementsView)["Connected components"] == "1", 5)
 
     def test_another_volume_gets_a_segmentation_of_its_own(self):
         self.apply()
