@@ -97,6 +97,8 @@ def export_dicom(segmentation):
                 "Manager, start Slicer anew and press the button again."
             )
         )
+    # The dialog wants the DICOM module to have been made.
+    slicer.modules.dicom.widgetRepresentation()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     dialog = slicer.qSlicerDICOMExportDialog(None)
     dialog.setMRMLScene(slicer.mrmlScene)
