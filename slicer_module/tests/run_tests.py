@@ -10,8 +10,9 @@ and GGPFN_PROGRAM the program; without them they are searched as the package ggp
     slicer_module/tests/run_tests.py slicer/bin/python
 
 (PySide6 6.12 counts references to None wrongly under Python 3.11. trame-slicer and slicer-layer-dm render slices and
-surfaces; without them those tests skip.) With SLICER_EXECUTABLE set, the tests that need no stand-ins run inside that
-Slicer as well. What skips is recorded as recorded.py says.
+surfaces; without them those tests skip.) With GGPFN_SLICER_SOURCE, the folder of a checkout of Slicer's source,
+Slicer's own Python is used in the place of stand-ins for it: 5.8.1 and main were. With SLICER_EXECUTABLE set, the
+tests that need no stand-ins run inside that Slicer as well. What skips is recorded as recorded.py says.
 """
 
 import os

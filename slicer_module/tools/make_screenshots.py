@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes the pictures of the extension, without a display: `make_screenshots.py views CT OUT` and
-`make_screenshots.py panel OUT`.
+`make_screenshots.py panel CT OUT`. A CT for them, finer than the one that comes with the extension:
+`ggpfn synth OUT --count 1 --seed 4 --spacing 2`.
 
 `views` segments a CT (a file, or `sample`) and renders its slices and its 3D view as Slicer's own view classes draw
 them; views.json says where in the pictures the mask's voxels lie. It needs the packages trame-slicer and
@@ -134,24 +135,30 @@ def grab(window):
     return np.concatenate([picture, np.ones((rows, columns, 1))], axis=-1)
 
 
-def panel(out):
-    """Writes panel.png, after a run on the sample, and panel_running.png, in the midst of it."""
+def panel(ct, out):
+    """Writes panel.png, after a run; panel_running.png, in the midst of it; panel_edited.png, after a correction by
+    hand; panel_doubtful.png, how a doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    import slicer
     import standins
     from PySide6 import QtWidgets
 
     application = QtWidgets.QApplication([])
     standins.install(widgets=True)
+    from ggpfn import Quality, ResultWarning
     from PancreasSegmentationLib import sample_data
+    from PancreasSegmentationLib.scene_input import read_volume
+    from PancreasSegmentationLib.scene_output import show_mask
 
     from PancreasSegmentation import PancreasSegmentationWidget
 
     parent = QtWidgets.QWidget()
     QtWidgets.QVBoxLayout(parent).setContentsMargins(4, 4, 4, 4)
-    sample_data.load()
+    volume = sample_data.load() if ct == "sample" else slicer.mrmlScene.AddNode(read_volume(ct, "AbdomenCT"))
     widget = PancreasSegmentationWidget(parent)
     widget.setup()
-    parent.resize(440, 1240)
+    ui = widget.ui
+    parent.setFixedWidth(460)
     parent.show()
 
     def pump(until):
@@ -159,30 +166,62 @@ def panel(out):
             application.processEvents()
             time.sleep(0.005)
 
-    pump(lambda: widget.ui.memoryLabel.text())
-    widget.ui.applyButton.click()
-    pump(lambda: widget.ui.progressBar.value() > 550)
-    parent.grab().save(str(out / "panel_running.png"))
+    def grab(name):
+        left = iter(range(20))
+        pump(lambda: next(left, None) is None)
+        # As high as its contents want to be at this width, and a little more while a line is cut.
+        height = parent.layout().totalHeightForWidth(parent.width())
+        labels = [label for label in parent.findChildren(QtWidgets.QLabel) if label.isVisible() and label.wordWrap()]
+        for more in range(0, 120, 8):
+            parent.setFixedHeight(height + more)
+            left = iter(range(20))
+            pump(lambda left=left: next(left, None) is None)
+            cut = [label.objectName() for label in labels if label.height() < label.heightForWidth(label.width())]
+            if not cut:
+                break
+        if cut:
+            print(f"{name}: lines are cut in {', '.join(cut)}")
+        parent.grab().save(str(out / name))
+
+    pump(lambda: ui.memoryLabel.text())
+    ui.applyButton.click()
+    pump(lambda: ui.progressBar.value() > 550)
+    grab("panel_running.png")
     pump(lambda: not widget.panel.busy)
-    for _n in range(20):
-        application.processEvents()
-    parent.grab().save(str(out / "panel.png"))
+    grab("panel.png")
+
+    segmentation = widget.panel.parameters.outputSegmentation
+    image = segmentation.GetBinaryLabelmapInternalRepresentation("Pancreas")
+    image.GetPointData().GetScalars().SetTuple1(0, 1)
+    image.Modified()
+    pump(lambda: not ui.editedLabel.isHidden())
+    grab("panel_edited.png")
+    ui.replaceButton.click()
+
+    text = "The volume is 7 mL; 40 to 160 mL were expected."
+    widget.panel.result.judge(Quality(0.21, True, (ResultWarning("volume", text),)), 0.3)
+    grab("panel_doubtful.png")
+
+    parameters = widget.panel.parameters
+    parameters.comparedSegmentation = segmentation
+    parameters.trueSegmentation = show_mask(volume, np.ones((30, 30, 30), np.uint8), (60, 60, 20), show_3d=False)
+    ui.compareButton.click()
+    pump(lambda: not widget.panel.busy)
+    ui.trainingVolumeSelector.setCurrentNode(volume)
+    ui.trainingSegmentationSelector.setCurrentNode(segmentation)
+    ui.addPairButton.click()
     for name in ("inputBox", "modelBox", "resultBox", "measurementsBox"):
-        getattr(widget.ui, name).setVisible(False)
+        getattr(ui, name).setVisible(False)
     for name in ("advancedBox", "batchBox", "trainingBox", "comparisonBox"):
-        for child in getattr(widget.ui, name).findChildren(QtWidgets.QWidget):
-            if child.parent() is getattr(widget.ui, name):
-                child.setVisible(True)
-    for _n in range(20):
-        application.processEvents()
-    parent.grab().save(str(out / "panel_more.png"))
+        getattr(ui, name).setCollapsed(False)
+    grab("panel_more.png")
     widget.cleanup()
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[3 if sys.argv[1] == "views" else 2])
+    target = Path(sys.argv[3])
     target.mkdir(parents=True, exist_ok=True)
     if sys.argv[1] == "views":
         views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else None, "--largest" in sys.argv)
     else:
-        panel(target)
+        panel(sys.argv[2], target)

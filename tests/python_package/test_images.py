@@ -80,6 +80,27 @@ class Images(unittest.TestCase):
         self.assertEqual(found.recall, 1)
         self.assertAlmostEqual(found.precision, 6 / 11)
 
+    def test_dlpack_alone(self):
+        class Tensor:
+            """What another package gives: no array interface, but DLPack."""
+
+            def __init__(self, array, device=None):
+                self._array, self._device = array, device
+
+            def __dlpack__(self, **options):
+                if self._device is not None:
+                    raise BufferError("the data is on another device")
+                return self._array.__dlpack__(**options)
+
+            def __dlpack_device__(self):
+                return self._device or self._array.__dlpack_device__()
+
+        image = ggpfn.Image(Tensor(self.array), SPACING)
+        self.assertTrue(np.shares_memory(image.array, self.array))
+        np.testing.assert_array_equal(self.segment(image).mask, self.expected)
+        with self.assertRaisesRegex(ggpfn.ImageError, "processor's memory"):
+            ggpfn.Image(Tensor(self.array, (2, 0)), SPACING)
+
     def test_bool_is_a_view(self):
         mask = self.array > 100
         image = ggpfn.Image(mask, SPACING)

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import os
+import pickle
 import tempfile
 import threading
 import unittest
@@ -266,6 +267,12 @@ class Segment(unittest.TestCase):
         monitor = ggpfn.Monitor(lambda progress: model.close())
         mask = self.engine.segment(self.image, model, monitor=monitor, precision="float32").mask
         np.testing.assert_array_equal(mask, self.all.mask)
+
+    def test_a_model_can_be_pickled(self):
+        copied = pickle.loads(pickle.dumps(self.model))
+        self.assertEqual(copied.configuration, self.model.configuration)
+        found = ggpfn.segment(self.image, copied, precision="float32")
+        np.testing.assert_array_equal(found.mask, self.all.mask)
 
     def test_the_functions_of_the_package(self):
         image = self.image

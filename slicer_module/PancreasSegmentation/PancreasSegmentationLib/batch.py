@@ -21,8 +21,10 @@ from .scene_input import IMAGE_ENDINGS, read_volume, region_of, scan_of
 from .scene_output import save_undo_state, show_mask
 from .segmenting import segment
 from .tasks import State, Task
+from .written import is_written
 
-HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Parts", "Expected Dice", "Doubtful", "Seconds", "Remark")
+SEGMENTATION_ENDING = ".seg.nrrd"
+HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Components", "Expected Dice", "Doubtful", "Seconds", "Remark")
 
 
 class VolumeItem:
@@ -92,17 +94,31 @@ class FileItem(VolumeItem):
         segmentation = None
         try:
             segmentation = show_mask(volume, mask, start, show_3d=False)
-            with whole(self.result) as path:
+            result = self._free_result()
+            with whole(result) as path:
                 storage = slicer.vtkMRMLSegmentationStorageNode()
                 storage.SetFileName(path)
                 if not storage.WriteData(segmentation):
-                    raise InputError(_("{path} cannot be written.").format(path=self.result))
+                    raise InputError(_("{path} cannot be written.").format(path=result))
         finally:
             _remove(segmentation, volume)
             self.volume = None
 
     def close(self):
         self.volume = None
+
+    def _free_result(self):
+        """The file for the mask: another one where this one is there already and has corrections by hand in it."""
+        result, number = self.result, 1
+        while os.path.exists(result) and not is_own_file(result):
+            number += 1
+            result = f"{self.result[: -len(SEGMENTATION_ENDING)]}_{number}{SEGMENTATION_ENDING}"
+        if number > 1:
+            kept = _("{old} was edited by hand and stays as it is; the result is in {new}.").format(
+                old=os.path.basename(self.result), new=os.path.basename(result)
+            )
+            self.warning = f"{self.warning} {kept}".strip()
+        return result
 
 
 class SeriesItem(FileItem):
@@ -289,6 +305,18 @@ class BatchTask(Task):
         return ggpfn.Progress(fraction=min((done + part.fraction) / count, 1.0), phase=phase)
 
 
+def is_own_file(path):
+    """Whether a .seg.nrrd holds a pancreas just as the module wrote it."""
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "__earlier__")
+    try:
+        storage = slicer.vtkMRMLSegmentationStorageNode()
+        storage.SetFileName(path)
+        segments = segmentation.GetSegmentation()
+        return bool(storage.ReadData(segmentation)) and segments.GetNumberOfSegments() == 1 and is_written(segmentation)
+    finally:
+        _remove(segmentation)
+
+
 def items_in(folder, output):
     """The images and the DICOM series of a folder, in order, each with a result file of its own in the folder `output`.
 
@@ -301,7 +329,7 @@ def items_in(folder, output):
         (FileItem, os.path.join(folder, name), name)
         for name in sorted(os.listdir(folder))
         if name.lower().endswith(IMAGE_ENDINGS)
-        and not name.lower().endswith(".seg.nrrd")
+        and not name.lower().endswith(SEGMENTATION_ENDING)
         and not is_dicom(os.path.join(folder, name))
     ]
     for inner, folders, _files in os.walk(folder):
@@ -317,7 +345,7 @@ def items_in(folder, output):
         )
     results = result_names([name for _kind, _path, name in found])
     return [
-        kind(path, name, os.path.join(output, result + "_pancreas.seg.nrrd"))
+        kind(path, name, os.path.join(output, result + "_pancreas" + SEGMENTATION_ENDING))
         for (kind, path, name), result in zip(found, results)
     ]
 

@@ -124,14 +124,11 @@ def about_text(model, shipped):
     text = _("For research only, not for clinical use.")
     if shipped:
         # A test compares the figure with the model's card.
-        return (
-            text
-            + " "
-            + _(
-                "The model was trained on synthetic CTs and on parts of a few real ones. On real CTs its predecessor reached "
-                "a mean Dice of {dice}, from 0.00 to 0.83: look at each result."
-            ).format(dice=REACHED)
+        reached = _(
+            "Trained on synthetic CTs and parts of real ones; on real CTs its predecessor reached a mean Dice of "
+            "{dice} (0.00 to 0.83)."
         )
+        return f"{text} {reached.format(dice=REACHED)}"
     return " ".join(part for part in (text, _provenance(model.configuration)) if part)
 
 

@@ -5,6 +5,16 @@ import os
 import tempfile
 
 
+def unused(path):
+    """The path, or the first one with a number that no file has yet: model.safetensors, model_2.safetensors."""
+    root, ending = os.path.splitext(path)
+    number = 1
+    while os.path.exists(path):
+        number += 1
+        path = f"{root}_{number}{ending}"
+    return path
+
+
 @contextlib.contextmanager
 def whole(path):
     """In a with statement: the name to write a file to; at its end the file gets the name `path`, in one step.

@@ -112,6 +112,12 @@ class Kept:
             settings=found.measurements,
         )
 
+    def mask_at(self, threshold):
+        """(mask uint8 [k, j, i], first voxel (i, j, k)) at a threshold, all components: quicker than `at`."""
+        box = around(self.peaks.box(threshold), self.probability.shape)
+        mask = (self.probability[box] >= np.float32(threshold)).view(np.uint8)
+        return mask, tuple(a + b for a, b in zip(self.start, first_of(box)))
+
     def at(self, engine, threshold, largest_component=False):
         """The Result at a threshold."""
         box = around(self.peaks.box(threshold), self.probability.shape)
@@ -133,7 +139,7 @@ class Result:
     """A mask and its numbers.
 
     mask: uint8 [k, j, i], a box; start: its first voxel (i, j, k) in the whole scan. measurements: ggpfn.Measurements,
-    whose voxels count in the whole scan. agreement: the Dice between each pair of views, by "axial, sagittal" and so on.
+    whose voxels count in the whole scan. agreement: the Dice of each pair of views, by "axial, sagittal" and so on.
     """
 
     mask: np.ndarray
@@ -154,8 +160,8 @@ def dice(first, second):
 
 
 def around(box, shape):
-    """A box, slices along k, j, i, that is not empty: at least three voxels along each axis of an array of a shape, if it
-    has as many; a surface cannot be made of a sheet."""
+    """A box, slices along k, j, i, that is not empty: at least three voxels along each axis of an array of a shape, if
+    it has as many; a surface cannot be made of a sheet."""
     found = []
     for part, count in zip(box, shape):
         first = max(0, min(part.start, count - 3))

@@ -24,7 +24,7 @@ def measurement_rows(found, agreement=None):
         (_("Standard deviation (HU)"), _number(found.std_hu, 0)),
         (_("Bounding box (mm)"), _triple(found.box_mm, 0)),
         (_("Centre R, A, S (mm)"), _triple(found.centroid, 0)),
-        (_("Connected parts"), str(found.components)),
+        (_("Connected components"), str(found.components)),
         (_("Voxels"), str(found.voxels)),
         (_("Threshold"), _("edited by hand") if found.threshold is None else _number(found.threshold, 2)),
     ]

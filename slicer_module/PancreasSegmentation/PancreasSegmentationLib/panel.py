@@ -16,13 +16,16 @@ from .measurements import summary
 from .panel_result import ResultSection
 from .panel_sections import BatchSection, ComparisonSection, RegionSection, TrainingSection
 from .parameters import ModelSource
-from .segmenting import InspectTask
+from .remedies import remedy
+from .segmenting import InspectTask, SegmentTask
 from .tasks import State, progress_text
 from .widgets import choose_file, choose_folder, make_timer
 
 # Milliseconds: between two looks at a task; from the last change until the library is asked about it; from a move of
-# the slider to its result; from its last move to the surface in 3D.
+# the slider to its mask; from its last move to numbers and surface.
 TICK, SETTLE, SLIDE, REST = 40, 400, 15, 250
+
+TITLE = _("Pancreas Segmentation")
 
 # Where the application keeps what is no part of a scene.
 SETTING_ENGINE, SETTING_LIBRARY = "PancreasSegmentation/engine", "PancreasSegmentation/library"
@@ -42,8 +45,9 @@ class Panel:
         self._inspected = self._shown = self._card = self._volume = None
         self.timer = make_timer(TICK, self.tick)
         self.settle = make_timer(SETTLE, self.inspect, once=True)
-        self.slide = make_timer(SLIDE, self.try_threshold, once=True)
-        self.rest = make_timer(REST, self.logic.refresh_surface, once=True)
+        self.slide = make_timer(SLIDE, self.preview_threshold, once=True)
+        self.rest = make_timer(REST, self.try_threshold, once=True)
+        self.late = make_timer(SLIDE, self.show_surface, once=True)
         self.result = ResultSection(self)
         self.sections = [
             self.result,
@@ -132,7 +136,12 @@ class Panel:
     def apply(self):
         """Segments the input volume."""
         self.result.judge(None, None)
-        self.start(lambda: self.logic.task(self.parameters), self._segmented)
+        self.start(self._segmentation, self._segmented)
+
+    def _segmentation(self):
+        task = self.logic.task(self.parameters)
+        task.surface = False
+        return task
 
     def _segmented(self, task):
         self.logic.done(task)
@@ -141,9 +150,9 @@ class Panel:
         self.result.show(task.measurements, task.agreement)
         if task.scan.warning:
             self.status(f"{task.message} {task.scan.warning}")
-        presentation.show_result(
-            task.volume, task.parameters.outputSegmentation, task.measurements.centroid, task.show_3d
-        )
+        presentation.show_result(task.volume, task.measurements.centroid)
+        if task.show_3d:
+            self.late.start()
         if self._shown != self._slider():
             self.slide.start()
 
@@ -168,13 +177,23 @@ class Panel:
         self.status(task.message.split("\n")[0])
         self._update_buttons()
         if task.state is State.FAILED:
-            self.complain(task.message)
+            self._failed(task)
         else:
             if task.state is State.DONE:
                 done(task)
             for section in self.sections:
                 section.ended(task)
         self.changed()
+
+    def _failed(self, task):
+        offer = remedy(task.error, self.parameters) if isinstance(task, SegmentTask) and self.parameters else None
+        if offer is None:
+            self.complain(task.message)
+            return
+        question, change = offer
+        if self._modal(lambda: slicer.util.confirmOkCancelDisplay(f"{task.message}\n\n{question}", windowTitle=TITLE)):
+            change(self.parameters)
+            self.apply()
 
     def cancel(self):
         """Stops the task; the panel is free at once."""
@@ -183,12 +202,17 @@ class Panel:
             self._end()
 
     def complain(self, text):
-        """Shows a fault in a dialog. Without the timer, since the dialog has an event loop of its own."""
+        """Shows a fault in a dialog."""
+        self._modal(lambda: slicer.util.errorDisplay(text, windowTitle=TITLE))
+
+    def _modal(self, show):
+        """Shows a dialog. Without the timer, since the dialog has an event loop of its own."""
         running = self.timer.isActive()
         self.timer.stop()
-        slicer.util.errorDisplay(text, windowTitle=_("Pancreas Segmentation"))
+        answer = show()
         if running or self._inspection is not None:
             self.timer.start()
+        return answer
 
     def status(self, text):
         self.ui.statusLabel.setText(text)
@@ -203,25 +227,42 @@ class Panel:
 
     # The live threshold
 
-    def try_threshold(self, replace_edited=False):
-        """Shows the kept result at the slider's threshold; the surface in 3D follows when the slider rests."""
+    def preview_threshold(self):
+        """Shows the kept result at the slider's threshold; numbers and surface follow when the slider rests."""
         if self.parameters is None or self.busy:
             return
+        volume_ml = self._tried(lambda: self.logic.preview_threshold(self.parameters))
+        if volume_ml is not None:
+            self.status(_("{volume:.1f} mL").format(volume=volume_ml))
+            self.rest.start()
+
+    def try_threshold(self, replace_edited=False):
+        """Shows the kept result at the slider's threshold, with its numbers and its surface."""
+        if self.parameters is None or self.busy:
+            return
+        found = self._tried(lambda: self.logic.try_threshold(self.parameters, replace_edited))
+        if found is not None:
+            self.result.show(*found)
+            self.status(summary(found[0]))
+
+    def _tried(self, call):
         try:
-            found = self.logic.try_threshold(self.parameters, replace_edited, surface=False)
+            found = call()
         except Exception as error:
             self.logic.forget()
             self._shown = None
             self.complain(sentence(error))
-            return
+            return None
+        # A segment that was edited by hand stays as it is; where nothing is kept there is nothing to try again.
+        self._shown = self._slider() if found is not None or self.logic.edited else None
         if found is None:
-            self._shown = self._slider() if self.logic.edited else None
             self.result.check()
-            return
-        self._shown = self._slider()
-        self.result.show(*found)
-        self.status(summary(found[0]))
-        self.rest.start()
+        return found
+
+    def show_surface(self):
+        """Makes the surface of a run's result: an event of its own after the run's last one."""
+        self.logic.refresh_surface()
+        presentation.show_surface()
 
     # What can be told before a run
 
@@ -321,7 +362,7 @@ class Panel:
     def close(self):
         """The widget goes away."""
         self.scene_closing()
-        for timer in (self.timer, self.settle, self.slide, self.rest, self.result.look):
+        for timer in (self.timer, self.settle, self.slide, self.rest, self.late, self.result.look):
             timer.stop()
 
 

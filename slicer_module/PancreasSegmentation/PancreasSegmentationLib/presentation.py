@@ -18,8 +18,8 @@ def application():
     return app if app is not None and hasattr(app, "layoutManager") else None
 
 
-def show_result(volume, segmentation, centroid=None, show_3d=True):
-    """Puts the volume under the slices, moves them through the pancreas, and centres the 3D view.
+def show_result(volume, centroid=None):
+    """Puts the volume under the slices, and moves them through the pancreas.
 
     centroid: in RAS, mm, in the volume's own frame.
     """
@@ -28,7 +28,11 @@ def show_result(volume, segmentation, centroid=None, show_3d=True):
     slicer.util.setSliceViewerLayers(background=volume)
     if centroid is not None:
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *in_world(volume, centroid))
-    if show_3d:
+
+
+def show_surface():
+    """Centres the 3D view on what is in it."""
+    if application() is not None and application().layoutManager() is not None:
         slicer.util.resetThreeDViews()
 
 
@@ -84,8 +88,8 @@ def edit(segmentation, volume):
 
 
 def export_dicom(segmentation):
-    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen. Raises Missing without the extension that
-    writes DICOM segmentations."""
+    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen. Raises Missing without the extension
+    that writes DICOM segmentations."""
     if "DICOMSegmentationPlugin" not in getattr(slicer.modules, "dicomPlugins", {}):
         raise Missing(
             _(
@@ -93,6 +97,8 @@ def export_dicom(segmentation):
                 "Manager, start Slicer anew and press the button again."
             )
         )
+    # The dialog wants the DICOM module to have been made.
+    slicer.modules.dicom.widgetRepresentation()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     dialog = slicer.qSlicerDICOMExportDialog(None)
     dialog.setMRMLScene(slicer.mrmlScene)

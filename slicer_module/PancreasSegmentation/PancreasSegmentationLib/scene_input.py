@@ -20,6 +20,9 @@ BODY_HU = -300
 # The part of the fullest slice's body voxels that a slice needs in order to count; tables and blankets have less.
 BODY_PART = 0.05
 
+# The cosine between two axes from which the engine calls a grid sheared.
+PERPENDICULAR = 1.7e-3
+
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".hdr", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
@@ -77,7 +80,28 @@ def scan_of(volume):
             ).format(name=name, count=components)
         )
     array = vtk_to_numpy(data.GetPointData().GetScalars()).reshape(data.GetDimensions()[::-1])
-    return Scan(name, array, ijk_to_ras(volume), _warning(name, array))
+    matrix = ijk_to_ras(volume)
+    _check_axes(name, matrix)
+    return Scan(name, array, matrix, _warning(name, array))
+
+
+def _check_axes(name, matrix):
+    """Raises InputError for a grid that the engine cannot work on, with what Slicer has against it."""
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not (np.isfinite(matrix).all() and (spacing > 0).all()):
+        raise InputError(
+            _("{name} has a spacing of {spacing} mm; set it in the module Volumes, under Volume Information.").format(
+                name=name, spacing=" x ".join(f"{edge:g}" for edge in spacing)
+            )
+        )
+    axes = matrix[:3, :3] / spacing
+    if np.abs(axes.T @ axes - np.eye(3)).max() > PERPENDICULAR:
+        raise InputError(
+            _(
+                "The axes of {name} are not perpendicular, as with a tilted gantry. Resample it by the module Crop "
+                "Volume, with interpolation, and choose the volume that it makes."
+            ).format(name=name)
+        )
 
 
 def ijk_to_ras(volume):
@@ -223,7 +247,8 @@ def pancreas_segment(segmentation):
         if segments.GetSegment(one).GetTag(tag, value) and "^15776009^" in str(value):
             return one
     for one in ids:
-        if "pancreas" in segments.GetSegment(one).GetName().lower():
+        # A segment may have no name at all.
+        if "pancreas" in (segments.GetSegment(one).GetName() or "").lower():
             return one
     if len(ids) == 1:
         return ids[0]

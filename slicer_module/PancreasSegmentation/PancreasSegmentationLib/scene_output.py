@@ -27,11 +27,12 @@ def save_undo_state():
         slicer.mrmlScene.SaveStateForUndo()
 
 
-def show_mask(volume, mask, start, segmentation=None, show_3d=True):
+def show_mask(volume, mask, start, segmentation=None, show_3d=True, surface=True):
     """Puts a mask into a segmentation node, as its segment Pancreas, and returns the node.
 
     volume: the node of the CT. mask: uint8 [k, j, i], a box of the volume whose first voxel is `start`, (i, j, k).
-    segmentation: the node to use; None: a new one. Its other segments stay as they are.
+    segmentation: the node to use; None: a new one. Its other segments stay as they are. surface: False leaves the
+    surface, which takes longer than all else, to `update_surface`.
     """
     if segmentation is None:
         segmentation = slicer.mrmlScene.AddNewNodeByClass(
@@ -46,8 +47,8 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True):
         segments.AddEmptySegment(SEGMENT_ID, _("pancreas"), COLOR)
     segment = segments.GetSegment(SEGMENT_ID)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
-    update_mask(volume, mask, start, segmentation)
-    if show_3d:
+    update_mask(volume, mask, start, segmentation, surface)
+    if show_3d and surface:
         segmentation.CreateClosedSurfaceRepresentation()
     display = segmentation.GetDisplayNode()
     display.SetVisibility(True)
@@ -59,8 +60,7 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True):
 def update_mask(volume, mask, start, segmentation, surface=True):
     """Replaces the voxels of the segment Pancreas; a surface that is shown follows.
 
-    surface: False leaves the surface as it is until the next call with True, since it takes longer than all else.
-    Returns the segment's fingerprint.
+    surface: False leaves the surface as it is until `update_surface`. Returns the segment's fingerprint.
     """
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
@@ -85,6 +85,14 @@ def set_voxels(segmentation, labels, surface=True):
     if held is not None:
         segment.AddRepresentation(SURFACE, held)
     segmentation.EndModify(modified)
+
+
+def update_surface(volume, mask, start, segmentation):
+    """Makes the surface of the segment Pancreas, whose voxels are these, follow them."""
+    if segmentation.GetSegmentation().ContainsRepresentation(SURFACE):
+        update_mask(volume, mask, start, segmentation)
+    else:
+        segmentation.CreateClosedSurfaceRepresentation()
 
 
 def oriented_image(mask, start, matrix):

@@ -13,7 +13,16 @@ from .kept import Kept, moved
 from .measurements import HEADER, measurement_rows, show_table, summary
 from .parameters import VIEWS, chosen_views, engine_options, model_path
 from .scene_input import mask_of, region_of, scan_of
-from .scene_output import SURFACE, oriented_image, save_undo_state, set_voxels, show_mask, show_numbers, update_mask
+from .scene_output import (
+    SURFACE,
+    oriented_image,
+    save_undo_state,
+    set_voxels,
+    show_mask,
+    show_numbers,
+    update_mask,
+    update_surface,
+)
 from .tasks import Task
 from .written import SEGMENT_ID, box_of, fingerprint, is_edited, same
 
@@ -36,6 +45,9 @@ class SegmentTask(Task):
         # The views of the model are not known before it is loaded; these are cut down to them then.
         self.options = engine_options(parameters, VIEWS)
         self.show_3d = parameters.show3D
+        # False: whoever waits for the task calls the logic's refresh_surface, so that no event takes long.
+        self.surface = True
+        self.result = None
         self.want_probability = parameters.wantProbability
         self.kept = None
         self.measurements = None
@@ -52,6 +64,7 @@ class SegmentTask(Task):
     def finish(self, result):
         found, self.kept, shown = result
         self.quality, self.measurements, self.agreement = found.quality, shown.measurements, shown.agreement
+        self.result = shown
         parameters, volume = self.parameters, self.volume
         save_undo_state()
         spared = parameters.outputSegmentation
@@ -64,7 +77,7 @@ class SegmentTask(Task):
         if output is not None and output.GetSegmentation().GetSegment(SEGMENT_ID) is not None:
             # The user may have switched the surface off or on since.
             self.show_3d = output.GetSegmentation().ContainsRepresentation(SURFACE)
-        segmentation = show_mask(volume, shown.mask, shown.start, output, self.show_3d)
+        segmentation = show_mask(volume, shown.mask, shown.start, output, self.show_3d, self.surface)
         parameters.outputSegmentation = segmentation
         if found.uncertainty is not None:
             parameters.uncertaintyVolume = show_numbers(
@@ -143,13 +156,15 @@ class SegmentationLogic:
             return False
         self._kept = task.kept
         self._shown = (task.volume, task.parameters.outputSegmentation)
-        self._result = self._replaced = None
+        # What the surface does not show yet: (mask, start).
+        self._late = None if task.surface or not task.show_3d else (task.result.mask, task.result.start)
+        self._replaced = None
         self._measured = fingerprint(task.parameters.outputSegmentation)
         return True
 
     def forget(self):
         """Lets go of the kept probability and its nodes: when the scene is closed."""
-        self._kept = self._shown = self._result = self._replaced = self._measured = None
+        self._kept = self._shown = self._late = self._replaced = self._measured = None
 
     @property
     def can_try_thresholds(self):
@@ -162,43 +177,61 @@ class SegmentationLogic:
             return False
         return True
 
-    def try_threshold(self, parameters, replace_edited=False, surface=True):
+    def try_threshold(self, parameters, replace_edited=False):
         """Shows the kept result at the threshold of the parameters; (Measurements, agreement), or None if none is kept
         or if the segment was edited by hand since.
 
-        Milliseconds, without the network. replace_edited: replace corrections too; `restore` brings them back. surface:
-        False leaves the surface in 3D to `refresh_surface`.
+        No network runs. replace_edited: replace corrections too; `restore` brings them back.
         """
-        if not self.can_try_thresholds:
-            return None
-        volume, segmentation = self._shown
-        edited = is_edited(segmentation)
-        if edited and not replace_edited:
+        if not self._may_write(replace_edited):
             return None
         result = self._kept.at(self.engines.engine(), parameters.threshold, parameters.largestComponent)
-        if edited:
-            save_undo_state()
-            self._replaced = box_of(segmentation)
-        if segmentation.GetSegmentation().GetSegment(SEGMENT_ID) is None:
-            show_mask(volume, result.mask, result.start, segmentation, parameters.show3D)
-            self._measured = fingerprint(segmentation)
-        else:
-            self._measured = update_mask(volume, result.mask, result.start, segmentation, surface)
-        self._result = result
+        self._write(parameters, result.mask, result.start, surface=True)
         table = parameters.measurementsTable
         if table is not None:
-            rows = measurement_rows(result.measurements, result.agreement)
-            show_table(rows, HEADER, "", table)
+            show_table(measurement_rows(result.measurements, result.agreement), HEADER, "", table)
         return result.measurements, result.agreement
 
-    def refresh_surface(self):
-        """Makes the surface in 3D follow the last threshold that was tried without it."""
-        if self._result is None or not self.can_try_thresholds:
-            return
+    def preview_threshold(self, parameters):
+        """Shows the mask at the threshold of the parameters, while the slider moves: milliseconds. Numbers and surface
+        are left to `try_threshold`. The volume in mL, or None as there."""
+        if not self._may_write(False):
+            return None
+        if parameters.largestComponent:
+            result = self._kept.at(self.engines.engine(), parameters.threshold, True)
+            mask, start = result.mask, result.start
+        else:
+            mask, start = self._kept.mask_at(parameters.threshold)
+        self._write(parameters, mask, start, surface=False)
+        return int(np.count_nonzero(mask)) * abs(np.linalg.det(self._kept.scan.matrix[:3, :3])) / 1000
+
+    def _may_write(self, replace_edited):
+        """Whether there is a kept result that may be shown; saves corrections that are to be replaced."""
+        if not self.can_try_thresholds:
+            return False
+        _volume, segmentation = self._shown
+        if is_edited(segmentation):
+            if not replace_edited:
+                return False
+            save_undo_state()
+            self._replaced = box_of(segmentation)
+        return True
+
+    def _write(self, parameters, mask, start, surface):
         volume, segmentation = self._shown
-        if not is_edited(segmentation) and segmentation.GetSegmentation().GetSegment(SEGMENT_ID) is not None:
-            update_mask(volume, self._result.mask, self._result.start, segmentation)
-        self._result = None
+        if segmentation.GetSegmentation().GetSegment(SEGMENT_ID) is None:
+            show_mask(volume, mask, start, segmentation, parameters.show3D)
+            self._measured = fingerprint(segmentation)
+        else:
+            self._measured = update_mask(volume, mask, start, segmentation, surface)
+        self._late = None
+
+    def refresh_surface(self):
+        """Makes the surface that a SegmentTask has left out."""
+        late, self._late = self._late, None
+        if late is not None and self.can_try_thresholds and not self.edited:
+            volume, segmentation = self._shown
+            update_surface(volume, *late, segmentation)
 
     # Corrections by hand
 
@@ -214,7 +247,7 @@ class SegmentationLogic:
             save_undo_state()
             matrix = slicer.util.vtkMatrixFromArray(self._replaced.matrix)
             set_voxels(segmentation, oriented_image(self._replaced.mask, (0, 0, 0), matrix))
-            self._replaced = self._result = None
+            self._replaced = None
 
     @property
     def edited(self):
@@ -248,14 +281,14 @@ class MeasureTask(Task):
         # A little more than the segment: an empty box has no voxels to look at.
         where = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
         box = tuple(slice(int(part[0]), int(part[-1]) + 1) if len(part) else slice(0, 1) for part in where)
-        self.start = tuple(part.start for part in box[::-1])
+        self.first = tuple(part.start for part in box[::-1])
         self.scan, self.mask = scan.cut(box), mask[box].astype(np.float32)
         self.fingerprint = fingerprint(segmentation)
         self.measurements = None
 
     def work(self):
         _mask, found = self.engines.engine().threshold(self.scan.image(), self.mask, 0.5)
-        return replace(moved(found, self.start), threshold=None)
+        return replace(moved(found, self.first), threshold=None)
 
     def finish(self, result):
         self.measurements = result

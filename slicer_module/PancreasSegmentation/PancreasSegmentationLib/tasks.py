@@ -55,6 +55,11 @@ class Task:
         raise NotImplementedError
 
     @property
+    def error(self):
+        """The exception that the work raised; None: it raised none."""
+        return self._error
+
+    @property
     def progress(self):
         """ggpfn.Progress of the whole task."""
         return self.monitor.progress

@@ -15,6 +15,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from .errors import InputError
+from .files import unused
 from .parameters import ModelSource, model_path, training_pairs
 from .scene_input import mask_of, scan_of
 from .scene_output import save_undo_state
@@ -43,7 +44,8 @@ class TrainingTask(Task):
         self.path = model_path(parameters)
         self.device = parameters.device.value
         self.minutes = parameters.trainingMinutes
-        self.file = parameters.trainingFile.strip() or default_model_file()
+        # A model of an earlier training is not replaced.
+        self.file = unused(parameters.trainingFile.strip() or default_model_file())
         self.options = training_options(parameters.trainingEpochs)
         self.curves = Curves()
         self._heard = collections.deque()

@@ -27,6 +27,8 @@ def fill_table(view, rows, header=None):
         view.setRowHeight(number, ROW)
         for column, text in enumerate(row):
             view.setItem(number, column, qt.QTableWidgetItem(str(text)))
+    # Off and on: a header that stretches its last column already does so at the next resize alone.
+    view.horizontalHeader().setStretchLastSection(False)
     view.resizeColumnsToContents()
     view.horizontalHeader().setStretchLastSection(True)
     height = ROW * (len(rows) + 1) + FRAME

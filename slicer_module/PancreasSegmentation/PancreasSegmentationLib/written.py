@@ -81,6 +81,12 @@ def is_edited(segmentation):
     return not same(str(written), fingerprint(segmentation))
 
 
+def is_written(segmentation):
+    """Whether the module wrote the segment Pancreas, and nobody has changed it since."""
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    return segment is not None and segment.HasTag(TAG) and not is_edited(segmentation)
+
+
 def same(one, other):
     """Whether two fingerprints are of one mask."""
     one, other = one.split(), other.split()

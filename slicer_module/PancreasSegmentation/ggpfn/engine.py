@@ -28,7 +28,7 @@ from .results import VIEWS
 
 KINDS = ("auto", "in process", "child process")
 
-_shared = None
+_shared = {}
 _shared_lock = threading.Lock()
 
 
@@ -78,13 +78,16 @@ def open_engine(kind="auto", library=None, program=None):
         raise type(missing)(f"{reason} A child process is needed: {missing.message} ({error.message})") from error
 
 
-def shared():
-    """The in-process engine of the functions of this package."""
-    global _shared
+def shared(kind="in process"):
+    """The engine of the functions of this package, which is in process; the one of another kind is for pickled models
+    alone."""
     with _shared_lock:
-        if _shared is None:
-            _shared = _in_process(None, "The package's own functions work in process.")
-        return _shared
+        if kind not in _shared:
+            if kind == "in process":
+                _shared[kind] = _in_process(None, "The package's own functions work in process.")
+            else:
+                _shared[kind] = open_engine(kind)
+        return _shared[kind]
 
 
 def _in_process(library, reason):
@@ -357,7 +360,7 @@ def weight_numbers(weights):
 
 def floats(array, what):
     """The array as dense, aligned float32, without a copy where it is that already."""
-    array = np.asarray(array)
+    array = images.as_array(array)
     if array.dtype.kind not in "fiub" or array.size == 0:
         raise Error(f"The {what} is an array of {array.size} {array.dtype}; float32 numbers were expected.")
     return np.require(array, np.float32, ["C", "A"])

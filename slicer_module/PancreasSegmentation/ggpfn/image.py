@@ -150,7 +150,7 @@ def _usable(array):
             "The array is masked, and the library knows no missing voxels; fill them first, with array.filled(-1024) "
             "for example."
         )
-    array = np.asarray(array)
+    array = as_array(array)
     if array.ndim != 3:
         raise ImageError(f"The array has {array.ndim} dimensions, {_by(array.shape)}; 3 were expected, [k, j, i].")
     if array.size == 0:
@@ -170,6 +170,21 @@ def _usable(array):
     if array.size > 1 and not any(array.strides):
         array = np.ascontiguousarray(array)
     return array
+
+
+def as_array(array):
+    """The numpy array of an object, without a copy where that is possible; DLPack will do, as of PyTorch, CuPy and JAX.
+
+    Raises ImageError for memory that numpy cannot reach.
+    """
+    if hasattr(array, "__array__") or hasattr(array, "__array_interface__") or not hasattr(array, "__dlpack__"):
+        return np.asarray(array)
+    try:
+        return np.from_dlpack(array)
+    except (BufferError, RuntimeError, AttributeError) as error:
+        raise ImageError(
+            f"The {type(array).__name__} cannot be read by numpy ({error}); bring it to the processor's memory first."
+        ) from error
 
 
 def _reach(array):

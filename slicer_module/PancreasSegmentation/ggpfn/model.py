@@ -91,10 +91,21 @@ class Model:
     def __exit__(self, *_):
         self.close()
 
+    def __reduce__(self):
+        # Pickled as a model file's bytes, for other processes and for copies.
+        return _restore, (self.engine.kind, self.to_bytes("float32"))
+
     def __repr__(self):
         if self._backing is None:
             return "<ggpfn.Model, closed>"
         return f"<ggpfn.Model {', '.join(self.info.views)}, {self.info.sha256[:12]}>"
+
+
+def _restore(kind, data):
+    """The model of a pickle, on an engine of the kind that the pickled one had."""
+    from .engine import shared
+
+    return shared(kind).load_model(data)
 
 
 def checked_weights(weights):

@@ -11,8 +11,9 @@ import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtUiTools import QUiLoader
 
-# Texts of the error dialogs since the test began.
+# Texts of the dialogs since the test began, and what a question is answered by.
 shown = []
+answers = {"OK": False}
 
 
 class qMRMLWidget(QtWidgets.QWidget):
@@ -118,20 +119,62 @@ class qMRMLSegmentationShow3DButton(QtWidgets.QPushButton):
             self._node.RemoveClosedSurfaceRepresentation()
 
 
-class ctkCollapsibleButton(QtWidgets.QGroupBox):
-    """A box with a title; collapsed, it hides what is in it."""
+class ctkCollapsibleButton(QtWidgets.QWidget):
+    """A bar with a title and an arrow over its contents; a click hides them, or shows them."""
 
-    def _get(self):
-        return self.title()
+    BAR = 26
 
-    text = QtCore.Property(str, _get, QtWidgets.QGroupBox.setTitle)
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._title, self._is_collapsed = "", False
+
+    def _text(self):
+        return self._title
+
+    def _set_text(self, text):
+        self._title = text
+        self.update()
 
     def _collapsed(self):
-        return getattr(self, "_is_collapsed", False)
+        return self._is_collapsed
 
     def setCollapsed(self, collapsed):
         self._is_collapsed = collapsed
+        self.fold()
 
+    def fold(self):
+        """Shows or hides what is in it, which may have come after the property was set."""
+        if self.layout() is not None:
+            self.layout().setContentsMargins(8, self.BAR + 6, 8, 8)
+        for child in self.children():
+            if isinstance(child, QtWidgets.QWidget) and (self._is_collapsed or not child.property("hiddenAtFirst")):
+                child.setVisible(not self._is_collapsed)
+        self.setMaximumHeight(self.BAR if self._is_collapsed else 16777215)
+        self.setMinimumHeight(self.BAR if self._is_collapsed else 0)
+
+    def mousePressEvent(self, event):
+        if event.position().y() < self.BAR:
+            self.setCollapsed(not self._is_collapsed)
+
+    def paintEvent(self, _event):
+        painter = QtWidgets.QStylePainter(self)
+        bar = QtCore.QRect(0, 0, self.width() - 1, self.BAR - 1)
+        painter.setPen(self.palette().mid().color())
+        if not self._is_collapsed:
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.fillRect(bar, self.palette().button().color().darker(106))
+        painter.drawRect(bar)
+        arrow = QtWidgets.QStyleOption()
+        arrow.initFrom(self)
+        arrow.rect = QtCore.QRect(6, 7, 12, 12)
+        style = QtWidgets.QStyle.PrimitiveElement
+        painter.drawPrimitive(
+            style.PE_IndicatorArrowRight if self._is_collapsed else style.PE_IndicatorArrowDown, arrow
+        )
+        painter.setPen(self.palette().windowText().color())
+        painter.drawText(bar.adjusted(24, 0, 0, 0), QtCore.Qt.AlignmentFlag.AlignVCenter, self._title)
+
+    text = QtCore.Property(str, _text, _set_text)
     collapsed = QtCore.Property(bool, _collapsed, setCollapsed)
 
 
@@ -192,6 +235,7 @@ def install():
     slicer.util.loadUI = load_ui
     slicer.util.childWidgetVariables = child_widgets
     slicer.util.errorDisplay = lambda text, **_: shown.append(text)
+    slicer.util.confirmOkCancelDisplay = lambda text, **_: shown.append(text) or answers["OK"]
     # Settings of a test must not become the user's.
     QtCore.QCoreApplication.setOrganizationName("ggpfn tests")
     QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
@@ -251,15 +295,11 @@ def load_ui(path):
     if widget is None:
         raise RuntimeError(loader.errorString())
     for child in widget.findChildren(QtWidgets.QWidget):
-        _hide_collapsed(child)
+        # What the .ui hides stays hidden when the box around it is opened.
+        child.setProperty("hiddenAtFirst", child.isHidden())
+    for child in widget.findChildren(ctkCollapsibleButton):
+        child.fold()
     return widget
-
-
-def _hide_collapsed(widget):
-    if isinstance(widget, ctkCollapsibleButton) and widget.property("collapsed"):
-        for child in widget.children():
-            if isinstance(child, QtWidgets.QWidget):
-                child.setVisible(False)
 
 
 def child_widgets(widget):

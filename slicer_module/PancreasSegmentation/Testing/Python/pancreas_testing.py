@@ -6,10 +6,12 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import slicer
 import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 HERE = Path(__file__).resolve().parent
 MODULE = HERE.parents[1]
@@ -24,8 +26,10 @@ if not IN_SLICER:
 
     standins.install()
 
+import ggpfn  # noqa: E402
 from PancreasSegmentationLib import sample_data  # noqa: E402
 from PancreasSegmentationLib.parameters import Region  # noqa: E402
+from PancreasSegmentationLib.scene_output import oriented_image  # noqa: E402
 from PancreasSegmentationLib.self_test import roi_around  # noqa: E402
 
 from PancreasSegmentation import PancreasSegmentationLogic  # noqa: E402
@@ -61,6 +65,24 @@ class SceneTest(unittest.TestCase):
         parameters.region, parameters.roi = Region.ROI, roi_around(volume, truth)
         return parameters, volume, truth
 
+    def pretend(self, parameters, probability):
+        """Segments as if the network had found a probability [k, j, i]; returns the segmentation node."""
+        with self.pretended(parameters, probability):
+            return self.logic.process(parameters)
+
+    def pretended(self, parameters, probability, doubtful=False):
+        """In a with statement: what is segmented has a probability [k, j, i], without a network."""
+        _mask, nothing = self.logic.segmentation.engines.engine().threshold(
+            ggpfn.Image(np.zeros((3, 3, 3), np.int16)), np.zeros((3, 3, 3), np.float32), 0.5
+        )
+        found = ggpfn.Segmentation(
+            mask=(probability >= np.float32(parameters.threshold)).astype(np.uint8),
+            measurements=nothing,
+            quality=ggpfn.Quality(0.2 if doubtful else 0.6, doubtful),
+            probability=probability.astype(np.float32),
+        )
+        return mock.patch("PancreasSegmentationLib.segmenting.segment", return_value=found)
+
     def segments_of(self, segmentation):
         segments = segmentation.GetSegmentation()
         return [segments.GetNthSegmentID(n) for n in range(segments.GetNumberOfSegments())]
@@ -72,6 +94,33 @@ def add_volume(array, matrix, name="CT", transform=None):
     if transform is not None:
         volume.SetAndObserveTransformNodeID(transform.GetID())
     return volume
+
+
+def ball(shape, radius=0.8):
+    """A probability, float32 [k, j, i]: 1 in the middle, falling to 0 at a radius, in parts of half the array."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, count) for count in shape), indexing="ij")
+    return np.clip(1 - np.sqrt(sum(axis**2 for axis in axes)) / radius, 0, 1).astype(np.float32)
+
+
+def erase_half(segmentation, segment_id="Pancreas"):
+    """Takes the upper half of a segment away, as an eraser does: in the label map itself."""
+    image = segmentation.GetBinaryLabelmapInternalRepresentation(segment_id)
+    labels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    value = segmentation.GetSegmentation().GetSegment(segment_id).GetLabelValue()
+    where = np.argwhere(labels == value)
+    half = (where[0, 0] + where[-1, 0]) // 2
+    labels[half:][labels[half:] == value] = 0
+    image.GetPointData().GetScalars().Modified()
+    image.Modified()
+
+
+def draw(segmentation, mask, volume, segment_id="Pancreas"):
+    """Replaces the voxels of a segment by a mask [k, j, i] of the whole volume, as the Segment Editor does."""
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    labels = oriented_image(mask, (0, 0, 0), matrix)
+    assert logic.SetBinaryLabelmapToSegment(labels, segmentation, segment_id, logic.MODE_REPLACE, labels.GetExtent())
 
 
 def add_transform(matrix, name="moved"):

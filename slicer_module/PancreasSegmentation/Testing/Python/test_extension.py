@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -33,8 +34,39 @@ class Files(unittest.TestCase):
             listed = re.search(rf"set\(MODULE_PYTHON_{name}\n(.*?)\)", text, re.S).group(1).split()
             self.assertEqual(sorted(listed), sorted(path.relative_to(MODULE).as_posix() for path in files))
 
+    def published(self, account):
+        """The index entry that tools/publish.py writes for a copy of the extension."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder)
+            for name in ("CMakeLists.txt", "tools/publish.py"):
+                (copy / name).parent.mkdir(exist_ok=True)
+                shutil.copy(EXTENSION / name, copy / name)
+            script = str(copy / "tools" / "publish.py")
+            run = subprocess.run([sys.executable, script, account], capture_output=True, text=True)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn(f'EXTENSION_ACCOUNT "{account}"', (copy / "CMakeLists.txt").read_text(encoding="utf-8"))
+            self.assertNotEqual(subprocess.run([sys.executable, script, "no/body"], capture_output=True).returncode, 0)
+            return json.loads((copy / "PancreasSegmentation.json").read_text(encoding="utf-8"))
+
+    def test_the_account_stands_in_one_file(self):
+        kinds = (".txt", ".md", ".json", ".py", ".ui", ".toml")
+        placeholder = "OW" + "NER"
+        for path in EXTENSION.rglob("*"):
+            if path.suffix in kinds and path != EXTENSION / "tools" / "publish.py":
+                count = path.read_text(encoding="utf-8").count(placeholder)
+                self.assertLessEqual(count, int(path == EXTENSION / "CMakeLists.txt"), path)
+
+    def test_what_the_index_asks_of_the_licence_and_the_page(self):
+        licence = (EXTENSION / "LICENSE.txt").read_text(encoding="utf-8")
+        self.assertIn("Patents:", licence)
+        page = (EXTENSION / "README.md").read_text(encoding="utf-8")
+        heads = ["# Pancreas Segmentation", "![", "## Modules", "## Tutorial", "## Publication", "## License"]
+        places = [page.find(head) for head in heads]
+        self.assertNotIn(-1, places)
+        self.assertEqual(places, sorted(places))
+
     def test_index_entry(self):
-        entry = json.loads((EXTENSION / "PancreasSegmentation.json").read_text(encoding="utf-8"))
+        entry = self.published("some-body")
         # Slicer's schema 1.0.1, which allows nothing else.
         kinds = {
             "$schema": str,
@@ -54,11 +86,11 @@ class Files(unittest.TestCase):
         self.assertIn(entry["scm_type"], ("git", "local"))
         cmake = (EXTENSION / "CMakeLists.txt").read_text(encoding="utf-8")
         self.assertIn(f'set(EXTENSION_CATEGORY "{entry["category"]}")', cmake)
-        self.assertIn("PancreasSegmentation", entry["scm_url"])
+        self.assertEqual(entry["scm_url"], "https://github.com/some-body/SlicerPancreasSegmentation.git")
 
     def test_pictures_that_are_named_are_there(self):
         cmake = (EXTENSION / "CMakeLists.txt").read_text(encoding="utf-8")
-        named = re.findall(r"/raw/main/([\w/.]+\.png)", cmake)
+        named = re.findall(r"\{EXTENSION_RAW\}/([\w/.]+\.png)", cmake)
         self.assertGreaterEqual(len(named), 3)
         pages = [EXTENSION / "README.md", *sorted((EXTENSION / "Docs").glob("*.md"))]
         for page in pages:
@@ -105,6 +137,15 @@ class Widgets(unittest.TestCase):
             if widget.get("class") in ("QPushButton", "QToolButton", "QCheckBox", "QComboBox", "qMRMLNodeComboBox"):
                 tips = [p for p in widget.findall("property") if p.get("name") == "toolTip"]
                 self.assertTrue(tips, widget.get("name"))
+
+
+class Words(unittest.TestCase):
+    @unittest.skipUnless((EXTENSION.parent / "models" / "MODEL_CARD.md").is_file(), "the card is in the repository")
+    def test_what_the_panel_says_of_the_shipped_model_is_on_its_card(self):
+        engines = (MODULE / "PancreasSegmentationLib" / "engines.py").read_text(encoding="utf-8")
+        reached = re.search(r'^REACHED = "([\d.]+)"$', engines, re.M).group(1)
+        card = (EXTENSION.parent / "models" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        self.assertIn(f"mean Dice of {reached}", card)
 
 
 class Imports(unittest.TestCase):

@@ -14,7 +14,7 @@ import slicer
 from pancreas_testing import SceneTest, add_volume
 from PancreasSegmentationLib.engines import Engines, device_sentence
 from PancreasSegmentationLib.errors import InputError, sentence
-from PancreasSegmentationLib.scene_input import Scan, scan_of
+from PancreasSegmentationLib.scene_input import Scan, fit_roi, mask_of, pancreas_segment, scan_of
 from PancreasSegmentationLib.segmenting import SegmentTask
 from PancreasSegmentationLib.tasks import State, Task
 
@@ -54,10 +54,43 @@ class Volumes(SceneTest):
         self.assertIn("Is it a CT?", scan_of(volume).warning)
 
     def test_voxels_that_are_no_numbers(self):
-        array = np.full((12, 12, 12), np.nan, np.float32)
-        p = self.parameters(add_volume(array, np.eye(4), "broken"))
-        with self.assertRaisesRegex(InputError, "cannot be segmented"):
-            self.logic.process(p)
+        array = np.full((16, 16, 16), -50, np.float32)
+        array[:4] = np.nan
+        p = self.parameters(add_volume(array, np.diag([3, 3, 3, 1]), "broken"))
+        task = SegmentTask(self.logic.segmentation.engines, p).start().wait(60)
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertTrue(any("not numbers" in warning.text for warning in task.quality.warnings))
+
+    def test_no_spacing(self):
+        self.refused(
+            add_volume(np.zeros((9, 9, 9), np.int16), np.diag([0, 1, 1, 1]), "flat"),
+            "flat",
+            "spacing",
+            "module Volumes",
+        )
+
+    def test_a_tilted_gantry(self):
+        sheared = np.eye(4)
+        sheared[1, 2] = 0.2
+        self.refused(add_volume(np.zeros((9, 9, 9), np.int16), sheared, "tilted"), "tilted", "Crop Volume")
+
+    def test_one_slice(self):
+        volume = add_volume(np.full((1, 40, 40), -50, np.int16), np.diag([3, 3, 3, 1]), "slice")
+        self.assertIn("only 1 slices", scan_of(volume).warning)
+        p = self.parameters(volume)
+        probability = np.zeros((1, 40, 40), np.float32)
+        probability[:, 10:20, 10:20] = 1
+        segmentation = self.pretend(p, probability)
+        np.testing.assert_array_equal(mask_of(segmentation, volume), probability)
+        fit_roi(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode"), volume)
+
+    def test_a_segment_without_a_name(self):
+        volume = add_volume(np.zeros((9, 9, 9), np.int16), np.eye(4))
+        segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        segmentation.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+        segment_id = segmentation.GetSegmentation().AddEmptySegment("", "x")
+        segmentation.GetSegmentation().GetSegment(segment_id).SetName(None)
+        self.assertEqual(pancreas_segment(segmentation), segment_id)
 
     def test_array_outlives_its_node(self):
         volume = add_volume(np.arange(1000, dtype=np.int16).reshape(10, 10, 10), np.eye(4))

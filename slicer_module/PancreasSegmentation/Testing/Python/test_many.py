@@ -318,6 +318,18 @@ class Training(SceneTest):
         self.assertFalse(os.path.exists(self.p.trainingFile))
         self.assertEqual(self.p.modelSource, ModelSource.SHIPPED)
 
+    def test_an_earlier_model_is_not_replaced(self):
+        os.makedirs(os.path.dirname(self.p.trainingFile))
+        for _n in range(2):
+            task = TrainingTask(self.logic.segmentation.engines, self.p)
+            self.assertFalse(os.path.exists(task.file))
+            with open(task.file, "w", encoding="utf-8") as file:
+                file.write("a model")
+        self.assertEqual(
+            sorted(os.listdir(os.path.dirname(self.p.trainingFile))),
+            ["my model.safetensors", "my model_2.safetensors"],
+        )
+
     def test_pairs_whose_nodes_are_gone_are_left_out(self):
         slicer.mrmlScene.RemoveNode(self.volumes[0])
         self.assertEqual([volume.GetName() for volume, _mask in training_pairs(self.p)], ["check"])

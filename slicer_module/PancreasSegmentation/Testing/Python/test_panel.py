@@ -15,16 +15,20 @@ try:
 except ImportError:
     QtWidgets = None
 
+import ggpfn
 import slicer
 from pancreas_testing import (
     IN_SLICER,
     SceneTest,
     add_volume,
+    ball,
+    erase_half,
     load_scene,
     np,
     sample_data,
     save_scene,
 )
+from PancreasSegmentationLib.engines import REACHED
 from PancreasSegmentationLib.parameters import Device, ModelSource, Region, batch_volumes, training_pairs
 from PancreasSegmentationLib.scene_input import body_region, mask_of, roi_region, scan_of
 from PancreasSegmentationLib.scene_output import show_mask
@@ -140,7 +144,7 @@ class Segmenting(PanelTest):
         self.assertLess(mask_of(self.p.outputSegmentation, self.volume).sum(), before)
         self.assertEqual(self.cells(self.ui.measurementsView)["Threshold"], "0.80")
         self.ui.largestCheck.setChecked(True)
-        self.pump(lambda: self.cells(self.ui.measurementsView)["Connected parts"] == "1", 5)
+        self.pump(lambda: self.cells(self.ui.measurementsView)["Connected components"] == "1", 5)
 
     def test_another_volume_gets_a_segmentation_of_its_own(self):
         self.apply()
@@ -150,6 +154,120 @@ class Segmenting(PanelTest):
         self.assertIsNone(self.p.outputSegmentation)
         self.apply()
         self.assertIsNot(self.p.outputSegmentation, first)
+
+
+class Corrections(PanelTest):
+    """A result that is edited by hand, as the panel shows it; no network is needed."""
+
+    def setUp(self):
+        super().setUp()
+        self.probability = ball(sample_data.truth().shape, 0.3)
+        self.run_again()
+        self.segmentation = self.p.outputSegmentation
+        self.found = self.cells(self.ui.measurementsView)
+
+    def run_again(self, doubtful=False):
+        with self.pretended(self.p, self.probability, doubtful):
+            self.apply()
+        self.assertEqual(qt_widgets.shown, [])
+
+    def edit(self):
+        erase_half(self.segmentation)
+        self.pump(lambda: not self.ui.editedLabel.isHidden(), 20)
+        return mask_of(self.segmentation, self.volume)
+
+    def test_the_table_says_that_it_is_of_the_mask_before(self):
+        table = self.p.measurementsTable.GetTable()
+        rows = table.GetNumberOfRows()
+        self.edit()
+        self.assertIn("before", self.ui.editedLabel.text())
+        self.assertIn("Of the mask before it was edited by hand", self.cells(self.ui.measurementsView))
+        self.assertEqual(self.p.measurementsTable.GetTable().GetNumberOfRows(), rows + 1)
+        self.ui.measureButton.click()
+        self.pump(lambda: not self.panel.busy, 20)
+        measured = self.cells(self.ui.measurementsView)
+        self.assertLess(float(measured["Volume (mL)"]), 0.7 * float(self.found["Volume (mL)"]))
+        self.assertEqual(measured["Threshold"], "edited by hand")
+        self.assertNotIn("before", self.ui.editedLabel.text())
+        self.assertTrue(self.ui.qualityLabel.isHidden())
+
+    def test_slider_and_apply_leave_it_alone(self):
+        edited = self.edit()
+        self.ui.thresholdSlider.value = 0.7
+        self.ui.largestCheck.setChecked(True)
+        self.pump(lambda: not self.panel.slide.isActive(), 20)
+        np.testing.assert_array_equal(mask_of(self.segmentation, self.volume), edited)
+        self.run_again()
+        np.testing.assert_array_equal(mask_of(self.segmentation, self.volume), edited)
+        self.assertIsNot(self.p.outputSegmentation, self.segmentation)
+        self.assertIn("edited by hand and stays as it is", self.ui.statusLabel.text())
+        self.assertTrue(self.ui.editedLabel.isHidden())
+
+    def test_replaced_when_asked_for_and_brought_back(self):
+        edited = self.edit()
+        self.assertFalse(self.ui.replaceButton.isHidden())
+        self.ui.replaceButton.click()
+        self.assertTrue(self.ui.editedLabel.isHidden() and self.ui.replaceButton.isHidden())
+        self.assertGreater(mask_of(self.segmentation, self.volume).sum(), edited.sum())
+        self.assertEqual(self.cells(self.ui.measurementsView)["Volume (mL)"], self.found["Volume (mL)"])
+        self.ui.restoreButton.click()
+        np.testing.assert_array_equal(mask_of(self.segmentation, self.volume), edited)
+        self.assertFalse(self.ui.editedLabel.isHidden())
+
+    def test_the_expected_dice_is_of_a_threshold(self):
+        label = self.ui.qualityLabel
+        self.assertEqual(label.text(), "Expected Dice 0.60")
+        self.ui.thresholdSlider.value = 0.7
+        self.pump(lambda: "0.70" in self.cells(self.ui.measurementsView)["Threshold"], 20)
+        self.assertEqual(label.text(), "Expected Dice 0.60 at the threshold of 0.30")
+        self.ui.thresholdSlider.value = 0.3
+        self.pump(lambda: "0.30" in self.cells(self.ui.measurementsView)["Threshold"], 20)
+        self.assertEqual(label.text(), "Expected Dice 0.60")
+        self.run_again(doubtful=True)
+        self.assertIn("Doubtful", label.text())
+        self.assertIn("bold", label.styleSheet())
+
+    def test_the_table_is_as_high_as_its_rows(self):
+        view = self.ui.measurementsView
+        rows = sum(view.rowHeight(row) for row in range(view.rowCount()))
+        self.assertTrue(0 <= view.maximumHeight() - rows - view.horizontalHeader().height() < 10)
+
+    def test_what_leads_on_belongs_to_a_segmentation(self):
+        buttons = (self.ui.measureButton, self.ui.editorButton, self.ui.exportButton, self.ui.show3DButton)
+        self.assertTrue(all(button.isEnabled() for button in buttons))
+        self.pump(self.ui.show3DButton.isChecked, 20)
+        self.ui.exportButton.click()
+        self.assertIn("Quantitative Reporting", qt_widgets.shown.pop())
+        self.p.outputSegmentation = None
+        self.assertFalse(any(button.isEnabled() for button in buttons))
+
+
+class Offers(PanelTest):
+    """Where there is a way on, a failed run asks whether to take it."""
+
+    def run_out_of_gpu_memory(self, answer):
+        seen = []
+
+        def segment(_engine, _model, _scan, options, *_):
+            seen.append((options["patch"], options["device"]))
+            raise ggpfn.OutOfMemory("CUDA out of memory. Tried to allocate 20 GB.")
+
+        with (
+            mock.patch("PancreasSegmentationLib.segmenting.segment", segment),
+            mock.patch.dict(qt_widgets.answers, OK=answer),
+        ):
+            self.apply()
+        return seen
+
+    def test_patches_first_then_the_processor(self):
+        self.assertEqual(self.run_out_of_gpu_memory(True), [(None, "auto"), ((256, 256), "auto"), (None, "cpu")])
+        self.assertIn("patches", qt_widgets.shown[0])
+        self.assertIn("processor", qt_widgets.shown[1])
+        self.assertEqual(len(qt_widgets.shown), 3)
+
+    def test_no_is_no(self):
+        self.assertEqual(len(self.run_out_of_gpu_memory(False)), 1)
+        self.assertFalse(self.p.smallPatches)
 
 
 class Choices(PanelTest):
@@ -265,6 +383,8 @@ class Telling(PanelTest):
         self.pump(lambda: self.ui.memoryLabel.text() and self.ui.modelCard.text(), 30)
         self.assertIn("axial, sagittal, coronal", self.ui.modelCard.text())
         self.assertIn("validation Dice", self.ui.modelCard.text())
+        self.assertIn("research only", self.ui.aboutLabel.text())
+        self.assertIn(REACHED, self.ui.aboutLabel.text())
         self.assertRegex(self.ui.memoryLabel.text(), r"Needs about \d+.* of memory, of .* free")
         self.assertIn("GPU", self.ui.deviceLabel.text())
 
