@@ -69,6 +69,9 @@
 // A fault of the library's own; please report it with the message.
 #define GGPFN_ERROR_INTERNAL 13
 
+// TEMP
+#define GGPFN_ERROR_FORK 14
+
 // The version of the interface that a program is compiled with. It changes when a program has to be compiled anew; the library file's
 // name carries it.
 #define GGPFN_ABI_VERSION 0

@@ -189,7 +189,7 @@ fn segment_one(
     name: &str,
 ) -> Result<()> {
     let start = Instant::now();
-    let read = ReadOptions { series: arguments.series.clone(), ..ReadOptions::default() };
+    let read = ReadOptions { series: arguments.series.clone(), region: arguments.region, ..ReadOptions::default() };
     let volume = io::read(&job.input, &read)?;
     let read_seconds = start.elapsed().as_secs_f64();
     let result = {

@@ -91,7 +91,7 @@ pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
 
     let [i, j, k] = geometry.size;
     let voxels = Array3::from_shape_vec((k, j, i), voxels).map_err(|e| Error::image(path, e.to_string()))?;
-    Volume::new(voxels, geometry).map_err(|e| Error::image(path, e.to_string()))
+    super::on_grid(path, voxels, geometry, options)
 }
 
 /// Stored values without a rescaling are Hounsfield units if they look like them: some air, some soft tissue.
