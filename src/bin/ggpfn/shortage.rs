@@ -19,7 +19,7 @@ mod linux {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     /// What libtorch's set-up and the program's own take, of address space; measured, and doubled.
-    const LEAST: u64 = 512 << 20;
+    const LEAST: u64 = 128 << 20;
     /// An allocation in libtorch that failed may have been as large as this.
     const NEAR: u64 = 256 << 20;
 
