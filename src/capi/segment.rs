@@ -248,6 +248,7 @@ pub unsafe extern "C" fn ggpfn_segment(
         })?;
         // SAFETY: the caller's promise.
         unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }?;
+        segmentation.quality.warnings.iter().for_each(|warning| log::warn!("the image: {warning}"));
         set_warnings(segmentation.quality.warnings);
         Ok(())
     })

@@ -224,6 +224,15 @@ static void logging(void) {
   OK(ggpfn_log_set(hear, GGPFN_LOG_DEBUG, &h));
   OK(ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, GGPFN_VALIDATE, NULL));
   CHECK(h.warnings == 1 && strstr(h.last, "alone") != NULL);
+  /* What is odd about an image and its result is said there too: this one has no air and no bone. */
+  static uint8_t mask[N];
+  ggpfn_image image = plain_image();
+  ggpfn_segment_options options = divided();
+  ggpfn_result result = mask_result(mask);
+  ggpfn_measurements m = {.struct_size = sizeof(m)};
+  result.measurements = &m;
+  OK(ggpfn_segment(model, &image, &options, &result, NULL));
+  CHECK(m.warning_count > 0 && h.warnings == 1 + m.warning_count);
   int before = h.count;
   OK(ggpfn_log_set(hear, GGPFN_LOG_ERROR, &h));
   OK(ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, GGPFN_VALIDATE, NULL));
