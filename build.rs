@@ -8,6 +8,7 @@ fn main() {
     // torch-sys says where it found libtorch. It is set for direct dependants only, which is why Cargo.toml names torch-sys.
     let libtorch = std::env::var("DEP_TCH_LIBTORCH_LIB").ok();
     gpu_memory(libtorch.as_deref());
+    float_environment();
     // A bundle (`cargo xtask bundle`) has libtorch beside it, and names no folder of the machine that it was built on.
     println!("cargo:rerun-if-env-changed=GGPFN_BUNDLE");
     let libtorch = libtorch.filter(|_| std::env::var_os("GGPFN_BUNDLE").is_none());
@@ -80,6 +81,13 @@ fn gpu_memory(libtorch: Option<&str>) {
     let lib = std::path::Path::new(libtorch.unwrap_or_else(|| panic!("torch-sys did not say where libtorch is")));
     let include = lib.parent().unwrap_or(lib).join("include");
     cc::Build::new().cpp(true).std("c++17").warnings(false).include(include).file(FILE).compile("ggpfn_gpu_memory");
+}
+
+/// Compiles the few lines of C++ that save and set a thread's floating-point environment.
+fn float_environment() {
+    const FILE: &str = "src/float_environment.cpp";
+    println!("cargo:rerun-if-changed={FILE}");
+    cc::Build::new().cpp(true).std("c++17").file(FILE).compile("ggpfn_float_environment");
 }
 
 /// Leaves out what the comments say to Rust's readers alone: their sections on safety, which repeat what C takes for granted.

@@ -17,15 +17,21 @@
  * Structs begin with struct_size, to be set to sizeof the struct; 0 in any field of an options struct is its default. Structs
  * grow at their end in later versions, and programs built before go on working.
  *
+ * Processes. Fork before the first segmentation, evaluation or training, or not at all: later, calls in the new process
+ * return GGPFN_ERROR_FORK.
+ *
  * Memory. Buffers are the caller's. Text is UTF-8. The library prints nothing.
  */
 
 #ifndef GGPFN_H
 #define GGPFN_H
 
+
+// Parsers that know these types and no directives, such as cffi's, take what `cc -E -P -DGGPFN_NO_INCLUDES` gives.
+#ifndef GGPFN_NO_INCLUDES
 #include <stddef.h>
 #include <stdint.h>
-
+#endif
 
 // Success.
 #define GGPFN_OK 0
@@ -68,6 +74,10 @@
 
 // A fault of the library's own; please report it with the message.
 #define GGPFN_ERROR_INTERNAL 13
+
+// The process was forked from one in which the library had worked already; its threads, and libtorch's, are not in this one. Fork before the
+// first segmentation, evaluation or training, or start a new program. Handles cannot be used; freeing them does nothing.
+#define GGPFN_ERROR_FORK 14
 
 // The version of the interface that a program is compiled with. It changes when a program has to be compiled anew; the library file's
 // name carries it.
@@ -389,7 +399,8 @@ typedef struct ggpfn_segment_options {
   double view_weights[3];
   // Probabilities from here on are pancreas, up to 1. 0: the model's threshold.
   double threshold;
-  // The first voxel (i, j, k) of the region to look at; nothing outside of it is read or found.
+  // The first voxel (i, j, k) of the region to look at. Nothing outside of it is read or found: what lies there need not be numbers, nor
+  // memory that can be read.
   size_t region_start[3];
   // Voxels of the region along i, j and k. All 0: the whole image.
   size_t region_size[3];

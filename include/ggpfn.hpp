@@ -70,7 +70,8 @@ enum class StatusCode : std::int32_t
   runtime = GGPFN_ERROR_RUNTIME,
   buffer = GGPFN_ERROR_BUFFER,
   busy = GGPFN_ERROR_BUSY,
-  internal = GGPFN_ERROR_INTERNAL
+  internal = GGPFN_ERROR_INTERNAL,
+  fork = GGPFN_ERROR_FORK
 };
 
 /// The direction in which an image is cut into slices.
@@ -351,6 +352,31 @@ Owned<Handle> made(const Function & make)
 // Memory of the caller's
 // ---------------------------------------------------------------------------------------------------------------------------------
 
+namespace detail
+{
+
+/// Whether a container refers to its elements, as a span does, and does not own them: owners give a pointer to constant elements where they
+/// are constant themselves.
+template <class Container>
+inline constexpr bool refers = std::is_same_v<decltype(std::data(std::declval<std::remove_cv_t<Container> &>())),
+                                              decltype(std::data(std::declval<const Container &>()))>;
+
+/// Whether what is handed over stays when the call is over: it has a name, or its elements lie elsewhere.
+template <class Container>
+constexpr bool stays() noexcept
+{
+  if constexpr (std::is_lvalue_reference_v<Container>)
+  {
+    return true;
+  }
+  else
+  {
+    return refers<Container>;
+  }
+}
+
+} // namespace detail
+
 /// A stretch of memory of the caller's: what std::span is in C++20, and made from one, and from whatever else has data() and size(). It
 /// is the same type in both languages, so that their object files can be linked together.
 template <class T>
@@ -431,12 +457,15 @@ public:
     return of(data, dtype_of<std::remove_cv_t<T>>(), size[0] * size[1] * size[2] * sizeof(T), size, spacing);
   }
 
-  /// The same from a std::vector, a span or another container, whose length is checked when the image is used.
+  /// The same from a std::vector, a span or another container, whose length is checked when the image is used. A temporary that owns its
+  /// elements would be gone by then, and is refused by the compiler; one that refers to them, such as a span, is not.
   template <class Container,
-            class = std::enable_if_t<!std::is_array_v<Container>>,
-            class T = std::remove_pointer_t<decltype(std::data(std::declval<const Container &>()))>>
-  static Image of(const Container & voxels, const Size & size, const Vector & spacing)
+            class = std::enable_if_t<!std::is_array_v<std::remove_reference_t<Container>>>,
+            class T = std::remove_pointer_t<decltype(std::data(std::declval<Container &>()))>>
+  static Image of(Container && voxels, const Size & size, const Vector & spacing)
   {
+    static_assert(detail::stays<Container>(),
+                  "the image would refer to the elements of a temporary, which are gone when it is used: give the container a name");
     return of(std::data(voxels), dtype_of<std::remove_cv_t<T>>(), std::size(voxels) * sizeof(T), size, spacing);
   }
 
@@ -503,10 +532,12 @@ class Output
 public:
   Output() noexcept = default;
 
-  /// Dense, i fastest.
+  /// Dense, i fastest. A temporary that owns its elements is refused by the compiler: nobody would see the result.
   template <class Memory, class = std::enable_if_t<std::is_convertible_v<Memory, span<T>>>>
   Output(Memory && memory) noexcept
   {
+    static_assert(detail::stays<Memory>(),
+                  "the result would go to the elements of a temporary, which are gone by then: give the container a name");
     const span<T> buffer(std::forward<Memory>(memory));
     output_.data = buffer.data();
     output_.data_bytes = buffer.size() * sizeof(T);

@@ -17,6 +17,7 @@
 //! | [`synthesis`] | made-up CTs with an exact truth |
 //! | [`capi`] | the C face, `include/ggpfn.h` |
 //! | [`runtime`] | which libtorch this process runs on |
+//! | [`limits`] | how much memory it can get |
 //!
 //! ```no_run
 //! use ggpfn::{inference, io, network::Model};
@@ -36,8 +37,10 @@ pub mod dataset;
 mod error;
 pub mod evaluation;
 pub mod files;
+mod float_environment;
 pub mod inference;
 pub mod io;
+pub mod limits;
 pub mod network;
 pub mod outputs;
 pub mod quality;

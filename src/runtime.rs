@@ -65,9 +65,13 @@ impl Runtime {
         let mut problems = Vec::new();
         if self.wrong_version() {
             problems.push(format!(
-                "this process runs on libtorch {}, but ggpfn was built for {}; unset LD_LIBRARY_PATH or load ggpfn before the \
-                 other libtorch",
-                self.loaded_version, self.compiled_version
+                "this process runs on libtorch {}{}, but ggpfn was built for {}; let the program ggpfn work in a process of its own (in \
+                 Python: ggpfn.open_engine(\"child process\")), or have the host use torch {}; where LD_LIBRARY_PATH leads to the other \
+                 libtorch, unset it",
+                self.loaded_version,
+                self.library.as_ref().map_or(String::new(), |path| format!(" ({})", path.display())),
+                self.compiled_version,
+                self.compiled_version
             ));
         }
         problems.extend(self.cuda_fault.clone());
@@ -80,23 +84,6 @@ pub fn gpu_driver_present() -> bool {
     ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dxg", "/proc/driver/nvidia/version"]
         .iter()
         .any(|path| Path::new(path).exists())
-}
-
-/// The machine's memory with its swap, in bytes, if the system tells: no work can take more.
-pub fn total_memory() -> Option<u64> {
-    Some(memory_entry("MemTotal")? + memory_entry("SwapTotal").unwrap_or(0))
-}
-
-/// The memory that new work can have without pushing other work out, in bytes, if the system tells.
-pub fn free_memory() -> Option<u64> {
-    memory_entry("MemAvailable")
-}
-
-/// An entry of Linux's table of its memory.
-fn memory_entry(name: &str) -> Option<u64> {
-    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let rest = table.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    Some(1024 * rest.split_whitespace().next()?.parse::<u64>().ok()?)
 }
 
 /// Loads CUDA's part of libtorch, once, and says how many GPUs can be used.

@@ -164,6 +164,39 @@ fn sixteen_threads_share_a_model() {
     run_quiet(Command::new(test_program("stress.c", folder.path(), &[])).arg("1000"), 2);
 }
 
+/// A host may round in its own way, flush denormals or trap exceptions, and its threads may have small stacks: the library neither minds
+/// nor changes it.
+#[test]
+fn the_callers_floats_and_stack_neither_matter_nor_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = test_program("conditions.c", folder.path(), &["-frounding-math"]);
+    let said = |mode: &str| {
+        let output = run(Command::new(&program).arg(mode));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{mode}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let expected = said("default");
+    assert!(expected.contains("all checks passed"), "{expected}");
+    for mode in ["upward", "toward-zero", "flush", "traps", "small-stack"] {
+        assert_eq!(said(mode), expected, "{mode}");
+    }
+}
+
+/// The library's threads do not come along where a process forks: its child is told so, and does not wait for ever.
+#[test]
+fn a_process_may_fork_before_the_first_work_and_is_told_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    run_quiet(&mut Command::new(test_program("forked.c", folder.path(), &[])), 1);
+}
+
+/// A limit on the process's memory is a status, not the end of the host.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_limits_get_a_status() {
+    let folder = tempfile::tempdir().unwrap();
+    run_quiet(&mut Command::new(test_program("limits.c", folder.path(), &[])), 1);
+}
+
 /// A program may end while the library works: in a callback, or in another thread.
 #[test]
 fn a_process_ends_cleanly_in_the_middle_of_the_work() {

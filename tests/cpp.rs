@@ -50,6 +50,48 @@ fn the_cpp_face_keeps_its_promises() {
     }
 }
 
+/// What would refer to memory that is gone does not compile, and says why; what refers to memory that stays does.
+#[test]
+fn images_and_results_of_temporaries_do_not_compile() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("temporary.cpp");
+    let compiled = |standard: &str, line: &str| {
+        let text = format!(
+            "#include <ggpfn.hpp>\n#include <vector>\n#if __cplusplus >= 202002L\n#include <span>\n#endif\n\
+             std::vector<short> made() {{ return std::vector<short>(8); }}\n\
+             int main() {{\n  std::vector<short> voxels(8);\n  std::vector<float> room(8);\n  const ggpfn::Size size{{{{2, 2, 2}}}};\n  \
+             const ggpfn::Vector mm{{{{1, 1, 1}}}};\n  {line}\n  (void)size; (void)mm;\n}}\n"
+        );
+        std::fs::write(&source, text).unwrap();
+        let mut command = Command::new("c++");
+        command.arg(format!("-std={standard}")).args(["-fsyntax-only", "-I"]).arg(root().join("include")).arg(&source);
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for line in [
+        "ggpfn::Image::of(made(), size, mm);",
+        "ggpfn::Image::of(std::move(voxels), size, mm);",
+        "ggpfn::Image::of(static_cast<const std::vector<short> &&>(voxels), size, mm);",
+        "ggpfn::Output<float>(std::vector<float>(8));",
+    ] {
+        let (fine, said) = compiled("c++17", line);
+        assert!(!fine && said.contains("temporary"), "{line}: {said}");
+    }
+    for (standard, line) in [
+        ("c++17", "ggpfn::Image::of(voxels, size, mm);"),
+        ("c++17", "ggpfn::Image::of(static_cast<const std::vector<short> &>(voxels), size, mm);"),
+        ("c++17", "ggpfn::Image::of(voxels.data(), size, mm);"),
+        ("c++17", "short few[8]; ggpfn::Image::of(few, size, mm);"),
+        ("c++17", "ggpfn::Image::of(ggpfn::span<const short>(voxels), size, mm);"),
+        ("c++17", "ggpfn::Image::of(ggpfn::span<short>(voxels), size, mm);"),
+        ("c++17", "ggpfn::Output<float> there(room);"),
+        ("c++20", "ggpfn::Image::of(std::span(voxels), size, mm); ggpfn::Output<float> there{std::span(room)};"),
+    ] {
+        let (fine, said) = compiled(standard, line);
+        assert!(fine, "{line}: {said}");
+    }
+}
+
 #[test]
 fn sanitizers_find_nothing_in_the_cpp_face() {
     let folder = tempfile::tempdir().unwrap();

@@ -149,7 +149,8 @@ fn a_region_is_the_volume_that_the_network_sees() {
     let model = scrambled(ModelConfig { t: 2, ..small_config() }, 11);
     let volume = textured_volume([19, 26, 32], 5);
     let (start, size) = ([5, 3, 2], [24, 20, 9]);
-    let alone = segment(&model, &volume.crop(start, size).unwrap(), &options(&[]), &Default::default()).unwrap();
+    let alone =
+        segment(&model, &volume.crop(Region { start, size }).unwrap(), &options(&[]), &Default::default()).unwrap();
     let region = Some(Region { start, size });
     let result = segment(&model, &volume, &SegmentOptions { region, ..options(&[]) }, &Default::default()).unwrap();
     let [i, j, k] = start;

@@ -118,6 +118,37 @@ fn segment_writes_everything_that_was_asked_for_on_the_inputs_grid() {
     }
 }
 
+/// What lies outside of `--region` is not looked at, not even to find that it is no number.
+#[test]
+fn what_lies_outside_of_the_region_does_not_count() {
+    let room = Room::new();
+    let volume = textured_volume([9, 20, 18], 5);
+    let mut holes = volume.voxels().to_owned();
+    let inside = ndarray::s![1..8, 2..18, 3..17];
+    holes.fill(f32::NAN);
+    holes.slice_mut(inside).assign(&volume.voxels().slice(inside));
+    for name in ["holes.nii.gz", "holes.nrrd", "holes.mha"] {
+        io::write(&room.path(name), Voxels::F32(holes.view()), volume.geometry()).unwrap();
+    }
+    let segment = |input: &str, mask: &str| {
+        let region = ["--region", "3,2,1:14,16,7", "--model", "m.safetensors", "--report", "report.json"];
+        let output = room.run(&[&["segment", input, mask], &region[..]].concat());
+        assert!(output.status.success(), "{input}: {}", String::from_utf8_lossy(&output.stderr));
+        let report = std::fs::read_to_string(room.path("report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        (read(&room.path(mask)), report["pancreas"].clone(), report["quality"].clone())
+    };
+    let (mask, pancreas, quality) = segment("ct.nii.gz", "mask.nii.gz");
+    for name in ["holes.nii.gz", "holes.nrrd", "holes.mha"] {
+        let found = segment(name, &format!("mask of {name}"));
+        assert_eq!(found.0.voxels(), mask.voxels(), "{name}");
+        assert_eq!((found.1, found.2), (pancreas.clone(), quality.clone()), "{name}");
+    }
+    room.refused(&["segment", "holes.nrrd", "x.nrrd", "--model", "m.safetensors"], 3, "not finite");
+    let beyond = ["segment", "holes.nrrd", "x.nrrd", "--model", "m.safetensors", "--region", "3,2,1:14,16,700"];
+    room.refused(&beyond, 2, "region");
+}
+
 #[test]
 fn fuse_of_the_views_is_the_fused_probability() {
     let room = Room::new();
@@ -244,6 +275,36 @@ fn a_full_disk_loses_nothing() {
 }
 
 #[cfg(unix)]
+/// However little memory a process may have, it ends by an exit code, and says why.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_memory_limit_ends_the_program_by_a_signal() {
+    let room = Room::new();
+    let megabytes = (100..1000).step_by(75).chain((1000..3000).step_by(200)).chain([4000, 100_000]);
+    let codes: Vec<Option<i32>> = megabytes
+        .map(|megabytes| {
+            let line = format!(
+                "ulimit -v {}; exec '{}' segment ct.nii.gz out.nii --model m.safetensors",
+                megabytes * 1000,
+                env!("CARGO_BIN_EXE_ggpfn")
+            );
+            let output = shell(&room, &line);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let code = output.status.code();
+            match code {
+                Some(0) => {}
+                Some(6) => assert!(said.contains("memory"), "{megabytes} MB: {said}"),
+                // The system's loader, which has no room for libtorch.
+                Some(127) => assert!(said.contains("shared"), "{megabytes} MB: {said}"),
+                _ => panic!("{megabytes} MB: {:?}: {said}", output.status),
+            }
+            assert!(!said.contains("panicked"), "{said}");
+            code
+        })
+        .collect();
+    assert!(codes.contains(&Some(6)) && codes.last() == Some(&Some(0)), "{codes:?}");
+}
+
 #[test]
 fn ctrl_c_stops_within_a_second_and_leaves_nothing() {
     let room = Room::new();

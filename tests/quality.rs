@@ -74,9 +74,23 @@ fn one_view_and_a_region_are_judged_too() {
     let single = scrambled(ModelConfig { views: vec![View::Axial], ..small_config() }, 3);
     let quality = segment(&single, &phantom::volume(), &options(), &Monitor::default()).unwrap().quality;
     assert_eq!((quality.features.views, quality.features.view_dice), (1, None));
-    // The scan's features are the whole scan's.
-    let region = Some(Region { start: [4, 2, 1], size: [16, 16, 8] });
-    let whole = found(&phantom::volume(), &options()).quality.features;
-    let part = found(&phantom::volume(), &SegmentOptions { region, ..options() }).quality.features;
-    assert_eq!(whole.input, part.input);
+}
+
+/// What lies outside of a region counts for nothing, and nothing is asked of the region that only a whole scan can have.
+#[test]
+fn a_region_is_judged_by_itself() {
+    let (start, size) = ([4, 2, 1], [16, 16, 10]);
+    let region = Some(Region { start, size });
+    let ct = empty_abdomen();
+    let options = SegmentOptions { region, threshold: Some(1.0), ..options() };
+    let quality = found(&ct, &options).quality;
+    assert!(quality.features.input.region && quality.features.place.is_none());
+    let kinds: Vec<_> = quality.warnings.iter().map(|warning| warning.kind).collect();
+    assert_eq!(kinds, [WarningKind::NothingFound]);
+    let [i, j, k] = start;
+    let mut other = ct.voxels().mapv(|hu| hu * 0.3 + 4000.0);
+    let part = ndarray::s![k..k + size[2], j..j + size[1], i..i + size[0]];
+    other.slice_mut(part).assign(&ct.voxels().slice(part));
+    let other = Volume::new(other, ct.geometry().clone()).unwrap();
+    assert_eq!(found(&other, &options).quality, quality);
 }

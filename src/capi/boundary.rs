@@ -7,6 +7,7 @@ use std::sync::Once;
 
 use super::status::{ggpfn_status, Fault, Outcome, GGPFN_OK};
 use super::text;
+use crate::float_environment;
 use crate::runtime::Runtime;
 
 thread_local! {
@@ -16,29 +17,44 @@ thread_local! {
     static WITHIN: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs a function's work. The last error's text is cleared first and set if the work fails; a panic becomes an internal fault.
+/// Runs a function's work, in the default floating-point environment. The last error's text is cleared first and set if the work fails; a
+/// panic becomes an internal fault. After a fork that left the library's threads behind, nothing is done: a lock may be held for ever there.
 pub(super) fn enter(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
-    quiet_panics();
-    set_last_error(String::new());
-    count_within(1);
-    let result = std::panic::catch_unwind(AssertUnwindSafe(work));
-    count_within(-1);
-    let fault = match result {
-        Ok(Ok(())) => {
-            // A call from within a callback may have failed meanwhile.
-            set_last_error(String::new());
-            return GGPFN_OK;
-        }
-        Ok(Err(fault)) => fault,
-        Err(panic) => Fault::Internal(crate::inference::threads::text(&*panic)),
-    };
-    set_last_error(fault.to_string());
-    fault.status()
+    if fork::left_threads_behind() {
+        set_last_error(Fault::Forked.to_string());
+        return Fault::Forked.status();
+    }
+    float_environment::with_default(|| {
+        quiet_panics();
+        set_last_error(String::new());
+        count_within(1);
+        let result = std::panic::catch_unwind(AssertUnwindSafe(work));
+        count_within(-1);
+        let fault = match result {
+            Ok(Ok(())) => {
+                // A call from within a callback may have failed meanwhile.
+                set_last_error(String::new());
+                return GGPFN_OK;
+            }
+            Ok(Err(fault)) => fault,
+            Err(panic) => Fault::Internal(crate::inference::threads::text(&*panic)),
+        };
+        set_last_error(fault.to_string());
+        fault.status()
+    })
 }
 
-/// As [`enter`], for work that needs libtorch: refused where the process has another one than the library was built for.
-pub(super) fn enter_torch(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
+/// As [`enter`], for work that other threads share. From then on the process's forks cannot work.
+pub(super) fn enter_with_threads(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
     enter(|| {
+        start_threads();
+        work()
+    })
+}
+
+/// As [`enter_with_threads`], for work that needs libtorch: refused where the process has another one than the library was built for.
+pub(super) fn enter_torch(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
+    enter_with_threads(|| {
         let runtime = Runtime::current();
         if runtime.wrong_version() {
             return Err(Fault::Runtime(runtime.problems().join("; ")));
@@ -63,8 +79,6 @@ fn count_within(step: isize) {
 fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Named, so that their panics are known as the library's own; the pool may exist already in a program that is Rust itself.
-        let _ = rayon::ThreadPoolBuilder::new().thread_name(|number| format!("ggpfn-pool-{number}")).build_global();
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let own_thread = std::thread::current().name().is_some_and(|name| name.starts_with("ggpfn"));
@@ -75,6 +89,46 @@ fn quiet_panics() {
             }
         }));
     });
+}
+
+/// Starts the threads that share the library's own work. From now on a fork leaves some behind.
+pub(super) fn start_threads() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        fork::note_threads();
+        // Named, so that their panics are known as the library's own; the pool may exist already in a program that is Rust itself.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .thread_name(|number| format!("ggpfn-pool-{number}"))
+            .start_handler(|_| float_environment::set_default())
+            .build_global();
+    });
+}
+
+/// Whether this process was forked from one in which the library had threads. They are not here, and who waits for them waits for ever.
+pub(super) mod fork {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static THREADS: AtomicBool = AtomicBool::new(false);
+    static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
+    pub(in crate::capi) fn left_threads_behind() -> bool {
+        LEFT_BEHIND.load(Ordering::Relaxed)
+    }
+
+    /// To be called before the first thread is started, once.
+    pub(super) fn note_threads() {
+        #[cfg(unix)]
+        {
+            // SAFETY: the function is there as long as the library is, which is not unloaded, and does what is allowed in a forked process.
+            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        }
+        THREADS.store(true, Ordering::Relaxed);
+    }
+
+    #[cfg(unix)]
+    unsafe extern "C" fn in_child() {
+        LEFT_BEHIND.fetch_or(THREADS.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
 }
 
 /// Copies the text of the last error on the calling thread, as UTF-8 with a NUL at the end: empty after a call that succeeded.

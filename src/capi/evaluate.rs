@@ -1,6 +1,6 @@
 //! A mask against its truth.
 
-use super::boundary::enter;
+use super::boundary::enter_with_threads;
 use super::image::ggpfn_image;
 use super::status::{ggpfn_status, Fault};
 use super::structs::{self, growing};
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn ggpfn_evaluate(
     truth: *const ggpfn_image,
     comparison: *mut ggpfn_comparison,
 ) -> ggpfn_status {
-    enter(|| {
+    enter_with_threads(|| {
         // SAFETY: the caller's promises.
         let ((prediction, its), (truth, grid)) = unsafe {
             structs::check(comparison)?;

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{growing, initialise};
-use crate::volume::{Frame, Geometry, Strided, Volume};
+use crate::volume::{Frame, Geometry, Region, Strided, Volume};
 use crate::Error;
 
 /// Voxels of 8 bits, signed.
@@ -155,9 +155,18 @@ impl ggpfn_image {
     /// # Safety
     /// `data` points to the voxels that the struct describes.
     pub(super) unsafe fn volume(&self) -> Outcome<Volume> {
-        let geometry = self.geometry()?;
         // SAFETY: the caller's promise.
-        let voxels = by_type!(self.dtype, T => unsafe { self.convert(|voxel: T| voxel as f32) });
+        unsafe { self.part(Region { start: [0; 3], size: self.size }) }
+    }
+
+    /// The same of a region alone; no voxel outside of it is read.
+    ///
+    /// # Safety
+    /// `data` points to the voxels that the struct describes, of which those in the region are there.
+    pub(super) unsafe fn part(&self, region: Region) -> Outcome<Volume> {
+        let geometry = self.geometry()?.part(region)?;
+        // SAFETY: the caller's promise.
+        let voxels = by_type!(self.dtype, T => unsafe { self.convert(region, |voxel: T| voxel as f32) });
         Ok(Volume::new(voxels?, geometry)?)
     }
 
@@ -167,23 +176,31 @@ impl ggpfn_image {
     /// As [`volume`](Self::volume).
     pub(super) unsafe fn mask(&self) -> Outcome<(Array3<u8>, Geometry)> {
         let geometry = self.geometry()?;
+        let all = Region { start: [0; 3], size: self.size };
         // SAFETY: the caller's promise.
-        let mask = by_type!(self.dtype, T => unsafe { self.convert(|voxel: T| u8::from(voxel != 0 as T)) });
+        let mask = by_type!(self.dtype, T => unsafe { self.convert(all, |voxel: T| u8::from(voxel != 0 as T)) });
         Ok((mask?, geometry))
     }
 
+    /// Copies the voxels of a region within the image.
+    ///
     /// # Safety
-    /// `data` points to voxels of type `T` as the struct describes them.
-    unsafe fn convert<T: Copy, R: Copy + Send>(&self, value: impl Fn(T) -> R + Sync) -> Outcome<Array3<R>> {
+    /// `data` points to voxels of type `T` as the struct describes them, of which those in the region are there.
+    unsafe fn convert<T: Copy, R: Copy + Send>(
+        &self,
+        region: Region,
+        value: impl Fn(T) -> R + Sync,
+    ) -> Outcome<Array3<R>> {
         if self.data.is_null() {
             return Err(Fault::argument("ggpfn_image", "data is NULL; the voxels were expected"));
         }
         let strides = layout::<T>("ggpfn_image", self.size, self.strides, self.data_bytes)?;
-        let [columns, rows, slices] = self.size;
+        let [columns, rows, slices] = region.size;
+        let first: isize = (0..3).map(|axis| region.start[axis] as isize * strides[axis]).sum();
         let mut voxels: Vec<R> = Vec::new();
         let count = columns * rows * slices;
         voxels.try_reserve_exact(count).map_err(|_| no_room(count * std::mem::size_of::<R>()))?;
-        let source = Address(self.data as usize);
+        let source = Address(self.data as usize).at(first);
         voxels.spare_capacity_mut()[..count].par_chunks_mut(columns).enumerate().for_each(|(row, target)| {
             let (k, j) = (row / rows, row % rows);
             let start = source.at(k as isize * strides[2] + j as isize * strides[1]);

@@ -7,6 +7,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::boundary::enter;
 use super::status::{ggpfn_status, Fault};
+use crate::float_environment;
 
 /// Log level: the work failed, or is about to.
 pub const GGPFN_LOG_ERROR: i32 = 1;
@@ -46,7 +47,7 @@ impl Log for Forward {
         let target = self.target.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((function, user_data)) = *target {
             // SAFETY: the caller promised a function of this type that does not unwind; the text lives through the call.
-            unsafe { function(level, message.as_ptr(), user_data as *mut c_void) };
+            float_environment::with_callers(|| unsafe { function(level, message.as_ptr(), user_data as *mut c_void) });
         }
     }
 

@@ -9,6 +9,7 @@ use super::handle::{self, Handle};
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{self, growing};
 use super::text::fixed;
+use crate::float_environment;
 use crate::inference::Cancel;
 
 /// How far long work is. What does not apply is -1, or NaN.
@@ -228,6 +229,10 @@ impl Drop for UnderWay {
 }
 
 extern "C" fn stop_all() {
+    // In a process that was forked the work goes on elsewhere, and the lock may be held for ever.
+    if super::boundary::fork::left_threads_behind() {
+        return;
+    }
     let under_way = locked(&UNDER_WAY);
     under_way.iter().for_each(|(_, cancel)| cancel.cancel());
     drop(SOME_ENDED.wait_timeout_while(under_way, PATIENCE, |under_way| !under_way.is_empty()));
@@ -268,7 +273,9 @@ pub(super) fn follow<T: Send>(
         for progress in reports {
             if let Some(callback) = callback {
                 // SAFETY: the caller promised a function of this type that does not unwind; the struct lives through the call.
-                let go_on = unsafe { (callback.function)(&progress, callback.user_data as *mut c_void) };
+                let go_on = float_environment::with_callers(|| unsafe {
+                    (callback.function)(&progress, callback.user_data as *mut c_void)
+                });
                 if go_on == 0 {
                     cancel.cancel();
                 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use super::boundary::enter;
+use super::boundary::{enter, start_threads};
 use super::status::{ggpfn_status, Fault};
 use super::structs::{check, growing, write};
 use super::text;
@@ -81,7 +81,11 @@ pub unsafe extern "C" fn ggpfn_runtime_query(load_cuda: i32, runtime: *mut ggpfn
 fn query(load_cuda: i32) -> Runtime {
     match load_cuda {
         0 => Runtime::current(),
-        _ => Runtime::with_cuda(),
+        _ => {
+            // CUDA does not live through a fork either.
+            start_threads();
+            Runtime::with_cuda()
+        }
     }
 }
 

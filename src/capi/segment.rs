@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_void};
 
 use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 
-use super::boundary::{enter, enter_torch};
+use super::boundary::{enter, enter_torch, enter_with_threads};
 use super::handle;
 use super::image::{ggpfn_image, ggpfn_output};
 use super::model::{ggpfn_model, number_of};
@@ -17,9 +17,10 @@ use super::text;
 use crate::inference::{
     self, Cancel, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
 };
+use crate::limits::Attainable;
 use crate::network::Model;
 use crate::quality::{Warning, WarningKind};
-use crate::volume::{Frame, Measurements, View};
+use crate::volume::{Frame, Geometry, Measurements, View, Volume};
 
 /// The first GPU if there is a usable one, otherwise the processor.
 pub const GGPFN_DEVICE_AUTO: i32 = 0;
@@ -106,7 +107,8 @@ pub struct ggpfn_segment_options {
     pub view_weights: [f64; 3],
     /// Probabilities from here on are pancreas, up to 1. 0: the model's threshold.
     pub threshold: f64,
-    /// The first voxel (i, j, k) of the region to look at; nothing outside of it is read or found.
+    /// The first voxel (i, j, k) of the region to look at. Nothing outside of it is read or found: what lies there need not be numbers, nor
+    /// memory that can be read.
     pub region_start: [usize; 3],
     /// Voxels of the region along i, j and k. All 0: the whole image.
     pub region_size: [usize; 3],
@@ -235,16 +237,21 @@ pub unsafe extern "C" fn ggpfn_segment(
         // SAFETY: the caller's promise.
         unsafe { result.check(image.geometry()?.size) }?;
         let options = settle(&options, &result, &model)?;
-        crate::inference::refuse_impossible(&model, &image.geometry()?, &options)?;
+        let grid = image.geometry()?;
+        inference::refuse_impossible(&model, &grid, &options)?;
         let image = Sharable(image);
         let segmentation = follow(monitor, |cancel, report| {
             let image = &image;
             // SAFETY: the caller's promise.
-            let volume = unsafe { image.0.volume() }?;
-            run(&model, &volume, &options, cancel, report)
+            let volume = match options.region {
+                Some(region) => unsafe { image.0.part(region) }?,
+                None => unsafe { image.0.volume() }?,
+            };
+            run(&model, &volume, &grid, &options, cancel, report)
         })?;
         // SAFETY: the caller's promise.
         unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }?;
+        segmentation.quality.warnings.iter().for_each(|warning| log::warn!("the image: {warning}"));
         set_warnings(segmentation.quality.warnings);
         Ok(())
     })
@@ -298,9 +305,11 @@ struct Sharable(ggpfn_image);
 // SAFETY: the voxels behind it are read alone, and the caller has promised that nobody writes them during the call.
 unsafe impl Sync for Sharable {}
 
+/// Segments an image on `grid`, of which `volume` is all or the region that the options name.
 fn run(
     model: &Model,
-    volume: &crate::volume::Volume,
+    volume: &Volume,
+    grid: &Geometry,
     options: &SegmentOptions,
     cancel: &Cancel,
     report: Report,
@@ -312,7 +321,10 @@ fn run(
         own.seconds_left = progress.seconds_left.unwrap_or(f64::NAN);
         report(own);
     });
-    Ok(inference::segment(model, volume, options, &monitor)?)
+    Ok(match options.region {
+        Some(_) => inference::segment_region(model, volume, grid, options, &monitor)?,
+        None => inference::segment(model, volume, options, &monitor)?,
+    })
 }
 
 /// The library's options.
@@ -503,7 +515,7 @@ pub unsafe extern "C" fn ggpfn_estimate_memory(
             struct_size: 0,
             host_bytes: estimate.host,
             device_bytes: estimate.device,
-            host_free: crate::runtime::free_memory().unwrap_or(0),
+            host_free: crate::limits::free_memory().unwrap_or(0),
         };
         // SAFETY: the caller's promise.
         unsafe { structs::write(memory, &value) }
@@ -528,7 +540,7 @@ pub unsafe extern "C" fn ggpfn_threshold(
     mask: *mut u8,
     measurements: *mut ggpfn_measurements,
 ) -> ggpfn_status {
-    enter(|| {
+    enter_with_threads(|| {
         // SAFETY: the caller's promise.
         let image = unsafe { structs::read(image) }?;
         if mask.is_null() && measurements.is_null() {
@@ -580,7 +592,7 @@ pub unsafe extern "C" fn ggpfn_fuse(
     probability: *mut f32,
     mask: *mut u8,
 ) -> ggpfn_status {
-    enter(|| {
+    enter_with_threads(|| {
         let threshold = if threshold == 0.0 { 0.5 } else { threshold };
         if !(0.0..=1.0).contains(&threshold) {
             return Err(Fault::argument("threshold", format!("{threshold}; a number from 0 to 1 was expected")));
@@ -588,7 +600,7 @@ pub unsafe extern "C" fn ggpfn_fuse(
         if voxels == 0 || voxels > isize::MAX as usize / 8 {
             return Err(Fault::argument("voxels", format!("{voxels}; the buffers' length was expected")));
         }
-        if crate::runtime::total_memory().is_some_and(|total| voxels as u64 > total / 4) {
+        if Attainable::now().is_some_and(|attainable| voxels as u64 > attainable.bytes / 4) {
             return Err(super::image::no_room(4 * voxels));
         }
         if probability.is_null() && mask.is_null() {

@@ -35,6 +35,10 @@ pub const GGPFN_ERROR_BUSY: i32 = 12;
 /// A fault of the library's own; please report it with the message.
 pub const GGPFN_ERROR_INTERNAL: i32 = 13;
 
+/// The process was forked from one in which the library had worked already; its threads, and libtorch's, are not in this one. Fork before the
+/// first segmentation, evaluation or training, or start a new program. Handles cannot be used; freeing them does nothing.
+pub const GGPFN_ERROR_FORK: i32 = 14;
+
 /// What can go wrong in a call: the library's own errors, and those that only C can cause.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -48,6 +52,8 @@ pub(super) enum Fault {
     },
     /// A handle in use, by the name of its type.
     Busy(&'static str),
+    /// The library's threads are in the process that this one was forked from.
+    Forked,
     /// The library panicked; where and why.
     Internal(String),
 }
@@ -74,6 +80,7 @@ impl Fault {
             Fault::Runtime(_) => GGPFN_ERROR_RUNTIME,
             Fault::Buffer { .. } => GGPFN_ERROR_BUFFER,
             Fault::Busy(_) => GGPFN_ERROR_BUSY,
+            Fault::Forked => GGPFN_ERROR_FORK,
             Fault::Internal(_) => GGPFN_ERROR_INTERNAL,
         }
     }
@@ -94,6 +101,10 @@ impl std::fmt::Display for Fault {
                 write!(f, "the buffer has {given} bytes; {needed} are needed")
             }
             Fault::Busy(what) => write!(f, "another thread is using this {what}; one at a time may"),
+            Fault::Forked => f.write_str(
+                "this process was forked from one in which ggpfn had worked already, whose threads are not here; fork before the first \
+                 work, or start a new program (in Python: multiprocessing.get_context(\"spawn\"))",
+            ),
             Fault::Internal(text) => write!(f, "a fault of ggpfn's own, please report it: {text}"),
         }
     }
@@ -120,6 +131,7 @@ pub extern "C" fn ggpfn_status_text(status: ggpfn_status) -> *const std::ffi::c_
         GGPFN_ERROR_BUFFER => c"buffer too small",
         GGPFN_ERROR_BUSY => c"handle in use",
         GGPFN_ERROR_INTERNAL => c"internal fault",
+        GGPFN_ERROR_FORK => c"forked after first use",
         _ => c"unknown status",
     };
     text.as_ptr()

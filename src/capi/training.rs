@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::boundary::{enter, enter_torch};
+use super::boundary::{enter, enter_torch, enter_with_threads};
 use super::handle::{self, Handle};
 use super::image::ggpfn_image;
 use super::model::{ggpfn_model, number_of};
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn ggpfn_training_add_case(
     mask: *const ggpfn_image,
     role: i32,
 ) -> ggpfn_status {
-    enter(|| {
+    enter_with_threads(|| {
         // SAFETY: the caller's promises.
         let (name, image, mask) = unsafe { (text::take(name, "name")?, structs::read(image)?, structs::read(mask)?) };
         let validation = validates(role)?;
@@ -251,7 +251,7 @@ pub unsafe extern "C" fn ggpfn_training_add_folder(
     role: i32,
     monitor: *const ggpfn_monitor,
 ) -> ggpfn_status {
-    enter(|| {
+    enter_with_threads(|| {
         // SAFETY: the caller's promises.
         let (folder, layout, split, cache) = unsafe {
             (

@@ -77,6 +77,18 @@ impl Compute {
     /// # Errors
     /// [`Error::Device`] if a CUDA device was asked for by name that is not there.
     pub fn choose(device: DeviceChoice, precision: PrecisionChoice) -> Result<Self> {
+        let compute = Self::settle(device, precision)?;
+        let asked = precision == PrecisionChoice::Bf16 && compute.device == tch::Device::Cpu;
+        if asked && !runtime::cpu_has_fast_bfloat16() {
+            log::warn!(
+                "this processor has no instructions for bfloat16, so that libtorch imitates it, many times slower than float32"
+            );
+        }
+        Ok(compute)
+    }
+
+    /// As [`choose`](Self::choose), without a word about what is slow: for questions before the work.
+    pub(super) fn settle(device: DeviceChoice, precision: PrecisionChoice) -> Result<Self> {
         let device = match device {
             DeviceChoice::Cpu => tch::Device::Cpu,
             DeviceChoice::Auto if runtime::gpu_driver_present() => match runtime::load_cuda() {
@@ -103,15 +115,7 @@ impl Compute {
         };
         let kind = match precision {
             PrecisionChoice::F32 => Kind::Float,
-            PrecisionChoice::Bf16 => {
-                if device == tch::Device::Cpu && !fast {
-                    log::warn!(
-                        "this processor has no instructions for bfloat16, so that libtorch imitates it, many times slower than \
-                         float32"
-                    );
-                }
-                Kind::BFloat16
-            }
+            PrecisionChoice::Bf16 => Kind::BFloat16,
             PrecisionChoice::Auto if fast => Kind::BFloat16,
             PrecisionChoice::Auto => Kind::Float,
         };

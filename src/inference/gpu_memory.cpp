@@ -1,4 +1,4 @@
-// Gives the GPU memory that libtorch keeps for later back to the driver. The only C++ here: no interface for C or Rust offers it.
+// Gives the GPU memory that libtorch keeps for later back to the driver. No interface for C or Rust offers it.
 
 #include <c10/core/CachingDeviceAllocator.h>
 

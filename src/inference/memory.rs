@@ -7,16 +7,16 @@
 use super::compute::Compute;
 use super::segment::{settle_weights, SegmentOptions};
 use super::view::{block_slices, Plan};
+use crate::limits::{self, Attainable};
 use crate::network::layout::{self, ENCODER};
 use crate::network::{Fusion, Model, ModelConfig};
-use crate::runtime;
 use crate::volume::{lps_spacing, resampled_size, Geometry, View};
 use crate::{Error, Result};
 
 /// An estimate, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// In the machine's memory, the volume in float32 and the results included.
+    /// In the machine's memory, the volume in float32 (of a region, that alone) and the results included.
     pub host: u64,
     /// In the GPU's memory; 0 if none is used.
     pub device: u64,
@@ -34,10 +34,10 @@ const LIBTORCH: u64 = 170_000_000;
 pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<MemoryEstimate> {
     geometry.check()?;
     if let Some(region) = options.region {
-        geometry.check_box(region.start, region.size)?;
+        geometry.check_region(region)?;
     }
     let views = settle_weights(model, options)?;
-    let compute = Compute::choose(options.device, options.precision)?;
+    let compute = Compute::settle(options.device, options.precision)?;
     let config = model.config();
     let size = options.region.map_or(geometry.size, |region| region.size);
     let whole: u64 = geometry.size.iter().map(|n| *n as u64).product();
@@ -59,11 +59,10 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     let of_network: u64 = working.iter().map(|n| *n as u64).product();
     let views_kept = if options.keep_views || options.uncertainty { views.len() as u64 } else { 0 };
     let results = 1 + if options.keep_views { views.len() as u64 } else { 0 } + u64::from(options.uncertainty);
-    let cropped = if options.region.is_some() { region } else { 0 };
-    // Float32 throughout: the volume, the region cut out, both resampled grids, the views, the results. The views' votes, a byte each. The
+    // Float32 throughout: the volume or the region of it, both resampled grids, the views, the results. The views' votes, a byte each. The
     // mask, and its connected parts, of which each voxel has a number.
-    let during = 4 * (whole + cropped + region + 2 * resampled + views_kept * of_network) + of_network;
-    let after = 4 * (whole + cropped + resampled + views_kept * of_network + results * region) + 6 * region;
+    let during = 4 * (2 * region + 2 * resampled + views_kept * of_network) + of_network;
+    let after = 4 * (region + resampled + views_kept * of_network + results * region) + 6 * region;
     let pasted = if options.region.is_some() { (4 * results + 1) * whole } else { 0 };
 
     let weights = 4 * (layout::parameters(config) * 2) as u64;
@@ -115,18 +114,37 @@ fn feature_maps(config: &ModelConfig, view: View, plan: &Plan, rows: usize, colu
     number * (kept + moving + global)
 }
 
-/// Refuses work that could never succeed on this machine, before it brings it to its knees.
+/// Refuses work that could never succeed in this process, before it brings the machine to its knees or is ended half-way.
 ///
 /// # Errors
 /// [`Error::Memory`] with what would be needed and what there is.
 pub fn refuse_impossible(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<()> {
-    let Some(total) = runtime::total_memory() else { return Ok(()) };
-    let needed = estimate_memory(model, geometry, options)?.host;
-    if needed > total {
+    refuse(model, geometry, options, 0)
+}
+
+/// The same, for a caller that holds the volume, or the region of it, already.
+pub(super) fn refuse_impossible_with_volume(
+    model: &Model,
+    geometry: &Geometry,
+    options: &SegmentOptions,
+) -> Result<()> {
+    let size = options.region.map_or(geometry.size, |region| region.size);
+    refuse(model, geometry, options, 4 * size.iter().map(|n| *n as u64).product::<u64>())
+}
+
+fn refuse(model: &Model, geometry: &Geometry, options: &SegmentOptions, held: u64) -> Result<()> {
+    let estimate = estimate_memory(model, geometry, options)?;
+    let Some(attainable) = Attainable::now() else { return Ok(()) };
+    let mut needed = estimate.host.saturating_sub(held);
+    if attainable.counts_reserved() {
+        // libtorch's threads, and as many as there are processors for all else.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        needed += limits::reserved_by(options.threads.unwrap_or(processors).min(processors.max(64)) + processors);
+    }
+    if needed > attainable.bytes {
         return Err(Error::Memory(format!(
-            "about {:.1} GB would be needed, and this machine has {:.1} GB; segment a region of the image, or use patches",
+            "about {:.1} GB would be needed, and {attainable}; segment a region of the image, or use patches or fewer threads",
             needed as f64 / 1e9,
-            total as f64 / 1e9
         )));
     }
     Ok(())
@@ -169,7 +187,7 @@ mod tests {
         let model = Model::new_untrained(ModelConfig::default(), 1).unwrap();
         let geometry = Geometry::axis_aligned([60_000, 60_000, 6_000], [0.01; 3]);
         let options = SegmentOptions { device: DeviceChoice::Cpu, ..SegmentOptions::default() };
-        if runtime::total_memory().is_some() {
+        if Attainable::now().is_some() {
             assert!(matches!(refuse_impossible(&model, &geometry, &options), Err(Error::Memory(_))));
         }
     }

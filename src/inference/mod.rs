@@ -16,8 +16,9 @@ mod stream;
 pub(crate) mod threads;
 mod view;
 
+pub use crate::volume::Region;
 pub use compute::{Compute, DeviceChoice, PrecisionChoice};
 pub use memory::{estimate_memory, refuse_impossible, MemoryEstimate};
 pub use monitor::{Cancel, Monitor, Progress};
 pub use patches::PatchGrid;
-pub use segment::{fuse, mask_of, segment, threshold_probability, Phase, Region, SegmentOptions, Segmentation};
+pub use segment::{fuse, mask_of, segment, segment_region, threshold_probability, Phase, SegmentOptions, Segmentation};

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::compute::{Compute, DeviceChoice, PrecisionChoice};
 use super::folded::FoldedNetwork;
-use super::memory::{estimate_memory, MemoryEstimate};
+use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
 use super::monitor::Monitor;
 use super::patches::PatchGrid;
 use super::threads::{give_memory_back, on_own_thread};
@@ -16,8 +16,8 @@ use super::view::{Plan, Sum, Votes};
 use crate::network::Model;
 use crate::quality::{Agreement, Found, InputFeatures, Quality};
 use crate::volume::{
-    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, resampled_size,
-    Measurements, View, Volume,
+    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, resampled_size, zeros,
+    Geometry, Measurements, Region, View, Volume,
 };
 use crate::{Error, Result};
 
@@ -68,15 +68,6 @@ impl SegmentOptions {
     }
 }
 
-/// A box of voxels on the caller's grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region {
-    /// The first voxel (i, j, k).
-    pub start: [usize; 3],
-    /// Voxels along i, j and k.
-    pub size: [usize; 3],
-}
-
 /// The time that a part of the work took.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Phase {
@@ -115,21 +106,23 @@ pub struct Segmentation {
 
 impl Segmentation {
     /// The segmentation of a region that begins at voxel `start`, on a grid of `size` voxels; zero outside the region.
-    fn on_whole(mut self, start: [usize; 3], size: [usize; 3]) -> Self {
-        fn paste<T: Clone + Default>(part: &Array3<T>, start: [usize; 3], size: [usize; 3]) -> Array3<T> {
-            let mut whole = Array3::default([size[2], size[1], size[0]]);
+    fn on_whole(mut self, start: [usize; 3], size: [usize; 3]) -> Result<Self> {
+        fn paste<T: Clone + Default>(part: &Array3<T>, start: [usize; 3], size: [usize; 3]) -> Result<Array3<T>> {
+            let mut whole = zeros((size[2], size[1], size[0]))?;
             let [i, j, k] = start;
             let (slices, rows, columns) = part.dim();
             whole.slice_mut(s![k..k + slices, j..j + rows, i..i + columns]).assign(part);
-            whole
+            Ok(whole)
         }
-        self.mask = paste(&self.mask, start, size);
-        self.probability = paste(&self.probability, start, size);
-        self.views.values_mut().chain(&mut self.uncertainty).for_each(|array| *array = paste(array, start, size));
+        self.mask = paste(&self.mask, start, size)?;
+        self.probability = paste(&self.probability, start, size)?;
+        for array in self.views.values_mut().chain(&mut self.uncertainty) {
+            *array = paste(array, start, size)?;
+        }
         for corner in self.measurements.bounding_box.iter_mut().flatten() {
             corner.iter_mut().zip(start).for_each(|(index, start)| *index += start);
         }
-        self
+        Ok(self)
     }
 }
 
@@ -143,24 +136,40 @@ impl Segmentation {
 pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
     options.check()?;
     match options.region {
-        None => segment_part(model, volume, volume, options, monitor),
-        Some(region) => {
-            let part = volume.crop(region.start, region.size)?;
-            let options = SegmentOptions { region: None, ..options.clone() };
-            let found = segment_part(model, &part, volume, &options, monitor)?;
-            Ok(found.on_whole(region.start, volume.geometry().size))
+        None => {
+            refuse_impossible_with_volume(model, volume.geometry(), options)?;
+            segment_all(model, volume, options, monitor)
         }
+        Some(region) => segment_region(model, &volume.crop(region)?, volume.geometry(), options, monitor),
     }
 }
 
-/// Segments `volume`, which is all or a part of the volume `whole`; the options have no region.
-fn segment_part(
+/// As [`segment`], for a caller that has cut the region out of its image already: `part` is what `options.region` names on the grid
+/// `whole`, on which the result lies.
+///
+/// # Errors
+/// As [`segment`]; [`Error::Argument`] if there is no region, or `part` is of another size.
+pub fn segment_region(
     model: &Model,
-    volume: &Volume,
-    whole: &Volume,
+    part: &Volume,
+    whole: &Geometry,
     options: &SegmentOptions,
     monitor: &Monitor,
 ) -> Result<Segmentation> {
+    options.check()?;
+    let region = options.region.filter(|region| region.size == part.geometry().size);
+    let region = region.ok_or_else(|| {
+        let fault = format!("{:?}; a region of {:?} voxels was expected", options.region, part.geometry().size);
+        Error::argument("region", fault)
+    })?;
+    refuse_impossible_with_volume(model, whole, options)?;
+    segment_all(model, part, options, monitor)?.on_whole(region.start, whole.size)
+}
+
+/// Segments all of `volume`, which is a region of an image if the options have one.
+fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
+    let is_region = options.region.is_some();
+    let options = &SegmentOptions { region: None, ..options.clone() };
     let view_weights = settle_weights(model, options)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold);
     check_threshold(threshold)?;
@@ -202,15 +211,15 @@ fn segment_part(
 
     // The views' weighted sum gathers right in the result, unless that lies on another grid than the network works on.
     let [i, j, k] = geometry.size;
-    let mut probability = Array3::<f32>::zeros((k, j, i));
-    let mut working = resampled.as_ref().map(|r| Array3::<f32>::zeros(r.raw_dim()));
+    let mut probability = zeros::<f32>((k, j, i))?;
+    let mut working = resampled.as_ref().map(|r| zeros::<f32>(r.dim())).transpose()?;
     let mut fused = match &mut working {
         Some(working) => working.view_mut(),
         None => lps_view_mut(probability.view_mut(), geometry),
     };
     let keep = options.keep_views || options.uncertainty;
     let mut kept: BTreeMap<View, Array3<f32>> = BTreeMap::new();
-    let mut votes = Array3::<u8>::zeros(input.raw_dim());
+    let mut votes = zeros::<u8>(input.dim())?;
     let mut squares = vec![0.0; view_weights.len()];
     let count = view_weights.len() as f64;
     for (number, (view, weight)) in view_weights.iter().enumerate() {
@@ -235,7 +244,7 @@ fn segment_part(
             })
         };
         if keep {
-            let mut alone = Array3::<f32>::zeros(input.raw_dim());
+            let mut alone = zeros::<f32>(input.dim())?;
             run(alone.view_mut(), 1.0)?;
             Zip::from(&mut fused).and(&alone).par_for_each(|sum, p| *sum += *weight as f32 * p);
             kept.insert(*view, alone);
@@ -253,8 +262,8 @@ fn segment_part(
     });
     drop(votes);
 
-    let on_caller_grid = |in_lps: ArrayView3<f32>| {
-        let mut result = Array3::<f32>::zeros((k, j, i));
+    let on_caller_grid = |in_lps: ArrayView3<f32>| -> Result<Array3<f32>> {
+        let mut result = zeros::<f32>((k, j, i))?;
         let mut target = lps_view_mut(result.view_mut(), geometry);
         if in_lps.dim() == target.dim() {
             target.assign(&in_lps);
@@ -262,14 +271,14 @@ fn segment_part(
             let (z, y, x) = target.dim();
             target.assign(&resample(in_lps, [z, y, x], false));
         }
-        result
+        Ok(result)
     };
     if let Some(working) = working {
-        probability = on_caller_grid(working.view());
+        probability = on_caller_grid(working.view())?;
     }
-    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept).view()));
+    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept)?.view())).transpose()?;
     let views = if options.keep_views {
-        kept.iter().map(|(view, p)| (*view, on_caller_grid(p.view()))).collect()
+        kept.iter().map(|(view, p)| Ok((*view, on_caller_grid(p.view())?))).collect::<Result<_>>()?
     } else {
         BTreeMap::new()
     };
@@ -278,7 +287,7 @@ fn segment_part(
     clock.lap("result");
     let quality = Quality::of(&Found {
         volume,
-        input: &InputFeatures::of(whole),
+        input: &if is_region { InputFeatures::of_region(volume) } else { InputFeatures::of(volume) },
         mask: mask.view(),
         probability: probability.view(),
         measurements: &measurements,
@@ -330,7 +339,7 @@ pub fn fuse(probabilities: &[ArrayView3<f32>], weights: &[f64]) -> Result<Array3
             format!("{} weights for {} views; one each was expected", weights.len(), probabilities.len()),
         ));
     };
-    let mut fused = Array3::<f32>::zeros(first.raw_dim());
+    let mut fused = zeros::<f32>(first.dim())?;
     for (probability, weight) in probabilities.iter().zip(&weights) {
         if probability.dim() != first.dim() {
             return Err(Error::argument(
@@ -375,7 +384,8 @@ fn thresholded(
         let text = format!("{:?}; the volume's {:?} was expected", probability.dim(), volume.voxels().dim());
         return Err(Error::argument("probability", text));
     }
-    let mut mask = mask_of(probability, threshold);
+    let mut mask = zeros::<u8>(probability.dim())?;
+    Zip::from(&mut mask).and(probability).par_for_each(|inside, p| *inside = u8::from(f64::from(*p) >= threshold));
     if largest_component {
         keep_largest_component(&mut mask);
     }
@@ -397,15 +407,15 @@ fn sum_of_squares(array: ArrayView3<f32>) -> f64 {
 }
 
 /// The standard deviation of the views' probabilities, voxel by voxel.
-fn disagreement(views: &BTreeMap<View, Array3<f32>>) -> Array3<f32> {
+fn disagreement(views: &BTreeMap<View, Array3<f32>>) -> Result<Array3<f32>> {
     let arrays: Vec<_> = views.values().collect();
     let count = arrays.len() as f32;
-    let mut result = Array3::<f32>::zeros(arrays[0].raw_dim());
+    let mut result = zeros::<f32>(arrays[0].dim())?;
     Zip::indexed(&mut result).par_for_each(|index, deviation| {
         let mean = arrays.iter().map(|a| a[index]).sum::<f32>() / count;
         *deviation = (arrays.iter().map(|a| (a[index] - mean).powi(2)).sum::<f32>() / count).sqrt();
     });
-    result
+    Ok(result)
 }
 
 pub(super) fn settle_weights(model: &Model, options: &SegmentOptions) -> Result<BTreeMap<View, f64>> {

@@ -1,11 +1,12 @@
 //! libtorch work on threads that the library owns.
 //!
 //! libtorch keeps the number of its threads and whether gradients are recorded per thread, and a host program has its own
-//! ideas of both. Work that runs on a thread of ours leaves the host's as they were.
+//! ideas of both. Work that runs on a thread of ours leaves the host's as they were. The threads have the default floating-point
+//! environment, and so do those that libtorch makes from them.
 
 use std::panic::AssertUnwindSafe;
 
-use crate::{Error, Result};
+use crate::{float_environment, Error, Result};
 
 /// Runs `work` on a new thread, without gradients and with `threads` threads within each operation, and waits for it.
 ///
@@ -16,6 +17,7 @@ pub(crate) fn on_own_thread<T: Send>(threads: usize, work: impl FnOnce() -> Resu
         let worker = std::thread::Builder::new()
             .name("ggpfn".into())
             .spawn_scoped(scope, || {
+                float_environment::set_default();
                 // The count is also what threads that libtorch has not seen yet start with: put it back.
                 let before = tch::get_num_threads();
                 tch::set_num_threads(threads as i32);

@@ -148,7 +148,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
     layout.check(path, options)?;
     let geometry = geometry(&header, size, sizes.len(), path)?;
     let voxels = voxels::read(path, &layout, &source(&header, path)?, options)?;
-    Volume::of(voxels, geometry, options.content).map_err(|e| super::name_file(e, path))
+    super::on_grid(path, voxels, geometry, options)
 }
 
 fn geometry(header: &Header, size: [usize; 3], dimensions: usize, path: &Path) -> Result<Geometry> {

@@ -15,10 +15,12 @@ mod voxels;
 
 use std::path::{Path, PathBuf};
 
+use ndarray::{s, Array3};
+
 pub use dicom::{list_series, SeriesSummary};
 pub use voxels::Voxels;
 
-use crate::volume::{Content, Geometry, Volume};
+use crate::volume::{Content, Geometry, Region, Volume};
 use crate::{Error, Result};
 
 /// How an image is to be read.
@@ -33,6 +35,9 @@ pub struct ReadOptions {
     pub resample_tilt: bool,
     /// What the voxels mean, which messages advise by.
     pub content: Content,
+    /// The only part that is wanted; none: all of it. The volume has the whole grid, and outside of the region air (or whatever stands
+    /// for nothing): what the file holds there does not matter.
+    pub region: Option<Region>,
 }
 
 impl ReadOptions {
@@ -43,10 +48,34 @@ impl ReadOptions {
 }
 
 impl Default for ReadOptions {
-    /// 16 GiB (a 512 x 512 x 16384 volume), any series, none of a tilted gantry, a scan.
+    /// 16 GiB (a 512 x 512 x 16384 volume), any series, none of a tilted gantry, a scan, all of it.
     fn default() -> Self {
-        ReadOptions { max_bytes: 16 << 30, series: None, resample_tilt: false, content: Content::Scan }
+        ReadOptions { max_bytes: 16 << 30, series: None, resample_tilt: false, content: Content::Scan, region: None }
     }
+}
+
+/// Puts the voxels of a file, `[k, j, i]`, on their grid.
+fn on_grid(path: &Path, mut voxels: Array3<f32>, geometry: Geometry, options: &ReadOptions) -> Result<Volume> {
+    if let Some(region) = options.region {
+        geometry.check_region(region)?;
+        let inside = |index: usize, axis: usize| {
+            let first = region.start[axis];
+            (first..first + region.size[axis]).contains(&index)
+        };
+        let blank = options.content.blank();
+        for (k, mut slice) in voxels.outer_iter_mut().enumerate() {
+            for (j, mut row) in slice.outer_iter_mut().enumerate() {
+                if inside(k, 2) && inside(j, 1) {
+                    let (first, end) = (region.start[0], region.start[0] + region.size[0]);
+                    row.slice_mut(s![..first]).fill(blank);
+                    row.slice_mut(s![end..]).fill(blank);
+                } else {
+                    row.fill(blank);
+                }
+            }
+        }
+    }
+    Volume::of(voxels, geometry, options.content).map_err(|e| name_file(e, path))
 }
 
 /// Reads a volume from a NIfTI, NRRD or MetaImage file, a DICOM file, or a folder with a DICOM series.

@@ -367,8 +367,7 @@ pub(super) fn read(path: &Path, kind: Kind, bytes: &[u8], gzip: bool, options: &
     let packing = if packed { Packing::Gzip } else { Packing::Plain };
     let source = Source { files: vec![file], start: 0, lines: 0, packing, skip: Skip::Front(skip) };
     let voxels = voxels::read(path, &layout, &source, options)?;
-    let volume = Volume::of(voxels, geometry, options.content).map_err(|e| super::name_file(e, path))?;
-    Ok(volume.placed(placement))
+    Ok(super::on_grid(path, voxels, geometry, options)?.placed(placement))
 }
 
 /// The other half of a pair: the file with the same name and the extension `img` or `hdr`, compressed or not.

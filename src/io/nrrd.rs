@@ -146,7 +146,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
     let layout = Layout { size, number, big_endian, scale: (1.0, 0.0) };
     layout.check(path, options)?;
     let voxels = data(path, &header, &layout, options)?;
-    Volume::of(voxels, geometry, options.content).map_err(|e| super::name_file(e, path))
+    super::on_grid(path, voxels, geometry, options)
 }
 
 fn is_text(header: &Header) -> bool {

@@ -14,9 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::config::ModelConfig;
 use super::layout::{self, Role};
+use crate::files;
+use crate::limits::Attainable;
 use crate::outputs::{self, Output, MODEL_KEY};
 use crate::volume::View;
-use crate::{files, runtime};
 use crate::{Error, Result};
 
 /// The number type that weights are stored in.
@@ -124,14 +125,12 @@ impl Model {
     pub fn new_untrained(config: ModelConfig, seed: u64) -> Result<Self> {
         config.check().map_err(|text| Error::argument("model configuration", text))?;
         let bytes = 4 * layout::parameters(&config) as u64 * config.views.len() as u64;
-        if let Some(total) = runtime::total_memory().filter(|total| bytes > total / 2) {
+        if let Some(attainable) = Attainable::now().filter(|attainable| bytes > attainable.bytes / 2) {
             return Err(Error::Memory(format!(
-                "a network of {:?} channels in {} views has {:.0} GB of weights, and this machine has {:.0} GB of memory; choose \
-                 narrower layers",
+                "a network of {:?} channels in {} views has {:.1} GB of weights, and {attainable}; choose narrower layers",
                 config.widths,
                 config.views.len(),
                 bytes as f64 / 1e9,
-                total as f64 / 1e9
             )));
         }
         let mut weights = BTreeMap::new();

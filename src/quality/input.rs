@@ -85,6 +85,8 @@ pub struct InputFeatures {
     pub upper_lung: f64,
     /// The largest share of lung in the body of any slice.
     pub most_lung: f64,
+    /// Whether this is a region of a scan, of which nothing is known beyond it.
+    pub region: bool,
     #[serde(skip)]
     grid: Geometry,
     /// The first and last voxel of the body's box along x and y.
@@ -95,6 +97,15 @@ pub struct InputFeatures {
 impl InputFeatures {
     /// Looks at a scan.
     pub fn of(volume: &Volume) -> Self {
+        Self::look(volume, false)
+    }
+
+    /// Looks at a region of a scan. Where the body lies and what the scan covers cannot be known from it.
+    pub fn of_region(volume: &Volume) -> Self {
+        InputFeatures { body: None, body_mm: None, ..Self::look(volume, true) }
+    }
+
+    fn look(volume: &Volume, region: bool) -> Self {
         let grid = volume.geometry().clone();
         let voxels = lps_view(volume.voxels(), &grid);
         let [z, y, x] = lps_spacing(&grid);
@@ -114,7 +125,11 @@ impl InputFeatures {
             tissue_share: values.share(-200.0, 300.0),
             whole_share: values.whole_share(),
             distinct_values: values.distinct(),
-            hounsfield_fault: values.hounsfield_fault(),
+            // In a small region there may be nothing but muscle, or air.
+            hounsfield_fault: match region && extent_mm.iter().any(|side| *side < LEAST_LENGTH_MM) {
+                true => None,
+                false => values.hounsfield_fault(region),
+            },
             unmeasured_share: volume.unmeasured() as f64 / volume.voxels().len().max(1) as f64,
             spacing_mm,
             extent_mm,
@@ -124,6 +139,7 @@ impl InputFeatures {
             upper_body: body.upper[0],
             upper_lung: body.upper[1],
             most_lung: body.most_lung,
+            region,
             grid,
             body: body.sides,
         }
@@ -192,22 +208,22 @@ impl InputFeatures {
         let [_, most] = SPACING_MM;
         match self.voxel_size_fault() {
             Some(fault) => warn(WarningKind::VoxelSize, fault),
-            None if width.min(depth) < WIDTH_MM[0] => warn(WarningKind::VoxelSize, self.size_in_words()),
+            None if width.min(depth) < WIDTH_MM[0] && !self.region => {
+                warn(WarningKind::VoxelSize, self.size_in_words())
+            }
             None => {}
         }
-        if self.has_possible_spacing() {
-            if length < LEAST_LENGTH_MM {
-                let text = format!(
-                    "it is {length:.0} mm long from feet to head; {LEAST_LENGTH_MM:.0} mm at least were expected to hold a pancreas"
-                );
-                warn(WarningKind::NotCovered, text);
-            }
+        if self.has_possible_spacing() && !self.region && length < LEAST_LENGTH_MM {
+            let text = format!(
+                "it is {length:.0} mm long from feet to head; {LEAST_LENGTH_MM:.0} mm at least were expected to hold a pancreas"
+            );
+            warn(WarningKind::NotCovered, text);
         }
         if z > THICKEST_MM && z <= most {
             let text = format!("its slices are {z:.1} mm apart; {THICKEST_MM:.0} mm at most were expected");
             warn(WarningKind::ThickSlices, text);
         }
-        if self.hounsfield_fault.is_none() {
+        if self.hounsfield_fault.is_none() && !self.region {
             if self.lower_lung > CHEST {
                 let text = format!(
                     "{:.0} % of the body in its lowest slices is lung; below {:.0} % were expected: it seems to end in the chest, above \
@@ -281,8 +297,8 @@ impl Values {
         changes + usize::from(!self.sorted.is_empty())
     }
 
-    /// Why these are not the Hounsfield units of a CT; none if they are.
-    fn hounsfield_fault(&self) -> Option<String> {
+    /// Why these are not the Hounsfield units of a CT, or of a region of one; none if they are.
+    fn hounsfield_fault(&self, region: bool) -> Option<String> {
         let [low, high] = self.range;
         let [below, above] = HOUNSFIELD;
         let looks_like = |what: &str| {
@@ -309,6 +325,10 @@ impl Values {
         }
         if low >= 0.0 {
             return looks_like(", as in MR images");
+        }
+        // A region has fat in it, but perhaps no air and no bone.
+        if region {
+            return None;
         }
         if low > below || high < above {
             return looks_like("");

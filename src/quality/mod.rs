@@ -48,7 +48,7 @@ pub struct Quality {
 pub struct Found<'a> {
     /// The scan, or the region of it that was segmented.
     pub volume: &'a Volume,
-    /// The whole scan's features.
+    /// Its features.
     pub input: &'a InputFeatures,
     /// 1 in the pancreas, 0 outside.
     pub mask: ArrayView3<'a, u8>,

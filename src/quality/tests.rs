@@ -3,7 +3,7 @@
 use ndarray::{s, Array3};
 
 use super::*;
-use crate::volume::{measure_components, Geometry};
+use crate::volume::{measure_components, Geometry, Region};
 
 /// A CT of a body of 300 x 200 mm in voxels of 5 x 5 x 4 mm: air, an ellipse of soft tissue in fat, lung above slice 24, a spine.
 fn abdomen() -> Volume {
@@ -230,6 +230,23 @@ fn what_is_no_ct_in_hounsfield_units_is_told() {
     }
 }
 
+/// A region of soft tissue has neither air nor bone; one in other units is told as a scan is, where it is large enough to hold fat.
+#[test]
+fn units_of_regions_are_told_where_they_can_be() {
+    let box_of = |size| Region { start: [8, 4, 4], size };
+    let of =
+        |change: fn(f32) -> f32, size| InputFeatures::of_region(&abdomen().crop(box_of(size)).unwrap().map(change));
+    let (large, small) = ([48, 40, 16], [8, 8, 6]);
+    assert_eq!(of(|hu| hu, large).warnings(), []);
+    assert_eq!(of(|hu| hu, small).warnings(), []);
+    assert_eq!(of(|hu| hu.clamp(-190.0, 90.0), large).warnings(), []);
+    assert_eq!(kinds(&of(|hu| (hu + 1024.0).max(0.0), large).warnings()), [WarningKind::NotHounsfield]);
+    assert_eq!(
+        kinds(&of(|hu| (hu.clamp(-160.0, 240.0) + 160.0) / 400.0, large).warnings()),
+        [WarningKind::NotHounsfield]
+    );
+}
+
 #[test]
 fn impossible_sizes_are_told() {
     assert_eq!(kinds(&with_spacing([5.0, 5.0, 4.0])), []);
@@ -246,7 +263,7 @@ fn scans_that_miss_the_abdomen_are_told() {
     assert_eq!(kinds(&with_spacing([5.0, 5.0, 1.0])), [WarningKind::NotCovered], "30 mm long");
     assert_eq!(kinds(&with_spacing([2.0, 2.0, 4.0])), [WarningKind::NotCovered], "a body of 120 mm");
     let ct = abdomen();
-    let chest = ct.crop([0, 0, 14], [68, 48, 16]).unwrap();
+    let chest = ct.crop(Region { start: [0, 0, 14], size: [68, 48, 16] }).unwrap();
     assert_eq!(InputFeatures::of(&chest).warnings(), []);
     let chest = Volume::new(
         chest.voxels().slice(s![..;-1, .., ..]).as_standard_layout().into_owned(),
@@ -256,7 +273,7 @@ fn scans_that_miss_the_abdomen_are_told() {
     assert_eq!(kinds(&warnings), [WarningKind::NotCovered]);
     assert!(warnings[0].text.contains("end in the chest"));
     // Without lung, and with next to nothing found: it may begin below the pancreas.
-    let pelvis = ct.crop([0, 0, 0], [68, 48, 20]).unwrap();
+    let pelvis = ct.crop(Region { start: [0, 0, 0], size: [68, 48, 20] }).unwrap();
     assert_eq!(InputFeatures::of(&pelvis).warnings(), []);
     let quality = judge(&pelvis, &Array3::zeros((20, 48, 68)), AGREED);
     assert_eq!(kinds(&quality.warnings), [WarningKind::NothingFound, WarningKind::NotCovered]);

@@ -144,7 +144,8 @@ pub(super) fn of_result(features: &Features, threshold: f64) -> Vec<Warning> {
         let text = format!("the mask has {volume:.0} mL; a pancreas has {most:.0} mL at most");
         warn(WarningKind::LargeVolume, text);
     }
-    if volume < least && features.input.most_lung < SOME_LUNG && features.input.hounsfield_fault.is_none() {
+    let without_lung = !features.input.region && features.input.most_lung < SOME_LUNG;
+    if volume < least && without_lung && features.input.hounsfield_fault.is_none() {
         let text = "no slice of the scan shows lung; the lung's base was expected above the pancreas: the scan may begin below it, or \
                     be cut to a region";
         warn(WarningKind::NotCovered, text.into());

@@ -31,6 +31,15 @@ pub struct Geometry {
     pub direction: [[f64; 3]; 3],
 }
 
+/// A box of voxels on a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The first voxel (i, j, k).
+    pub start: [usize; 3],
+    /// Voxels along i, j and k.
+    pub size: [usize; 3],
+}
+
 impl Geometry {
     /// An axis-aligned LPS grid with the given size and spacing, its first voxel at the origin.
     pub fn axis_aligned(size: [usize; 3], spacing: [f64; 3]) -> Self {
@@ -89,8 +98,19 @@ impl Geometry {
         Ok(())
     }
 
-    /// Refuses a box of voxels, its first one and its size, (i, j, k) both, that is empty or reaches beyond the grid.
-    pub(crate) fn check_box(&self, start: [usize; 3], size: [usize; 3]) -> Result<()> {
+    /// The grid of a region.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] if the region is empty or reaches beyond the grid.
+    pub fn part(&self, region: Region) -> Result<Geometry> {
+        self.check_region(region)?;
+        let origin = self.point(region.start.map(|n| n as f64));
+        Ok(Geometry { size: region.size, origin, ..self.clone() })
+    }
+
+    /// Refuses a region that is empty or reaches beyond the grid.
+    pub(crate) fn check_region(&self, region: Region) -> Result<()> {
+        let Region { start, size } = region;
         let whole = self.size;
         let fits =
             |axis: usize| size[axis] > 0 && start[axis].checked_add(size[axis]).is_some_and(|end| end <= whole[axis]);

@@ -16,7 +16,7 @@ mod view;
 
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
 
-pub use geometry::{Geometry, NearestAxis};
+pub use geometry::{Geometry, NearestAxis, Region};
 pub use measure::{
     keep_largest_component, measure, measure_components, same_grid, Measurements, GEOMETRY_TOLERANCE_MM,
 };
@@ -42,6 +42,14 @@ pub enum Content {
 }
 
 impl Content {
+    /// The value that stands for nothing.
+    pub(crate) fn blank(self) -> f32 {
+        match self {
+            Content::Scan | Content::ScanWithHoles => AIR,
+            Content::Labels | Content::Probability => 0.0,
+        }
+    }
+
     /// The value that stands for nothing, in words.
     fn nothing(self) -> &'static str {
         match self {
@@ -156,21 +164,16 @@ impl Volume {
         &self.geometry
     }
 
-    /// The box of `size` voxels that begins at voxel `start`, (i, j, k) both, as a volume of its own.
+    /// A region as a volume of its own.
     ///
     /// # Errors
-    /// [`Error::Argument`] if the box is empty or reaches beyond the volume.
-    pub fn crop(&self, start: [usize; 3], size: [usize; 3]) -> Result<Volume> {
-        self.geometry.check_box(start, size)?;
-        let [i, j, k] = start;
-        let voxels = self.voxels.slice(s![k..k + size[2], j..j + size[1], i..i + size[0]]).to_owned();
-        let origin = self.geometry.point([i as f64, j as f64, k as f64]);
-        Ok(Volume {
-            voxels,
-            geometry: Geometry { size, origin, ..self.geometry.clone() },
-            placement: None,
-            unmeasured: self.unmeasured,
-        })
+    /// [`Error::Argument`] if the region is empty or reaches beyond the volume.
+    pub fn crop(&self, region: Region) -> Result<Volume> {
+        let geometry = self.geometry.part(region)?;
+        let Region { start: [i, j, k], size } = region;
+        let mut voxels = zeros::<f32>((size[2], size[1], size[0]))?;
+        voxels.assign(&self.voxels.slice(s![k..k + size[2], j..j + size[1], i..i + size[0]]));
+        Ok(Volume { voxels, geometry, placement: None, unmeasured: self.unmeasured })
     }
 
     /// The same volume with other voxels, each made from what was in its place.
@@ -183,6 +186,19 @@ impl Volume {
     pub fn into_voxels(self) -> Array3<f32> {
         self.voxels
     }
+}
+
+/// An array of zeros, for arrays as large as a volume.
+///
+/// # Errors
+/// [`Error::Memory`] where there is no room for it; an array made otherwise would end the process.
+pub(crate) fn zeros<T: Clone + Default>(size: (usize, usize, usize)) -> Result<Array3<T>> {
+    let count = size.0 * size.1 * size.2;
+    let bytes = count * std::mem::size_of::<T>();
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| Error::Memory(format!("no room for an array of {bytes} bytes")))?;
+    values.resize(count, T::default());
+    Array3::from_shape_vec(size, values).map_err(|e| Error::Volume(e.to_string()))
 }
 
 /// The same voxels, indexed `[k, j, i]` on `geometry`, as `[z, y, x]` in the LPS frame: permuted and flipped to the nearest

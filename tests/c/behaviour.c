@@ -8,6 +8,9 @@
 
 #include "check.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 static const char *folder;
 static ggpfn_model *model;   /* the small one, shared by the sections */
 static int16_t voxels[N];    /* -100 to 100: they fit every type but the unsigned ones */
@@ -221,6 +224,15 @@ static void logging(void) {
   OK(ggpfn_log_set(hear, GGPFN_LOG_DEBUG, &h));
   OK(ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, GGPFN_VALIDATE, NULL));
   CHECK(h.warnings == 1 && strstr(h.last, "alone") != NULL);
+  /* What is odd about an image and its result is said there too: this one has no air and no bone. */
+  static uint8_t mask[N];
+  ggpfn_image image = plain_image();
+  ggpfn_segment_options options = divided();
+  ggpfn_result result = mask_result(mask);
+  ggpfn_measurements m = {.struct_size = sizeof(m)};
+  result.measurements = &m;
+  OK(ggpfn_segment(model, &image, &options, &result, NULL));
+  CHECK(m.warning_count > 0 && h.warnings == 1 + m.warning_count);
   int before = h.count;
   OK(ggpfn_log_set(hear, GGPFN_LOG_ERROR, &h));
   OK(ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, GGPFN_VALIDATE, NULL));
@@ -807,6 +819,74 @@ static void regions(void) {
     EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment(model, &image, &options, &result, NULL));
     CHECK(mask[0] == 7);
   }
+}
+
+/* Nothing outside of a region is read: not where it is no number, and not where it is no memory. */
+static void guarded(void) {
+  enum { SIDE = 64, SLICES = 12, VOXELS = SIDE * SIDE * SLICES };
+  const size_t start[3] = {20, 32, 3}, size[3] = {24, 16, 6};
+  const size_t page = 4096, slice = SIDE * SIDE * sizeof(float);
+  static float found[VOXELS], probability[VOXELS];
+  void *memory = NULL;
+  if (sysconf(_SC_PAGESIZE) != (long)page || posix_memalign(&memory, page, SLICES * slice) != 0) {
+    printf("SKIPPED: pages of another size\n");
+    return;
+  }
+  float *values = memory;
+  ggpfn_image image = plain_image();
+  image.data = values;
+  image.data_bytes = SLICES * slice;
+  image.dtype = GGPFN_FLOAT32;
+  image.size[0] = image.size[1] = SIDE;
+  image.size[2] = SLICES;
+  ggpfn_segment_options options = plain_options();
+  /* All of the region: its measurements are those of the mask. */
+  options.threshold = 1e-9;
+  memcpy(options.region_start, start, sizeof(start));
+  memcpy(options.region_size, size, sizeof(size));
+  ggpfn_measurements m = {.struct_size = sizeof(m)}, first = m;
+  for (int flipped = 0; flipped < 2; flipped++) {
+    image.data = values;
+    image.strides[0] = sizeof(float);
+    image.strides[1] = SIDE * (int64_t)sizeof(float);
+    image.strides[2] = (int64_t)slice;
+    if (flipped) {
+      image.data = (char *)memory + (SLICES - 1) * slice;
+      image.strides[2] = -(int64_t)slice;
+    }
+    for (int unreadable = 0; unreadable < 2; unreadable++) {
+      for (size_t n = 0; n < VOXELS; n++) {
+        size_t k = flipped ? SLICES - 1 - n / (SIDE * SIDE) : n / (SIDE * SIDE);
+        size_t at[3] = {n % SIDE - start[0], n / SIDE % SIDE - start[1], k - start[2]};
+        int inside = at[0] < size[0] && at[1] < size[1] && at[2] < size[2];
+        values[n] = inside || !unreadable ? (float)(n * 7919 % 301) - 150.0f - 20.0f * (float)k : NAN_VALUE;
+      }
+      if (unreadable) {
+        for (size_t k = 0; k < SLICES; k++) {
+          size_t of_image = flipped ? SLICES - 1 - k : k;
+          for (size_t part = 0; part < slice / page; part++) {
+            /* A page is 16 rows. */
+            int inside = of_image - start[2] < size[2] && part == start[1] / 16;
+            CHECK(mprotect((char *)memory + k * slice + part * page, page, inside ? PROT_READ : PROT_NONE) == 0);
+          }
+        }
+      }
+      ggpfn_result result = {.struct_size = sizeof(result)};
+      result.probability = dense_output(found, sizeof(found));
+      result.measurements = &m;
+      OK(ggpfn_segment(model, &image, &options, &result, NULL));
+      CHECK(mprotect(memory, SLICES * slice, PROT_READ | PROT_WRITE) == 0);
+      if (unreadable) {
+        CHECK(memcmp(found, probability, sizeof(found)) == 0);
+        CHECK(m.mean_hu == first.mean_hu && m.expected_dice == first.expected_dice);
+        CHECK(m.warning_count == first.warning_count && m.voxels == size[0] * size[1] * size[2]);
+      } else {
+        memcpy(probability, found, sizeof(found));
+        first = m;
+      }
+    }
+  }
+  free(memory);
 }
 
 /* Everything that can be wanted, and nothing of it written when one thing is wrong. */
@@ -1523,6 +1603,7 @@ static const struct {
     {"measurements", measurements},
     {"probabilities", probabilities},
     {"regions", regions},
+    {"guarded", guarded},
     {"untouched", untouched},
     {"memory_estimate", memory_estimate},
     {"thresholding", thresholding},

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from common import ROOT, ggpfn
+from common import ROOT, ggpfn, has
 from ggpfn import _abi
 
 MAKE = ROOT / "slicer_module" / "tools" / "make_abi.py"
@@ -29,7 +29,7 @@ class Abi(unittest.TestCase):
     def test_a_change_of_the_header_is_noticed(self):
         text = HEADER.read_text(encoding="utf-8")
         changes = [
-            ("#define GGPFN_ERROR_BUSY 12", "#define GGPFN_ERROR_BUSY 14"),
+            ("#define GGPFN_ERROR_BUSY 12", "#define GGPFN_ERROR_BUSY 15"),
             ("int32_t largest_component;", "int64_t largest_component;"),
             ("double direction[9];", "double direction[12];"),
             ("ggpfn_status ggpfn_evaluate(", "ggpfn_status ggpfn_compare("),
@@ -63,6 +63,24 @@ class Abi(unittest.TestCase):
             subprocess.run(["cc", "-I", str(HEADER.parent), str(source), "-o", str(program)], check=True)
             found = subprocess.run([str(program)], stdout=subprocess.PIPE, check=True).stdout
         self.assertEqual([int(line) for line in found.split()], expected)
+
+    @unittest.skipUnless(has("cffi") and shutil.which("cc"), "there is no cffi or no C compiler")
+    def test_cffi_reads_the_header(self):
+        import cffi
+
+        command = ["cc", "-E", "-P", "-DGGPFN_NO_INCLUDES", str(HEADER)]
+        declarations = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode()
+        ffi = cffi.FFI()
+        ffi.cdef(declarations)
+        for name in vars(_abi):
+            struct = getattr(_abi, name)
+            if isinstance(struct, type) and issubclass(struct, ctypes.Structure) and name.startswith("ggpfn_"):
+                self.assertEqual(ffi.sizeof(name), ctypes.sizeof(struct), name)
+        library = ffi.dlopen(ggpfn.open_engine("in process").library.path)
+        self.assertEqual(library.ggpfn_abi_version(), _abi.GGPFN_ABI_VERSION)
+        image = ffi.new("ggpfn_image *")
+        self.assertEqual(library.ggpfn_image_init(image, ffi.sizeof("ggpfn_image")), _abi.GGPFN_OK)
+        self.assertEqual(image.direction[4], 1.0)
 
     def test_the_library_has_every_function_and_the_version(self):
         engine = ggpfn.open_engine("in process")

@@ -179,7 +179,7 @@ print(engine.kind, engine.program, _library.is_loaded(), "|", engine.reason)
 
     def test_classes_of_statuses(self):
         classes = {2: "ImageError", 3: "ModelError", 6: "OutOfMemory", 8: "TrainingError", 9: "Cancelled"}
-        classes.update({10: "WrongLibrary", 12: "Busy"})
+        classes.update({10: "WrongLibrary", 12: "Busy", 14: "Forked"})
         for status in range(1, 20):
             error = from_status(status, "a sentence")
             self.assertEqual(type(error).__name__, classes.get(status, "Error"))

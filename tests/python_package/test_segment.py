@@ -106,6 +106,19 @@ class Segment(unittest.TestCase):
             self.engine.segment(self.image, self.model, region=((20, 0, 0), (8, 8, 8)))
         self.assertEqual(raised.exception.status, 1)
 
+    def test_what_lies_outside_of_a_region_does_not_count(self):
+        region = ((4, 0, 2), (10, 9, 8))
+        holes = np.full(self.image.array.shape, np.nan, np.float32)
+        inside = (slice(2, 10), slice(0, 9), slice(4, 14))
+        holes[inside] = self.image.array[inside]
+        holes = ggpfn.Image(holes, self.image.spacing, self.image.origin, self.image.direction)
+        found = self.engine.segment(self.image, self.model, region=region, probability=True)
+        same = self.engine.segment(holes, self.model, region=region, probability=True)
+        self.assertTrue(np.array_equal(found.probability, same.probability))
+        self.assertEqual(found.quality, same.quality)
+        with self.assertRaises(ggpfn.ImageError):
+            self.engine.segment(holes, self.model)
+
     def test_a_threshold_tried_is_the_one_segmented(self):
         for threshold in (0.3, 0.5, 0.51):
             for largest in (False, True):

@@ -1,5 +1,7 @@
 """Progress, cancel, exceptions in callbacks, Ctrl-C."""
 
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +10,7 @@ import time
 import unittest
 
 import numpy as np
-from common import MODULE, SPACING, TINY, ggpfn, tiny, voxels
+from common import MODULE, SPACING, TINY, ggpfn, python, tiny, voxels
 
 # Long enough to be cancelled: seconds of work in small layers.
 LARGE = (96, 96, 96)
@@ -185,6 +187,67 @@ except KeyboardInterrupt:
         self.assertLess(time.monotonic() - start, 3)
         rest, _ = process.communicate(timeout=60)
         self.assertEqual((rest, process.returncode), (b"(8, 8, 8)\n", 0))
+
+
+
+def segment_there(engine=None):
+    """The mask of the tiny image, made in another process."""
+    engine = engine or ggpfn.open_engine("in process")
+    return engine.segment(ggpfn.Image(voxels(), SPACING), tiny(engine)).mask
+
+
+@unittest.skipUnless(hasattr(os, "fork"), "this system does not fork")
+class Forks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.expected = segment_there()
+
+    def test_a_fork_after_the_first_work_raises_and_spawn_works(self):
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            with self.assertRaises(ggpfn.Forked) as raised:
+                pool.apply_async(segment_there).get(timeout=120)
+        self.assertIn('get_context("spawn")', str(raised.exception))
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            np.testing.assert_array_equal(pool.apply_async(segment_there).get(timeout=120), self.expected)
+
+    def test_a_fork_before_the_first_work_works(self):
+        said, status = python(
+            """
+import multiprocessing, sys
+sys.path.insert(0, sys.argv[1])
+from common import SPACING, ggpfn, tiny, voxels
+engine = ggpfn.open_engine("in process")
+model = tiny(engine)
+def segment(number):
+    return engine.segment(ggpfn.Image(voxels(), SPACING), model).measurements.voxels
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        print(set(pool.map_async(segment, range(4)).get(timeout=120)))
+    print({segment(0)})
+""",
+            os.path.dirname(os.path.abspath(__file__)),
+        )
+        expected = int(self.expected.sum())
+        self.assertEqual((said.split(), status), ([f"{{{expected}}}"] * 2, 0))
+
+    def test_a_child_process_stays_its_owners(self):
+        with ggpfn.open_engine("child process") as engine:
+            np.testing.assert_array_equal(segment_there(engine), self.expected)
+            before = engine._running().pid
+            reading, writing = os.pipe()
+            forked = os.fork()
+            if forked == 0:
+                # Another child for this process; the first one is left alone.
+                same = np.array_equal(segment_there(engine), self.expected)
+                os.write(writing, b"%d" % (same and engine._running().pid != before))
+                engine.close()
+                os._exit(0)
+            os.close(writing)
+            self.assertEqual(os.read(reading, 1), b"1")
+            os.close(reading)
+            os.waitpid(forked, 0)
+            self.assertEqual(engine._running().pid, before)
+            np.testing.assert_array_equal(segment_there(engine), self.expected)
 
 
 if __name__ == "__main__":

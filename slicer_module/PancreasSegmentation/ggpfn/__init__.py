@@ -14,6 +14,9 @@ The functions here work in this process. open_engine() gives an engine with the 
 a child process where this one already holds a libtorch of its own, PyTorch's for example. Importing the package loads
 numpy alone; the library libggpfn is looked for at first use (see _library.py) and speaks through the exceptions of
 errors.py.
+
+With multiprocessing, use the start method "spawn", or "fork" before the first segmentation or training in the process:
+its threads do not come along, and calls in a process that was forked later raise Forked.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from .errors import (
     Cancelled,
     ChildDied,
     Error,
+    Forked,
     ImageError,
     LibraryMissing,
     ModelError,
@@ -59,6 +63,7 @@ __all__ = [
     "ChildDied",
     "Comparison",
     "Error",
+    "Forked",
     "Image",
     "ImageError",
     "LibraryMissing",

@@ -67,6 +67,11 @@ GGPFN_ERROR_BUSY = 12
 # A fault of the library's own; please report it with the message.
 GGPFN_ERROR_INTERNAL = 13
 
+# The process was forked from one in which the library had worked already; its threads, and libtorch's, are not in this
+# one. Fork before the first segmentation, evaluation or training, or start a new program. Handles cannot be used;
+# freeing them does nothing.
+GGPFN_ERROR_FORK = 14
+
 # The version of the interface that a program is compiled with. It changes when a program has to be compiled anew; the
 # library file's name carries it.
 GGPFN_ABI_VERSION = 0
@@ -386,8 +391,8 @@ class ggpfn_segment_options(Structure):
     view_weights (c_double * 3): Weights of the axial, sagittal and coronal view, scaled to add up to 1 over the views
         computed. All 0: the model's.
     threshold (c_double): Probabilities from here on are pancreas, up to 1. 0: the model's threshold.
-    region_start (c_size_t * 3): The first voxel (i, j, k) of the region to look at; nothing outside of it is read or
-        found.
+    region_start (c_size_t * 3): The first voxel (i, j, k) of the region to look at. Nothing outside of it is read or
+        found: what lies there need not be numbers, nor memory that can be read.
     region_size (c_size_t * 3): Voxels of the region along i, j and k. All 0: the whole image.
     """
 

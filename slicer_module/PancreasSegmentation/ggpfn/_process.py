@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 
 from . import _library
 from .errors import ChildDied, Error, LibraryMissing, WrongLibrary, from_status
@@ -36,6 +37,19 @@ PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE")
 WANTED_VARIABLES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
 
 
+# Those that this process, or one from which it was forked, has started.
+_under_way = weakref.WeakSet()
+
+
+def _leave_to_owners():
+    for process in list(_under_way):
+        process.leave_to_owner()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_owners)
+
+
 class Process:
     """A child under way: lines go out on any thread, and a thread of its own hands the answers to who waits."""
 
@@ -54,6 +68,8 @@ class Process:
         except OSError as error:
             raise WrongLibrary(f"{program} could not be started: {error}.") from error
         self.program = program
+        self._owner = os.getpid()
+        _under_way.add(self)
         self.died = None  # a sentence, once it has
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
@@ -64,6 +80,21 @@ class Process:
         self._complaining = _thread(self._hear_complaints)
         _thread(self._hear)
         self._greet()
+
+    def is_own(self):
+        """Whether this process started it, and not one from which this one was forked."""
+        return self._owner == os.getpid()
+
+    def leave_to_owner(self):
+        """Lets go of the pipes, in a process that was just forked: whoever holds them keeps the child alive."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
+            # Not by the objects: a thread that is not here may hold their locks.
+            try:
+                os.dup2(nothing, pipe.fileno())
+            except (OSError, ValueError):
+                pass
+        os.close(nothing)
 
     @property
     def pid(self):

@@ -73,7 +73,8 @@ class Child(Engine):
         with self._lock:
             if self._closed:
                 raise Error("The engine was closed; open another one with open_engine.")
-            if self._process is None or self._process.died is not None:
+            # One that was started before this process was forked is the other one's to ask.
+            if self._process is None or self._process.died is not None or not self._process.is_own():
                 self._process = process = Process(self.program)
                 weakref.finalize(self, process.close_soon)
             return self._process

@@ -66,6 +66,13 @@ class Busy(Error):
     """Another thread is using a training or trainer, which one thread at a time may use."""
 
 
+class Forked(Error):
+    """This process was forked from one in which ggpfn had worked already, and whose threads are not here.
+
+    Start processes with `multiprocessing.get_context("spawn")`, or use ggpfn for the first time after the fork.
+    """
+
+
 class TrainingError(Error):
     """The training cannot go on."""
 
@@ -78,6 +85,7 @@ _CLASSES = {
     _abi.GGPFN_ERROR_CANCELLED: Cancelled,
     _abi.GGPFN_ERROR_RUNTIME: WrongLibrary,
     _abi.GGPFN_ERROR_BUSY: Busy,
+    _abi.GGPFN_ERROR_FORK: Forked,
 }
 
 

@@ -20,6 +20,7 @@ mod info;
 mod new_model;
 mod picture;
 mod segment;
+mod shortage;
 mod slicer;
 mod synth;
 mod terminal;
@@ -80,6 +81,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    shortage::end_by_exit_code();
     ggpfn::runtime::keep_freed_memory(usize::MAX);
     // Set to nothing is as not set at all.
     if std::env::var_os("GGPFN_MODEL").is_some_and(|model| model.is_empty()) {
@@ -149,7 +151,7 @@ fn exit_code(error: &Error) -> u8 {
         Error::Image { .. } | Error::Volume(_) => 3,
         Error::Model { .. } => 4,
         Error::File { .. } => 5,
-        Error::Memory(_) => 6,
+        Error::Memory(_) => shortage::EXIT_CODE,
         Error::Device { .. } => 7,
         Error::Cancelled => 130,
         _ => 1,

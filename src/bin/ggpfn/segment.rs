@@ -199,6 +199,7 @@ fn segment_one(
         series: arguments.series.clone(),
         resample_tilt: arguments.resample_tilt,
         content: if arguments.nan_as_air { Content::ScanWithHoles } else { Content::Scan },
+        region: arguments.region,
         ..ReadOptions::default()
     };
     let volume = io::read(&job.input, &read)?;

@@ -87,7 +87,7 @@ pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
         voxels = tilt::straighten(voxels.view(), &geometry, shear, &straight);
         geometry = straight;
     }
-    Volume::new(voxels, geometry).map_err(|e| Error::image(path, e.to_string()))
+    super::on_grid(path, voxels, geometry, options)
 }
 
 /// Refuses a grid whose voxels take more memory than is allowed.

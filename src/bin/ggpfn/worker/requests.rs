@@ -14,8 +14,8 @@ use ggpfn::inference::{self, Monitor, Progress};
 use ggpfn::network::{Model, ModelConfig, WeightType};
 use ggpfn::runtime::{self, Runtime};
 use ggpfn::training::{Cases, Preset, Run, RunEnd, TrainOptions, TrainingCase};
-use ggpfn::volume::{same_grid, View};
-use ggpfn::{files, Error};
+use ggpfn::volume::{same_grid, Region, View};
+use ggpfn::{files, limits, Error};
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
 use serde_json::{json, Map, Value};
@@ -225,7 +225,7 @@ fn estimate_memory(task: &Task, asked: EstimateMemory) -> Outcome {
     let geometry = asked.grid.geometry()?;
     let options = asked.options.settle(!asked.results.views.is_empty(), asked.results.uncertainty.is_some())?;
     let found = inference::estimate_memory(&model, &geometry, &options)?;
-    Ok(json!({ "host_bytes": found.host, "device_bytes": found.device, "host_free": runtime::free_memory() }))
+    Ok(json!({ "host_bytes": found.host, "device_bytes": found.device, "host_free": limits::free_memory() }))
 }
 
 #[derive(Deserialize)]
@@ -263,13 +263,17 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         return Err(Error::argument("views", fault).into());
     }
     inference::refuse_impossible(&model, &geometry, &options)?;
-    let volume = shared.volume(&asked.image)?;
+    let region = options.region.unwrap_or(Region { start: [0; 3], size: geometry.size });
+    let volume = shared.part(&asked.image, region)?;
     let monitor = Monitor::new(task.cancel.clone(), |progress: &Progress| {
         let view = View::ALL.into_iter().find(|view| progress.phase.starts_with(view.name()));
         let value = json!({ "phase": progress.phase, "seconds_left": progress.seconds_left, "view": view });
         task.report(progress.fraction, value);
     });
-    let found = inference::segment(&model, &volume, &options, &monitor)?;
+    let found = match options.region {
+        Some(_) => inference::segment_region(&model, &volume, &geometry, &options, &monitor)?,
+        None => inference::segment(&model, &volume, &options, &monitor)?,
+    };
     if let Some(array) = &results.mask {
         shared.write("mask", array, found.mask.view())?;
     }

@@ -7,8 +7,9 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 
-use ggpfn::volume::{Frame, Geometry, Strided, Volume};
-use ggpfn::{runtime, Error, Result};
+use ggpfn::limits::Attainable;
+use ggpfn::volume::{Frame, Geometry, Region, Strided, Volume};
+use ggpfn::{Error, Result};
 use memmap2::MmapMut;
 use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
@@ -72,11 +73,25 @@ pub struct Image {
 /// Refuses a size that is empty, or that memory could never hold.
 fn check_size(size: [usize; 3]) -> Result<()> {
     let bytes = size.iter().try_fold(4_u64, |bytes, side| bytes.checked_mul(*side as u64));
-    let most = runtime::total_memory().unwrap_or(u64::MAX).min(i64::MAX as u64 / 8);
+    let most = Attainable::now().map_or(u64::MAX, |attainable| attainable.bytes).min(i64::MAX as u64 / 8);
     match bytes {
         Some(0) => Err(Error::argument("size", format!("{size:?}; numbers from 1 were expected"))),
         Some(bytes) if bytes <= most => Ok(()),
         _ => Err(Error::Memory(format!("an array of {size:?} is more than this machine could hold"))),
+    }
+}
+
+/// What of an array is to be read.
+struct Place<'a> {
+    name: &'static str,
+    array: &'a Array,
+    size: [usize; 3],
+    region: Region,
+}
+
+impl<'a> Place<'a> {
+    fn whole(name: &'static str, array: &'a Array, size: [usize; 3]) -> Self {
+        Place { name, array, size, region: Region { start: [0; 3], size } }
     }
 }
 
@@ -137,20 +152,30 @@ impl Shared {
     /// # Errors
     /// [`Error::Argument`] if they reach beyond the file, [`Error::Volume`] for a grid or voxels that cannot be used.
     pub fn volume(&self, image: &Image) -> Result<Volume> {
+        self.part(image, Region { start: [0; 3], size: image.grid.size })
+    }
+
+    /// The same of a region alone.
+    ///
+    /// # Errors
+    /// As [`volume`](Self::volume); [`Error::Argument`] if the region reaches beyond the image.
+    pub fn part(&self, image: &Image, region: Region) -> Result<Volume> {
         let geometry = image.grid.geometry()?;
+        let part = geometry.part(region)?;
+        let place = Place { name: "image", array: &image.voxels, size: geometry.size, region };
         let voxels = match dtype(&image.voxels)? {
-            Dtype::Int8 => self.read("image", &image.voxels, geometry.size, |v: i8| v as f32),
-            Dtype::UInt8 => self.read("image", &image.voxels, geometry.size, |v: u8| v as f32),
-            Dtype::Int16 => self.read("image", &image.voxels, geometry.size, |v: i16| v as f32),
-            Dtype::UInt16 => self.read("image", &image.voxels, geometry.size, |v: u16| v as f32),
-            Dtype::Int32 => self.read("image", &image.voxels, geometry.size, |v: i32| v as f32),
-            Dtype::UInt32 => self.read("image", &image.voxels, geometry.size, |v: u32| v as f32),
-            Dtype::Int64 => self.read("image", &image.voxels, geometry.size, |v: i64| v as f32),
-            Dtype::UInt64 => self.read("image", &image.voxels, geometry.size, |v: u64| v as f32),
-            Dtype::Float32 => self.read("image", &image.voxels, geometry.size, |v: f32| v),
-            Dtype::Float64 => self.read("image", &image.voxels, geometry.size, |v: f64| v as f32),
+            Dtype::Int8 => self.read(place, |v: i8| v as f32),
+            Dtype::UInt8 => self.read(place, |v: u8| v as f32),
+            Dtype::Int16 => self.read(place, |v: i16| v as f32),
+            Dtype::UInt16 => self.read(place, |v: u16| v as f32),
+            Dtype::Int32 => self.read(place, |v: i32| v as f32),
+            Dtype::UInt32 => self.read(place, |v: u32| v as f32),
+            Dtype::Int64 => self.read(place, |v: i64| v as f32),
+            Dtype::UInt64 => self.read(place, |v: u64| v as f32),
+            Dtype::Float32 => self.read(place, |v: f32| v),
+            Dtype::Float64 => self.read(place, |v: f64| v as f32),
         };
-        Volume::new(voxels?, geometry)
+        Volume::new(voxels?, part)
     }
 
     /// A mask, 1 where a voxel is not 0.
@@ -159,14 +184,15 @@ impl Shared {
     /// As [`volume`](Self::volume).
     pub fn mask(&self, name: &'static str, image: &Image) -> Result<(Array3<u8>, Geometry)> {
         let geometry = image.grid.geometry()?;
+        let place = Place::whole(name, &image.voxels, geometry.size);
         let mask = match dtype(&image.voxels)? {
-            Dtype::Float32 => self.read(name, &image.voxels, geometry.size, |v: f32| u8::from(v != 0.0)),
-            Dtype::Float64 => self.read(name, &image.voxels, geometry.size, |v: f64| u8::from(v != 0.0)),
+            Dtype::Float32 => self.read(place, |v: f32| u8::from(v != 0.0)),
+            Dtype::Float64 => self.read(place, |v: f64| u8::from(v != 0.0)),
             // Whether an integer is 0 depends on its length alone.
-            Dtype::Int8 | Dtype::UInt8 => self.read(name, &image.voxels, geometry.size, |v: u8| u8::from(v != 0)),
-            Dtype::Int16 | Dtype::UInt16 => self.read(name, &image.voxels, geometry.size, |v: u16| u8::from(v != 0)),
-            Dtype::Int32 | Dtype::UInt32 => self.read(name, &image.voxels, geometry.size, |v: u32| u8::from(v != 0)),
-            Dtype::Int64 | Dtype::UInt64 => self.read(name, &image.voxels, geometry.size, |v: u64| u8::from(v != 0)),
+            Dtype::Int8 | Dtype::UInt8 => self.read(place, |v: u8| u8::from(v != 0)),
+            Dtype::Int16 | Dtype::UInt16 => self.read(place, |v: u16| u8::from(v != 0)),
+            Dtype::Int32 | Dtype::UInt32 => self.read(place, |v: u32| u8::from(v != 0)),
+            Dtype::Int64 | Dtype::UInt64 => self.read(place, |v: u64| u8::from(v != 0)),
         };
         Ok((mask?, geometry))
     }
@@ -177,27 +203,26 @@ impl Shared {
     /// [`Error::Argument`] if it is of another type or reaches beyond the file.
     pub fn floats(&self, name: &'static str, array: &Array, size: [usize; 3]) -> Result<Array3<f32>> {
         expect(name, array, Dtype::Float32)?;
-        self.read(name, array, size, |v: f32| v)
+        self.read(Place::whole(name, array, size), |v: f32| v)
     }
 
-    /// Copies an array to memory of its own, `[k, j, i]`.
+    /// Copies a region of an array to memory of its own, `[k, j, i]`.
     fn read<T: Number, R: Copy + Default + Send>(
         &self,
-        name: &'static str,
-        array: &Array,
-        size: [usize; 3],
+        place: Place,
         value: impl Fn(T) -> R + Sync,
     ) -> Result<Array3<R>> {
+        let Place { name, array, size, region } = place;
         check_size(size)?;
         let map = self.map()?;
         let layout = Layout::new(name, array, size, T::BYTES, map.len())?;
-        let [columns, rows, slices] = size;
+        let ([i0, j0, k0], [columns, rows, slices]) = (region.start, region.size);
         let count = columns * rows * slices;
         let mut voxels: Vec<R> = Vec::new();
         voxels.try_reserve_exact(count).map_err(|_| Error::Memory(format!("no room for {count} voxels")))?;
         voxels.resize(count, R::default());
         voxels.par_chunks_mut(columns).enumerate().for_each(|(row, target)| {
-            let start = layout.row(row % rows, row / rows);
+            let start = layout.along_i(layout.row(j0 + row % rows, k0 + row / rows), i0);
             match layout.is_dense_along_i() {
                 true => {
                     let source = map[start..start + columns * T::BYTES].chunks_exact(T::BYTES);
