@@ -127,8 +127,11 @@ fn what_lies_outside_of_the_region_does_not_count() {
     let inside = ndarray::s![1..8, 2..18, 3..17];
     holes.fill(f32::NAN);
     holes.slice_mut(inside).assign(&volume.voxels().slice(inside));
-    for name in ["holes.nii.gz", "holes.nrrd", "holes.mha"] {
-        io::write(&room.path(name), Voxels::F32(holes.view()), volume.geometry()).unwrap();
+    for ending in ["nii.gz", "nrrd", "mha"] {
+        let write =
+            |name: String, voxels| io::write(&room.path(&name), Voxels::F32(voxels), volume.geometry()).unwrap();
+        write(format!("ct.{ending}"), volume.voxels());
+        write(format!("holes.{ending}"), holes.view());
     }
     let segment = |input: &str, mask: &str| {
         let region = ["--region", "3,2,1:14,16,7", "--model", "m.safetensors", "--report", "report.json"];
@@ -138,11 +141,11 @@ fn what_lies_outside_of_the_region_does_not_count() {
         let report: serde_json::Value = serde_json::from_str(&report).unwrap();
         (read(&room.path(mask)), report["pancreas"].clone(), report["quality"].clone())
     };
-    let (mask, pancreas, quality) = segment("ct.nii.gz", "mask.nii.gz");
-    for name in ["holes.nii.gz", "holes.nrrd", "holes.mha"] {
-        let found = segment(name, &format!("mask of {name}"));
-        assert_eq!(found.0.voxels(), mask.voxels(), "{name}");
-        assert_eq!((found.1, found.2), (pancreas.clone(), quality.clone()), "{name}");
+    for ending in ["nii.gz", "nrrd", "mha"] {
+        let whole = segment(&format!("ct.{ending}"), &format!("mask.{ending}"));
+        let found = segment(&format!("holes.{ending}"), &format!("mask of holes.{ending}"));
+        assert_eq!(found.0.voxels(), whole.0.voxels(), "{ending}");
+        assert_eq!((found.1, found.2), (whole.1, whole.2), "{ending}");
     }
     room.refused(&["segment", "holes.nrrd", "x.nrrd", "--model", "m.safetensors"], 3, "not finite");
     let beyond = ["segment", "holes.nrrd", "x.nrrd", "--model", "m.safetensors", "--region", "3,2,1:14,16,700"];
