@@ -176,7 +176,7 @@ mod resource {
         let mut found = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // Sound: the call fills the struct, or says by its result that it did not.
         let told = unsafe { libc::getrlimit(resource as _, &mut found) } == 0;
-        (told && found.rlim_cur != libc::RLIM_INFINITY).then_some(found.rlim_cur as u64)
+        (told && found.rlim_cur != libc::RLIM_INFINITY).then_some(found.rlim_cur)
     }
 }
 

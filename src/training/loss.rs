@@ -92,7 +92,7 @@ mod tests {
         let truth = Tensor::rand([2, 1, 16, 8], float).gt(0.5).to_kind(Kind::Float);
         let output = |beyond: f64| {
             let map = |scale: i64| {
-                let _ = tch::manual_seed(scale);
+                tch::manual_seed(scale);
                 let logits = Tensor::randn([2, 1, 16 / scale, 8 / scale], float);
                 let rows = (4 + scale - 1) / scale;
                 let _ = logits.narrow(2, rows, 16 / scale - rows).fill_(beyond);

@@ -127,7 +127,7 @@ fn check_unscaled(path: &Path, file: &Path, voxels: &[f32]) -> Result<()> {
     Err(Error::image(path, fault))
 }
 
-/// The image series in a folder or file, the one that [`read_series`] takes first.
+/// The image series in a folder or file, the one that [`read`](super::read) takes first.
 ///
 /// # Errors
 /// As [`read`](super::read), for what concerns finding files and reading their headers.

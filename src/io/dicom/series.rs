@@ -81,13 +81,14 @@ impl Suits {
 
     /// What it lacks that another has, in words.
     fn lacks(&self, other: &Suits) -> &'static str {
+        let without = |own: bool, others: bool| !own && others;
         let faults = [
-            (self.ct < other.ct, "no CT"),
-            (self.several < other.several, "a single slice"),
-            (self.axial < other.axial, "not axial, or made from other slices"),
-            (self.long_enough < other.long_enough, "too short"),
-            (self.soft < other.soft, "sharpened for lung or bone"),
-            (self.abdominal < other.abdominal, "of another part of the body"),
+            (without(self.ct, other.ct), "no CT"),
+            (without(self.several, other.several), "a single slice"),
+            (without(self.axial, other.axial), "not axial, or made from other slices"),
+            (without(self.long_enough, other.long_enough), "too short"),
+            (without(self.soft, other.soft), "sharpened for lung or bone"),
+            (without(self.abdominal, other.abdominal), "of another part of the body"),
             (self.thin < other.thin, "thicker slices"),
             (self.slices < other.slices, "fewer slices"),
         ];
