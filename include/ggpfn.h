@@ -209,6 +209,9 @@
 // The slices are too far apart.
 #define GGPFN_WARNING_THICK_SLICES 11
 
+// Voxels that are not numbers (NaN) were taken for air.
+#define GGPFN_WARNING_UNMEASURED 12
+
 // The network learns from the case.
 #define GGPFN_TRAIN 0
 

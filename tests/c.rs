@@ -66,7 +66,11 @@ fn places(folder: &Path) -> [PathBuf; 2] {
     }
     let geometry = Geometry::axis_aligned([24, 20, 12], [2.0, 2.5, 3.0]);
     let mask = Array3::from_shape_fn((12, 20, 24), |(k, j, i)| u8::from(k > 3 && j > 6 && (8..15).contains(&i)));
-    let image = mask.mapv(|inside| 100.0 * f32::from(inside));
+    // Air, and tissue that varies: a CT.
+    let image = Array3::from_shape_fn((12, 20, 24), |(k, j, i)| match i {
+        0..3 => -1000.0,
+        _ => 100.0 * f32::from(mask[[k, j, i]]) + ((7 * i + 5 * j + 3 * k) % 90) as f32 - 60.0,
+    });
     io::write(&cases.join("images/a.nii"), Voxels::F32(image.view()), &geometry).unwrap();
     io::write(&cases.join("labels/a.nii"), Voxels::U8(mask.view()), &geometry).unwrap();
     [folder.join("data"), cases]

@@ -186,7 +186,7 @@ fn links(document: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn no_link_in_what_is_installed_is_dead() {
-    let Installed { tree, .. } = installed();
+    let Installed { folder: _folder, tree } = installed();
     let documents = std::fs::canonicalize(tree.join("share/doc/ggpfn")).unwrap();
     let (mut open, mut seen) = (vec![documents.clone()], 0);
     while let Some(path) = open.pop() {
@@ -211,7 +211,7 @@ fn no_link_in_what_is_installed_is_dead() {
 /// Whoever hands the library on has to hand on the licences of what is in it.
 #[test]
 fn the_licences_of_others_are_installed() {
-    let Installed { tree, .. } = installed();
+    let Installed { folder: _folder, tree } = installed();
     let licences = tree.join("share/doc/ggpfn/licences");
     let page = std::fs::read_to_string(licences.join("crates.txt")).unwrap();
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();

@@ -8,10 +8,10 @@ use super::features::Features;
 
 /// What the coefficients were fitted for.
 pub const FITTED_FOR: &str =
-    "none: weights chosen by hand; the threshold on 23 results of the shipped models of 2026-11-25 and 2026-11-26";
+    "none: weights chosen by hand; the threshold on 45 results of the shipped model of 2026-11-26";
 
 /// Results with a lower expected Dice are doubtful.
-pub const DOUBTFUL_BELOW: f64 = 0.38;
+pub const DOUBTFUL_BELOW: f64 = 0.48;
 
 /// The logarithm of the odds with every feature at its mean.
 const INTERCEPT: f64 = 0.4;

@@ -240,9 +240,9 @@ static void logging(void) {
   OK(ggpfn_training_add_folder(training, folder, NULL, NULL, NULL, GGPFN_VALIDATE, NULL));
   CHECK(h.count == before);
   /* What is no CT is refused in a folder, and warned of in memory. */
-  int outside[27], mask[27] = {[13] = 1};
+  int outside[27], organ[27] = {[13] = 1};
   for (int n = 0; n < 27; n++) outside[n] = 8 * n;
-  ggpfn_image grey = dense_image(outside, GGPFN_INT32, sizeof(outside)), its = dense_image(mask, GGPFN_INT32, sizeof(mask));
+  ggpfn_image grey = dense_image(outside, GGPFN_INT32, sizeof(outside)), its = dense_image(organ, GGPFN_INT32, sizeof(organ));
   for (int axis = 0; axis < 3; axis++) grey.size[axis] = its.size[axis] = 3;
   OK(ggpfn_log_set(hear, GGPFN_LOG_WARNING, &h));
   OK(ggpfn_training_add_case(training, "grey", &grey, &its, GGPFN_VALIDATE));

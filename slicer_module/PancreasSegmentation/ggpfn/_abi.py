@@ -202,6 +202,9 @@ GGPFN_WARNING_VOXEL_SIZE = 10
 # The slices are too far apart.
 GGPFN_WARNING_THICK_SLICES = 11
 
+# Voxels that are not numbers (NaN) were taken for air.
+GGPFN_WARNING_UNMEASURED = 12
+
 # The network learns from the case.
 GGPFN_TRAIN = 0
 
