@@ -147,7 +147,12 @@ fn what_lies_outside_of_the_region_does_not_count() {
         assert_eq!(found.0.voxels(), whole.0.voxels(), "{ending}");
         assert_eq!((found.1, found.2), (whole.1, whole.2), "{ending}");
     }
-    room.refused(&["segment", "holes.nrrd", "x.nrrd", "--model", "m.safetensors"], 3, "not finite");
+    // Amid the body, and outside of the region.
+    let mut lost = volume.voxels().to_owned();
+    lost[[4, 1, 9]] = f32::NAN;
+    io::write(&room.path("lost.nrrd"), Voxels::F32(lost.view()), volume.geometry()).unwrap();
+    room.refused(&["segment", "lost.nrrd", "x.nrrd", "--model", "m.safetensors"], 3, "not finite");
+    assert_eq!(segment("lost.nrrd", "mask of lost.nrrd").0.voxels(), read(&room.path("mask.nrrd")).voxels());
     let beyond = ["segment", "holes.nrrd", "x.nrrd", "--model", "m.safetensors", "--region", "3,2,1:14,16,700"];
     room.refused(&beyond, 2, "region");
 }

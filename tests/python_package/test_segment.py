@@ -111,13 +111,19 @@ class Segment(unittest.TestCase):
         holes = np.full(self.image.array.shape, np.nan, np.float32)
         inside = (slice(2, 10), slice(0, 9), slice(4, 14))
         holes[inside] = self.image.array[inside]
-        holes = ggpfn.Image(holes, self.image.spacing, self.image.origin, self.image.direction)
+        image = self.image
+        holes = ggpfn.Image(holes, image.spacing, image.origin, image.direction, image.frame)
         found = self.engine.segment(self.image, self.model, region=region, probability=True)
         same = self.engine.segment(holes, self.model, region=region, probability=True)
         self.assertTrue(np.array_equal(found.probability, same.probability))
         self.assertEqual(found.quality, same.quality)
+        # Amid the body, and outside of the region.
+        lost = image.array.astype(np.float32)
+        lost[1, 4, 6] = np.nan
+        lost = ggpfn.Image(lost, image.spacing, image.origin, image.direction, image.frame)
         with self.assertRaises(ggpfn.ImageError):
-            self.engine.segment(holes, self.model)
+            self.engine.segment(lost, self.model)
+        self.assertTrue(self.engine.segment(lost, self.model, region=region).mask.shape == found.mask.shape)
 
     def test_a_threshold_tried_is_the_one_segmented(self):
         for threshold in (0.3, 0.5, 0.51):
