@@ -45,7 +45,7 @@ CROPS = {"train": [411, 412], "validation": [411], "held-out": [411]}
 
 # The axial view trains on real slices too. All views are validated by `finish`: the learning rate falls to nearly nothing, and the last
 # weights are the ones to take.
-EPOCHS = {"axial": 6, "sagittal": 8, "coronal": 18}
+EPOCHS = {"axial": 15, "sagittal": 30, "coronal": 32}
 SEEDS = {"axial": 513, "sagittal": 512, "coronal": 511}
 OPTIONS = """\
 preset = "small"
