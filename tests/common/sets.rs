@@ -1,16 +1,17 @@
 //! Made-up sets of labelled CTs: small abdomens, in folders with odd characters in their names.
 #![allow(dead_code)]
 
+#[path = "series.rs"]
+mod series;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
-use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use ggpfn::dataset::{cases, check, Case, CheckReport, Layout, Problem, ProblemKind, Severity};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::volume::Geometry;
 use ndarray::{s, Array3, ArrayView3, Axis};
+pub use series::write_dicom;
 
 /// Voxels along i, j and k: 48 x 40 x 20 of 2.5 x 2.5 x 3 mm.
 pub const SIZE: [usize; 3] = [48, 40, 20];
@@ -141,45 +142,6 @@ pub fn is(problem: &Problem, severity: Severity, kind: ProblemKind, file: &str, 
     assert_eq!((problem.severity, problem.kind), (severity, kind), "{problem:?}");
     assert!(problem.file.to_string_lossy().ends_with(file), "{problem:?}");
     assert!(problem.text.contains(text), "{problem:?}");
-}
-
-/// Writes a CT as a DICOM series: slices from the head downwards, as the NIH's are.
-pub fn write_dicom(folder: &Path, voxels: ArrayView3<f32>, geometry: &Geometry, series: &str) {
-    std::fs::create_dir_all(folder).unwrap();
-    let [columns, rows, slices] = geometry.size;
-    for (k, slice) in voxels.outer_iter().enumerate() {
-        let mut object = InMemDicomObject::new_empty();
-        let mut text = |tag, vr, value: &str| object.put_str(tag, vr, value);
-        let number = slices - k;
-        text(tags::SOP_CLASS_UID, VR::UI, uids::CT_IMAGE_STORAGE);
-        text(tags::SOP_INSTANCE_UID, VR::UI, &format!("{series}.{number}"));
-        text(tags::SERIES_INSTANCE_UID, VR::UI, series);
-        text(tags::MODALITY, VR::CS, "CT");
-        text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\AXIAL");
-        text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2");
-        text(tags::PIXEL_SPACING, VR::DS, &format!("{}\\{}", geometry.spacing[1], geometry.spacing[0]));
-        text(tags::INSTANCE_NUMBER, VR::IS, &number.to_string());
-        text(tags::IMAGE_ORIENTATION_PATIENT, VR::DS, "1\\0\\0\\0\\1\\0");
-        let p = geometry.point([0.0, 0.0, k as f64]);
-        text(tags::IMAGE_POSITION_PATIENT, VR::DS, &format!("{}\\{}\\{}", p[0], p[1], p[2]));
-        text(tags::RESCALE_SLOPE, VR::DS, "1");
-        text(tags::RESCALE_INTERCEPT, VR::DS, "-1024");
-        for (tag, value) in [
-            (tags::ROWS, rows as u16),
-            (tags::COLUMNS, columns as u16),
-            (tags::SAMPLES_PER_PIXEL, 1),
-            (tags::BITS_ALLOCATED, 16),
-            (tags::BITS_STORED, 16),
-            (tags::HIGH_BIT, 15),
-            (tags::PIXEL_REPRESENTATION, 0),
-        ] {
-            object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
-        }
-        let words: Vec<u16> = slice.iter().map(|hu| (hu + 1024.0) as u16).collect();
-        object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into())));
-        let meta = FileMetaTableBuilder::new().transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
-        object.with_meta(meta).unwrap().write_to_file(folder.join(format!("1-{number:03}.dcm"))).unwrap();
-    }
 }
 
 /// A set as the TCIA's downloader leaves it. The labels are flipped along the axes of `[k, j, i]` named, under a header that knows

@@ -7,6 +7,7 @@
 mod ablation;
 mod bundle;
 mod documents;
+mod fuzz;
 mod growth;
 mod install;
 mod libtorch;
@@ -39,6 +40,8 @@ cargo xtask COMMAND
                 libtorch too, to be taken elsewhere
   header        write include/ggpfn.h anew, from src/capi
   growth        a program built against today's header, on a library whose structs have grown
+  fuzz          `fuzz [TARGET ...] [--seconds N]`: readers, model files, requests and C calls under inputs that coverage guides, a minute
+                each; wants `cargo install cargo-fuzz`
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         "header" => libtorch::settle(false).and_then(|found| header(&found)),
         "growth" => libtorch::settle(false).and_then(|found| growth::growth(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
+        "fuzz" => fuzz::fuzz(rest),
         "bench" => libtorch::settle(false).and_then(|found| {
             let which = rest.first().map_or("streaming", String::as_str);
             cargo(&found, &["bench", "--bench", which])

@@ -70,21 +70,30 @@ const LONGEST: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What all threads share.
-#[derive(Default)]
 struct Worker {
     under_way: Mutex<BTreeMap<u64, Cancel>>,
     some_ended: Condvar,
     models: Models,
+    answers: Mutex<Box<dyn Write + Send>>,
 }
 
 pub fn run(_: Arguments) -> Result<()> {
-    let worker = Arc::new(Worker::default());
-    say(&json!({ "hello": { "version": env!("CARGO_PKG_VERSION"), "protocol": PROTOCOL } }));
-    let mut stdin = std::io::stdin().lock();
-    while let Some(line) = next_line(&mut stdin) {
+    serve(&mut std::io::stdin().lock(), std::io::stdout())
+}
+
+/// Answers what a stream asks for, until it ends.
+pub fn serve(requests: &mut impl BufRead, answers: impl Write + Send + 'static) -> Result<()> {
+    let worker = Arc::new(Worker {
+        under_way: Mutex::default(),
+        some_ended: Condvar::new(),
+        models: Models::default(),
+        answers: Mutex::new(Box::new(answers)),
+    });
+    worker.say(&json!({ "hello": { "version": env!("CARGO_PKG_VERSION"), "protocol": PROTOCOL } }));
+    while let Some(line) = next_line(requests) {
         let answer = line.and_then(|line| take(&worker, &line));
         if let Err((id, refusal)) = answer {
-            refusal.say(id);
+            worker.say(&refusal.answer(id));
         }
     }
     worker.stop_all()
@@ -163,6 +172,10 @@ fn take(worker: &Arc<Worker>, line: &[u8]) -> std::result::Result<(), Unheard> {
 }
 
 impl Worker {
+    fn say(&self, value: &Value) {
+        write(&mut **locked(&self.answers), value);
+    }
+
     fn end(&self, id: u64) {
         locked(&self.under_way).remove(&id);
         self.some_ended.notify_all();
@@ -179,6 +192,9 @@ impl Worker {
             ggpfn::files::remove_temporaries();
             std::process::exit(130);
         }
+        drop(under_way);
+        // The last answer may still be on its way.
+        drop(locked(&self.answers));
         Ok(())
     }
 }
@@ -199,12 +215,14 @@ impl Task {
             let message = "a fault of ggpfn's own, please report it with what it wrote to stderr".to_string();
             Err(Refusal { status: code::GGPFN_ERROR_INTERNAL, message })
         });
-        // Before the answer: who has it may use the number again.
+        let answer = match outcome {
+            Ok(result) => json!({ "id": self.id, "result": result }),
+            Err(refusal) => refusal.answer(Some(self.id)),
+        };
+        let mut answers = locked(&self.worker.answers);
+        // Before the answer: who has it may use the number again. Not before the lock: the end of stdin waits for that one.
         self.worker.end(self.id);
-        match outcome {
-            Ok(result) => say(&json!({ "id": self.id, "result": result })),
-            Err(refusal) => refusal.say(Some(self.id)),
-        }
+        write(&mut **answers, &answer);
     }
 
     /// Tells how far the work is: `progress` with its fraction, which never falls.
@@ -212,7 +230,7 @@ impl Task {
         let mut furthest = locked(&self.furthest);
         *furthest = furthest.max(fraction);
         progress["fraction"] = json!(*furthest);
-        say(&json!({ "id": self.id, "progress": progress }));
+        self.worker.say(&json!({ "id": self.id, "progress": progress }));
     }
 }
 
@@ -223,8 +241,8 @@ struct Refusal {
 }
 
 impl Refusal {
-    fn say(&self, id: Option<u64>) {
-        say(&json!({ "id": id, "error": { "status": self.status, "message": self.message } }));
+    fn answer(&self, id: Option<u64>) -> Value {
+        json!({ "id": id, "error": { "status": self.status, "message": self.message } })
     }
 }
 
@@ -247,9 +265,8 @@ impl From<Error> for Refusal {
 }
 
 /// Writes a line. If nobody listens any more, stdin is about to end as well.
-fn say(value: &Value) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{value}").and_then(|()| stdout.flush());
+fn write(answers: &mut dyn Write, value: &Value) {
+    let _ = writeln!(answers, "{value}").and_then(|()| answers.flush());
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,0 +1,3 @@
+#![no_main]
+
+ggpfn_fuzz::target!(nifti);
