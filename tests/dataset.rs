@@ -3,7 +3,7 @@
 #[path = "common/sets.rs"]
 mod sets;
 
-use ggpfn::dataset::{cases, load, Case, Layout, ProblemKind, Severity, Split};
+use ggpfn::dataset::{cases, load, load_organs, Case, Layout, ProblemKind, Severity, Split};
 use ggpfn::io::ReadOptions;
 use ggpfn::volume::{lps_view, Geometry};
 use ggpfn::Error;
@@ -46,6 +46,28 @@ fn what_a_decathlon_lists_and_has_not_or_has_and_lists_not_is_said() {
     is(&problems[0], Severity::Error, ProblemKind::MissingImage, "imagesTr/pancreas_001.nii.gz", "not there");
     is(&problems[1], Severity::Error, ProblemKind::MissingLabel, "labelsTr/pancreas_003.nii.gz", "not there");
     is(&problems[2], Severity::Warning, ProblemKind::MissingImage, "pancreas_009.nii.gz", "does not list");
+}
+
+#[test]
+fn maps_of_organs_lie_beside_images_and_labels() {
+    let set = Set::new();
+    for name in ["a", "b"] {
+        set.image(&format!("images/{name}.nii.gz"), &ct(0), &grid());
+        set.label(&format!("labels/{name}.nii.gz"), truth().view(), &grid());
+    }
+    let organs = truth().mapv(|inside| if inside == 1 { 8 } else { 255 });
+    set.label("organs/b.nrrd", organs.view(), &grid());
+    let found = set.cases(Layout::Pairs);
+    let load = |case: &Case| {
+        let volume = load(case, &ReadOptions::default()).unwrap().volume;
+        load_organs(case, &volume, &ReadOptions::default())
+    };
+    assert_eq!(load(&found[0]).unwrap(), None);
+    assert_eq!(load(&found[1]).unwrap(), Some(organs));
+    let shifted = Geometry { origin: [7.0, 0.0, 0.0], ..grid() };
+    set.label("organs/b.nrrd", truth().view(), &shifted);
+    let error = load(&set.cases(Layout::Pairs)[1]).unwrap_err().to_string();
+    assert!(error.contains("b.nrrd") && error.contains("grid"), "{error}");
 }
 
 #[test]

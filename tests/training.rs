@@ -13,7 +13,9 @@ use ggpfn::network::{Model, ModelConfig};
 use ggpfn::synthesis::phantom;
 use ggpfn::training::deform::Deformation;
 use ggpfn::training::sample::{self, Place, Shape};
-use ggpfn::training::{Augmentation, Cases, Event, Preset, Run, RunEnd, Stage, TrainOptions, TrainingCase};
+use ggpfn::training::{
+    Augmentation, Cases, Event, OrganOptions, Preset, Run, RunEnd, Stage, TrainOptions, TrainingCase,
+};
 use ggpfn::volume::{Geometry, View, Volume};
 use ndarray::{s, Array3};
 use rand::{Rng, SeedableRng};
@@ -568,6 +570,132 @@ fn what_only_repeats_the_border_does_not_count() {
         assert!(part.iter().all(|part| *part > 0.0) && part.iter().any(|part| *part < 0.99), "{part}");
     }
     assert!((parts[0].mean().unwrap() - parts[1].mean().unwrap()).abs() < 1e-5);
+}
+
+/// Contrast, brightness and noise change the image and neither truth nor places; what is not asked for changes no random number.
+#[test]
+fn intensities_vary_and_truths_do_not() {
+    let (volume, truth) = small_phantom(1);
+    let case = TrainingCase::new("phantom", &volume, truth.view(), &ModelConfig::default()).unwrap();
+    let shape = Shape { view: View::Axial, t: 1, slices: 2, patch: Some([32, 40]), global: Some([64, 64]) };
+    let plain = Augmentation { rotation_degrees: 10.0, ..Default::default() };
+    let draw = |augmentation: &Augmentation, seed: u64| {
+        sample::random(&case, &shape, true, augmentation, &mut ChaCha8Rng::seed_from_u64(seed))
+    };
+    let line = |a: &Array3<f32>, b: &Array3<f32>| {
+        // Slope and offset of b over a where neither is clipped.
+        let inside = |v: &f32| (0.02..0.98).contains(v);
+        let pairs: Vec<_> = a.iter().zip(b).filter(|(a, b)| inside(a) && inside(b)).collect();
+        let n = pairs.len() as f64;
+        let [ma, mb] = [|p: &(&f32, &f32)| f64::from(*p.0), |p: &(&f32, &f32)| f64::from(*p.1)]
+            .map(|f| pairs.iter().map(f).sum::<f64>() / n);
+        let covariance: f64 = pairs.iter().map(|(a, b)| (f64::from(**a) - ma) * (f64::from(**b) - mb)).sum();
+        let variance: f64 = pairs.iter().map(|(a, _)| (f64::from(**a) - ma).powi(2)).sum();
+        let slope = covariance / variance;
+        let rest = |(a, b): &(&f32, &f32)| f64::from(**b) - mb - slope * (f64::from(**a) - ma);
+        let deviation = (pairs.iter().map(|pair| rest(pair).powi(2)).sum::<f64>() / n).sqrt();
+        (slope, mb - slope * ma, deviation)
+    };
+    let (mut slopes, mut offsets, mut deviations) = (vec![], vec![], vec![]);
+    for seed in 0..20 {
+        let varied = Augmentation { contrast: 0.2, brightness: 0.1, noise: 0.06, ..plain.clone() };
+        let (before, after) = (draw(&plain, seed), draw(&varied, seed));
+        assert_eq!((before.place, &before.truth, &before.counted), (after.place, &after.truth, &after.counted));
+        assert_eq!(before.global_truth, after.global_truth);
+        let (own, theirs) = (before.windows.unwrap(), after.windows.unwrap());
+        assert!(theirs.iter().all(|v| (0.0..=1.0).contains(v)));
+        let (slope, offset, deviation) = line(&own, &theirs);
+        slopes.push(slope);
+        offsets.push(offset - 0.5 * (1.0 - slope));
+        deviations.push(deviation);
+        let (of_whole, _, _) = line(&before.global.unwrap(), &after.global.unwrap());
+        assert!((of_whole - slope).abs() < 0.1, "{of_whole} {slope}");
+    }
+    for (values, low, high) in [(&slopes, 0.78, 1.22), (&offsets, -0.11, 0.11), (&deviations, 0.0, 0.065)] {
+        let [least, most] = [f64::min, f64::max].map(|pick| values.iter().copied().reduce(pick).unwrap());
+        assert!(low <= least && most <= high && most - least > 0.4 * (high - low), "{values:?}");
+    }
+}
+
+#[test]
+fn a_zoom_is_as_likely_larger_as_smaller() {
+    let augmentation = Augmentation { rotation_degrees: 0.0, elastic_mm: 0.0, zoom: 0.25, ..Default::default() };
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let mut larger = 0;
+    for _ in 0..200 {
+        let deformation = Deformation::random(&augmentation, [60, 80], [2.0, 1.0], [30.0, 40.0], &mut random);
+        let [row, column] = deformation.source(40.0, 60.0);
+        let scale = (row - 30.0) / 10.0;
+        assert!((scale - (column - 40.0) / 20.0).abs() < 1e-12);
+        assert!((0.8..=1.25).contains(&scale), "{scale}");
+        larger += usize::from(scale < 1.0);
+    }
+    assert!((70..130).contains(&larger), "{larger} of 200 are magnified");
+}
+
+#[test]
+fn organs_are_those_of_the_nearest_voxel() {
+    let (volume, truth) = small_phantom(1);
+    let organs = truth.mapv(|inside| if inside == 1 { 8 } else { 20 });
+    let config = ModelConfig::default();
+    let case = TrainingCase::with_organs("phantom", &volume, truth.view(), organs.view(), &config).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let case = case.into_cache(&folder.path().join("case"), "key").unwrap();
+    // Sagittal slices have 24 rows and 48 columns: the patch reaches beyond them.
+    let shape = Shape { view: View::Sagittal, t: 1, slices: 3, patch: Some([32, 56]), global: None };
+    let place = Place { slice: 20, row: 0, column: 0 };
+    let sample = sample::cut(&case, &shape, place, &Deformation::identity());
+    for (((_, row, column), organ), truth) in sample.organs.unwrap().indexed_iter().zip(sample.truth.unwrap()) {
+        let expected = if row >= 24 || column >= 48 { 255 } else { 20 - 12 * truth as u8 };
+        assert_eq!(*organ, expected, "{row} {column}");
+    }
+    let other = Array3::<u8>::zeros((2, 3, 4));
+    let error = TrainingCase::with_organs("phantom", &volume, truth.view(), other.view(), &config).unwrap_err();
+    assert!(error.to_string().contains("organs"), "{error}");
+}
+
+/// The readouts of other organs are learned and taken up again, and the model is one like any other.
+#[test]
+fn organs_teach_and_are_not_saved() {
+    let mut options = tiny();
+    options.views = vec![View::Axial];
+    (options.global.epochs, options.local.epochs, options.whole.epochs) = (0, 8, 2);
+    (options.samples_per_volume, options.local.learning_rate) = (12, 1e-2);
+    options.organs = Some(OrganOptions { classes: vec![vec![8], vec![1, 2]], weight: 0.5 });
+    let config = options.model_config();
+    let (volume, truth) = small_phantom(1);
+    let bright = volume.voxels().mapv(|hu| if hu < -50.0 { 1 } else { 0 });
+    let organs = ndarray::Zip::from(&truth).and(&bright).map_collect(|p, b| if *p == 1 { 8 } else { *b });
+    let case = TrainingCase::with_organs("phantom", &volume, truth.view(), organs.view(), &config).unwrap();
+    let cases = Cases { train: vec![Arc::new(case)], validation: vec![] };
+    let run = |options: &TrainOptions| Run::new(options.clone(), cases.clone()).unwrap().device(DeviceChoice::Cpu);
+    let whole = run(&options).train(&Cancel::new(), &|_| {}).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let steps = std::sync::atomic::AtomicUsize::new(0);
+    let cancel = Cancel::new();
+    let stop = |event: &Event| {
+        assert!(event.losses.organs.is_some_and(|loss| loss > 0.0));
+        if steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 4 {
+            cancel.cancel();
+        }
+    };
+    let stopped = run(&options).folder(folder.path(), true).train(&cancel, &stop).unwrap();
+    assert_eq!(stopped.end, RunEnd::Cancelled);
+    let resumed = run(&options).folder(folder.path(), true).train(&Cancel::new(), &|_| {}).unwrap();
+    assert_eq!(resumed.model.weights(), whole.model.weights());
+    let plain = Model::new_untrained(config, 0).unwrap();
+    assert!(plain.weights().keys().eq(whole.model.weights().keys()));
+    // The log has their loss, and it falls.
+    let log = std::fs::read_to_string(folder.path().join("axial/log.jsonl")).unwrap();
+    let losses: Vec<f64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["organs"].as_f64().unwrap())
+        .collect();
+    assert!(losses.len() == 10 && losses[9] < 0.85 * losses[0], "{losses:?}");
+    // Without teachers it is another training.
+    options.organs = None;
+    let other = run(&options).train(&Cancel::new(), &|_| {}).unwrap();
+    assert_ne!(other.model.weights(), whole.model.weights());
 }
 
 #[test]

@@ -117,7 +117,7 @@ fn msd(folder: &Path) -> Result<Survey> {
         });
         named.extend([image.clone(), label.clone()]);
         if there == [true; 2] {
-            survey.cases.push(Case { name, image, label, layout: Layout::Msd });
+            survey.cases.push(Case { name, image, label, organs: None, layout: Layout::Msd });
         }
     }
     for (sub, kind, what) in
@@ -151,9 +151,13 @@ fn nihc(folder: &Path) -> Result<Survey> {
     let mut cases = Vec::new();
     for (number, label) in labels {
         match images.remove(&number) {
-            Some(image) => {
-                cases.push(Case { name: format!("PANCREAS_{number:04}"), image, label, layout: Layout::Nihc })
-            }
+            Some(image) => cases.push(Case {
+                name: format!("PANCREAS_{number:04}"),
+                image,
+                label,
+                organs: None,
+                layout: Layout::Nihc,
+            }),
             None if WITHDRAWN.contains(&number) => {
                 log::info!("{}: patient {number} was withdrawn from the set", label.display())
             }
@@ -264,7 +268,14 @@ fn number(name: &str, prefix: &str) -> Option<u32> {
 fn pairs(folder: &Path) -> Result<Survey> {
     for [images, labels] in FOLDERS.map(|pair| pair.map(|name| folder.join(name))) {
         if images.is_dir() && labels.is_dir() {
-            return Ok(matched(Layout::Pairs, by_key(&images, true)?, by_key(&labels, false)?));
+            let mut survey = matched(Layout::Pairs, by_key(&images, true)?, by_key(&labels, false)?);
+            let organs = folder.join("organs");
+            if organs.is_dir() {
+                let mut maps = by_key(&organs, false)?;
+                survey.cases.iter_mut().for_each(|case| case.organs = maps.first.remove(&case.name));
+                survey.problems.extend(maps.problems);
+            }
+            return Ok(survey);
         }
     }
     let (mut images, mut labels) = (ByKey::default(), ByKey::default());
@@ -334,7 +345,7 @@ fn matched(layout: Layout, mut images: ByKey, labels: ByKey) -> Survey {
     survey.problems.extend(labels.problems);
     for (name, label) in labels.first {
         match images.first.remove(&name) {
-            Some(image) => survey.cases.push(Case { name, image, label, layout }),
+            Some(image) => survey.cases.push(Case { name, image, label, organs: None, layout }),
             None => survey.problems.push(without_image(&label)),
         }
     }

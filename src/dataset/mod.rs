@@ -39,7 +39,8 @@ pub enum Layout {
     /// `PANCREAS_0001.nii.gz`), labels `label0001.nii.gz` anywhere in the folder.
     Nihc,
     /// Any images and labels of the same names: in `images` and `labels` (or `imagesTr`/`labelsTr`, `image`/`label`), or in one
-    /// folder as `NAME.nii.gz` and `NAME_label.nii.gz` (or `_seg`, `_mask`). nnU-Net's `_0000` is passed over.
+    /// folder as `NAME.nii.gz` and `NAME_label.nii.gz` (or `_seg`, `_mask`). nnU-Net's `_0000` is passed over. A folder `organs` beside the
+    /// first two may hold maps of other organs under the same names.
     Pairs,
 }
 
@@ -91,6 +92,8 @@ pub struct Case {
     pub image: PathBuf,
     /// The label's file.
     pub label: PathBuf,
+    /// A map of other organs on the same grid, for trainings that let the network name them too; few sets have any.
+    pub organs: Option<PathBuf>,
     /// The layout of the set that it is from, which says how far the label's header is to be believed.
     pub layout: Layout,
 }
@@ -121,6 +124,27 @@ const MOST_VALUES: usize = 8;
 /// numbers from 0.
 pub fn load(case: &Case, options: &ReadOptions) -> Result<Loaded> {
     open(case, options).map(|opened| opened.loaded).map_err(|fault| fault.error)
+}
+
+/// Value of a map of organs where nobody knows what there is.
+pub const UNKNOWN_ORGAN: u8 = 255;
+
+/// The map of organs of a case, `[k, j, i]` on the grid of its CT: whole numbers from 0 to 255, of which 255 is [unknown](UNKNOWN_ORGAN).
+/// None if the case has no map.
+///
+/// # Errors
+/// As [`load`], naming the map.
+pub fn load_organs(case: &Case, volume: &Volume, options: &ReadOptions) -> Result<Option<Array3<u8>>> {
+    let Some(path) = &case.organs else { return Ok(None) };
+    let map = io::read(path, &ReadOptions { series: None, content: Content::Labels, ..options.clone() })?;
+    let whole = |v: &f32| (0.0..=255.0).contains(v) && (v - v.round()).abs() <= WHOLE;
+    if let Some(odd) = map.voxels().iter().find(|v| !whole(v)) {
+        return Err(Error::image(path, format!("it holds the value {odd}; whole numbers from 0 to 255 were expected")));
+    }
+    let own = Case { label: path.clone(), layout: Layout::Pairs, ..case.clone() };
+    let (placement, _) = place(&own, &map, volume).map_err(|text| Error::image(path, text))?;
+    let organs = placement.apply(map.voxels()).mapv(|value| value.round() as u8);
+    Ok(Some(if organs.is_standard_layout() { organs } else { organs.as_standard_layout().into_owned() }))
 }
 
 /// Why nothing can be learned from a scan, with what to do: it is no CT in Hounsfield units, or its voxels have an impossible size. A

@@ -40,13 +40,17 @@ pub struct Network {
     t: usize,
 }
 
-/// What the local branch computes, all as logits.
+/// What the local branch computes, as logits, and what it reads them out of.
 #[derive(Debug)]
 pub struct LocalOutput {
     /// P: `[N S, 1, H, W]`.
     pub logits: Tensor,
     /// P_k^(j) of the encoder's groups, finest first: `[N S, 1, H / 2^j, W / 2^j]`.
     pub side: Vec<Tensor>,
+    /// The features that P is read out of, no logits: `[N S, C0, H, W]`.
+    pub finest: Tensor,
+    /// E_k, the features of the encoder's last group: `[N S, C3, H / 8, W / 8]`.
+    pub coarsest: Tensor,
 }
 
 /// What the global branch computes.
@@ -179,7 +183,7 @@ impl Network {
         for (stage, skip) in self.decoder.iter().zip(&central).rev() {
             x = stage.forward(&x, skip, norm)?; // [N S, C_j, H/2^j, W/2^j]
         }
-        Ok(LocalOutput { logits: self.head.forward(&x)?, side })
+        Ok(LocalOutput { logits: self.head.forward(&x)?, side, finest: x, coarsest: central[3].shallow_clone() })
     }
 
     /// The global branch on downsampled slices `[N, 1, h_g, w_g]`; none without global guidance.

@@ -4,7 +4,7 @@
 //! or in a cache file that is mapped: then the system keeps in memory what is being read and no more, whatever the data set's size.
 //!
 //! A cache file: 8 bytes of magic, 8 bytes of the header's length (little endian), the header as JSON, zeros up to a multiple of 64, the
-//! intensities (u16, little endian, `[z, y, x]`), the truth (u8, same order).
+//! intensities (u16, little endian, `[z, y, x]`), the truth (u8, same order), and where the case has one its map of organs (u8, same order).
 
 use std::io::Write;
 use std::path::Path;
@@ -39,13 +39,16 @@ struct Header {
     spacing: [f64; 3],
     /// Lowest and highest index of the pancreas along z, y and x.
     pancreas: Option<[[usize; 3]; 2]>,
+    /// Whether there is a map of organs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    organs: bool,
     /// What the voxels were made with and from: a cache made otherwise is not taken.
     key: String,
 }
 
 #[derive(Debug)]
 enum Store {
-    Memory { image: Vec<u16>, truth: Vec<u8> },
+    Memory { image: Vec<u16>, truth: Vec<u8>, organs: Vec<u8> },
     Mapped { map: memmap2::Mmap, start: usize },
 }
 
@@ -61,11 +64,39 @@ impl TrainingCase {
         for (_, fault) in scan_faults(&InputFeatures::of(volume)) {
             log::warn!("{name}: {fault}");
         }
-        Self::converted(name, volume, mask, config)
+        Self::converted(name, volume, mask, None, config)
     }
 
-    /// As [`new`](Self::new), of a volume that was looked at.
-    pub(super) fn converted(name: &str, volume: &Volume, mask: ArrayView3<u8>, config: &ModelConfig) -> Result<Self> {
+    /// As [`new`](Self::new), with a map of other organs on the volume's grid, for trainings that have them as teachers
+    /// ([`OrganOptions`](super::OrganOptions)); 255 is unknown.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`Error::Argument`] if the map has another size than the volume.
+    pub fn with_organs(
+        name: &str,
+        volume: &Volume,
+        mask: ArrayView3<u8>,
+        organs: ArrayView3<u8>,
+        config: &ModelConfig,
+    ) -> Result<Self> {
+        if organs.dim() != volume.voxels().dim() {
+            let fault = format!("{name}: they have {:?} voxels, the volume {:?}", organs.dim(), volume.voxels().dim());
+            return Err(Error::argument("organs", fault));
+        }
+        for (_, fault) in scan_faults(&InputFeatures::of(volume)) {
+            log::warn!("{name}: {fault}");
+        }
+        Self::converted(name, volume, mask, Some(organs), config)
+    }
+
+    /// As [`new`](Self::new), of a volume that was looked at, with a map of its organs if there is one.
+    pub(super) fn converted(
+        name: &str,
+        volume: &Volume,
+        mask: ArrayView3<u8>,
+        organs: Option<ArrayView3<u8>>,
+        config: &ModelConfig,
+    ) -> Result<Self> {
         if mask.dim() != volume.voxels().dim() {
             let fault = format!("{name}: the mask has {:?} voxels, the volume {:?}", mask.dim(), volume.voxels().dim());
             return Err(Error::argument("mask", fault));
@@ -91,8 +122,10 @@ impl TrainingCase {
             (image.iter().map(quantise).collect(), part.iter().map(|v| u8::from(*v >= 0.5)).collect())
         };
         let pancreas = bounding_box(&truth, size);
-        let header = Header { name: name.into(), size, spacing, pancreas, key: String::new() };
-        Ok(TrainingCase { header, store: Store::Memory { image, truth } })
+        let organs = organs.map_or(Vec::new(), |organs| nearest(lps_view(organs, geometry), size));
+        let header =
+            Header { name: name.into(), size, spacing, pancreas, organs: !organs.is_empty(), key: String::new() };
+        Ok(TrainingCase { header, store: Store::Memory { image, truth, organs } })
     }
 
     /// The case of a cache file, mapped, if the file is there and was made for `key`.
@@ -125,8 +158,8 @@ impl TrainingCase {
         let mut file = AtomicFile::create(path)?;
         let fault = |e| Error::file("write", path, e);
         file.write_all(&head).map_err(fault)?;
-        let (image, truth) = match &self.store {
-            Store::Memory { image, truth } => (image, truth),
+        let (image, truth, organs) = match &self.store {
+            Store::Memory { image, truth, organs } => (image, truth, organs),
             Store::Mapped { .. } => return Ok(self),
         };
         for part in image.chunks(1 << 16) {
@@ -134,6 +167,7 @@ impl TrainingCase {
             file.write_all(&bytes).map_err(fault)?;
         }
         file.write_all(truth).map_err(fault)?;
+        file.write_all(organs).map_err(fault)?;
         file.commit()?;
         match Self::open(path, key)? {
             Some(case) => Ok(case),
@@ -183,6 +217,20 @@ impl TrainingCase {
         }
     }
 
+    /// Whether the case has a map of organs.
+    pub(super) fn has_organs(&self) -> bool {
+        self.header.organs
+    }
+
+    /// The organ of the voxel number `index`, of a case that has a map of them.
+    #[inline]
+    pub(super) fn organ(&self, index: usize) -> u8 {
+        match &self.store {
+            Store::Memory { organs, .. } => organs[index],
+            Store::Mapped { map, start } => map[start + 3 * self.voxels() + index],
+        }
+    }
+
     fn voxels(&self) -> usize {
         self.header.size.iter().product()
     }
@@ -207,7 +255,19 @@ fn parse(bytes: &[u8]) -> Option<(Header, usize)> {
     let header: Header = serde_json::from_slice(bytes.get(16..end)?).ok()?;
     let start = end.next_multiple_of(64);
     let voxels = header.size.iter().try_fold(1_usize, |product, n| product.checked_mul(*n))?;
-    (bytes.len() == start.checked_add(voxels.checked_mul(3)?)?).then_some((header, start))
+    let bytes_of_voxel = if header.organs { 4 } else { 3 };
+    (bytes.len() == start.checked_add(voxels.checked_mul(bytes_of_voxel)?)?).then_some((header, start))
+}
+
+/// A map on `size` voxels over the same extent: each has the value of the nearest one.
+fn nearest(map: ArrayView3<u8>, size: [usize; 3]) -> Vec<u8> {
+    let (z, y, x) = map.dim();
+    let from = |index: usize, new: usize, old: usize| ((2 * index + 1) * old / (2 * new)).min(old - 1);
+    let at = |number: usize| {
+        let [k, j, i] = [number / (size[1] * size[2]), number / size[2] % size[1], number % size[2]];
+        map[[from(k, size[0], z), from(j, size[1], y), from(i, size[2], x)]]
+    };
+    (0..size.iter().product()).map(at).collect()
 }
 
 fn bounding_box(truth: &[u8], size: [usize; 3]) -> Option<[[usize; 3]; 2]> {

@@ -33,6 +33,9 @@ pub(super) struct Progress {
     pub best_epoch: Option<(Stage, usize)>,
     /// Sum of the losses of this epoch's batches so far, and of their terms: total, map, side, global, finer global.
     pub sums: [f64; 5],
+    /// The same of the other organs' cross entropy.
+    #[serde(default)]
+    pub organs_sum: f64,
     /// Lines in the log.
     pub log_lines: usize,
 }

@@ -14,6 +14,7 @@ pub struct Deformation {
     centre: [f64; 2],
     /// Pixel size along rows and columns, in mm.
     spacing: [f64; 2],
+    /// Cosine and sine of the angle, over the magnification.
     cos: f64,
     sin: f64,
     /// Displacements in mm, (row, column), `[rows, columns]` of control points.
@@ -58,7 +59,13 @@ impl Deformation {
                 .map(|_| [normal() * options.elastic_mm, normal() * options.elastic_mm])
                 .collect();
         }
-        Deformation { centre, spacing, cos: angle.cos(), sin: angle.sin(), control, points, distance }
+        // As likely larger as smaller; drawn only where it is asked for, so that other trainings keep their random numbers.
+        let mut scale = 1.0;
+        if options.zoom > 0.0 {
+            let zoom = 1.0 + options.zoom * random.random::<f64>();
+            scale = if random.random() { zoom } else { 1.0 / zoom };
+        }
+        Deformation { centre, spacing, cos: angle.cos() / scale, sin: angle.sin() / scale, control, points, distance }
     }
 
     /// Where the pixel (row, column) of the new slice lies in the old one.

@@ -99,7 +99,7 @@ mod tests {
                 let _ = logits.narrow(2, rows, 16 / scale - rows).fill_(beyond);
                 logits.set_requires_grad(true)
             };
-            LocalOutput { logits: map(1), side: vec![map(1), map(2), map(4), map(8)] }
+            LocalOutput { logits: map(1), side: vec![map(1), map(2), map(4), map(8)], finest: map(1), coarsest: map(8) }
         };
         let target = |below: f64| {
             let truth = truth.copy();
@@ -159,6 +159,8 @@ mod tests {
         let output = LocalOutput {
             logits: map(8, 0.5),
             side: vec![map(8, 0.5), map(4, 0.25), map(2, 1.0 / 16.0), map(1, 1.0 / 64.0)],
+            finest: map(8, 0.5),
+            coarsest: map(1, 0.5),
         };
         let entropy = |p: f64| -(p * p.ln() + (1.0 - p) * (1.0 - p).ln());
         let expected =

@@ -15,6 +15,7 @@ mod loader;
 mod log;
 pub mod loss;
 mod options;
+mod organs;
 mod parameters;
 mod pieces;
 mod prepare;
@@ -27,7 +28,7 @@ mod validation;
 
 pub use case::TrainingCase;
 pub use loader::Batches;
-pub use options::{Augmentation, Preset, StageOptions, TrainOptions};
+pub use options::{Augmentation, OrganOptions, Preset, StageOptions, TrainOptions};
 pub use prepare::prepare;
 pub use run::{Cases, Event, Outcome, Run, RunEnd};
 pub use trainer::{Losses, Stage, Trainer};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::UNKNOWN_ORGAN;
 use crate::network::{Fusion, ModelConfig};
 use crate::runtime;
 use crate::volume::View;
@@ -72,12 +73,66 @@ pub struct Augmentation {
     pub elastic_mm: f64,
     /// Elastic deformation: distance between control points, in mm.
     pub elastic_spacing_mm: f64,
+    /// Size: slices are magnified by up to this part, or shrunk by as much. 0 in the paper.
+    #[serde(skip_serializing_if = "is_zero")] // so that checkpoints of runs before there was this option still fit
+    pub zoom: f64,
+    /// Contrast: the distance of intensities from the window's middle, changed by up to this part. 0 in the paper.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub contrast: f64,
+    /// Brightness: all intensities are moved by up to this part of the window. 0 in the paper.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub brightness: f64,
+    /// Noise of a standard deviation of up to this part of the window, each voxel for itself. 0 in the paper.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub noise: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for Augmentation {
     /// The paper names rotation and elastic deformation without numbers; these keep organs plausible.
     fn default() -> Self {
-        Augmentation { rotation_degrees: 15.0, elastic_mm: 3.0, elastic_spacing_mm: 32.0 }
+        Augmentation {
+            rotation_degrees: 15.0,
+            elastic_mm: 3.0,
+            elastic_spacing_mm: 32.0,
+            zoom: 0.0,
+            contrast: 0.0,
+            brightness: 0.0,
+            noise: 0.0,
+        }
+    }
+}
+
+/// Other organs as teachers: readouts that name them, in training alone. A network that has to tell duodenum, stomach, bowel and vessels apart
+/// does not take them for the pancreas. The model file does not hold the readouts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganOptions {
+    /// The classes, each a list of values in the cases' maps of organs. Values in no class are one class more, and 255 is unknown.
+    pub classes: Vec<Vec<u8>>,
+    /// The weight of their cross entropy beside equation (2).
+    pub weight: f64,
+}
+
+impl OrganOptions {
+    fn check(&self) -> std::result::Result<(), String> {
+        let values: Vec<u8> = self.classes.iter().flatten().copied().collect();
+        let mut once = values.clone();
+        once.sort();
+        once.dedup();
+        if values.is_empty() || self.classes.iter().any(Vec::is_empty) {
+            return Err("a class without values; lists of values from 0 to 254 were expected".into());
+        }
+        if once.len() != values.len() || values.contains(&UNKNOWN_ORGAN) {
+            return Err(format!("{:?}; each value from 0 to 254 was expected once at most", self.classes));
+        }
+        if !(self.weight.is_finite() && self.weight >= 0.0) {
+            return Err(format!("the weight is {}; a number from 0 was expected", self.weight));
+        }
+        Ok(())
     }
 }
 
@@ -116,8 +171,11 @@ pub struct TrainOptions {
     pub slices_per_sample: usize,
     /// Patches of each volume in an epoch, by turns from anywhere and from the pancreas' box; 2 in the paper.
     pub samples_per_volume: usize,
-    /// Rotation and elastic deformation.
+    /// Rotation and elastic deformation; size, contrast, brightness and noise where they are asked for.
     pub augmentation: Augmentation,
+    /// Other organs as teachers; none: the pancreas alone, as the paper has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organs: Option<OrganOptions>,
     /// Stage 1, the global branch alone; left out without global guidance.
     pub global: StageOptions,
     /// Stage 2, the progressive fusion network alone.
@@ -170,6 +228,7 @@ impl TrainOptions {
             slices_per_sample: 1,
             samples_per_volume: 2,
             augmentation: Augmentation::default(),
+            organs: None,
             global: stage(1000, 32),
             local: stage(1000, 4),
             whole: stage(800, 4),
@@ -317,6 +376,16 @@ impl TrainOptions {
             }
         }
         let a = &self.augmentation;
+        let parts = [a.zoom, a.contrast, a.brightness, a.noise];
+        if parts.iter().any(|v| !(0.0..=0.5).contains(v)) {
+            return fault(
+                "augmentation",
+                format!("zoom, contrast, brightness and noise are {parts:?}; parts from 0 to 0.5 were expected"),
+            );
+        }
+        if let Some(organs) = &self.organs {
+            organs.check().map_err(|text| Error::argument("organs", text))?;
+        }
         let lengths = [a.rotation_degrees, a.elastic_mm, a.elastic_spacing_mm, self.checkpoint_minutes];
         if lengths.iter().any(|v| !(v.is_finite() && *v >= 0.0)) || a.elastic_spacing_mm < 1.0 {
             return fault("augmentation", "numbers from 0, and an elastic spacing from 1 mm, were expected".into());
@@ -468,6 +537,12 @@ mod tests {
             ("slices_per_sample = 0", "slices_per_sample"),
             ("[patch]\naxial = [100, 96]", "multiples of 8"),
             ("views = []", "views"),
+            ("[augmentation]\nzoom = 0.6", "zoom"),
+            ("[augmentation]\nnoise = -0.1", "noise"),
+            ("[organs]\nclasses = []\nweight = 1.0", "organs"),
+            ("[organs]\nclasses = [[1, 2], [2]]\nweight = 1.0", "once"),
+            ("[organs]\nclasses = [[255]]\nweight = 1.0", "255"),
+            ("[organs]\nclasses = [[1]]\nweight = -1.0", "weight"),
             ("preset = \"big\"", "big"),
             ("t = ", "line"),
             ("[local]\nlearning_rate = -1.0", "learning rate"),

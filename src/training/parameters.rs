@@ -17,6 +17,15 @@ use crate::{Error, Result};
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPSILON: f64 = 1e-8;
 
+/// A parameter that training has beside the model's own, and that no model file holds.
+#[derive(Clone, Debug)]
+pub(super) struct Extra {
+    /// Unlike any name of the layer table.
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
 /// A stretch of the flat buffer.
 #[derive(Clone, Debug)]
 struct Stretch {
@@ -45,8 +54,8 @@ pub(super) struct Parameters {
 }
 
 impl Parameters {
-    /// Those of a model's view, on a device, in float32 (or float64, to check gradients).
-    pub fn new(model: &Model, view: View, device: Device, kind: Kind) -> Result<Self> {
+    /// Those of a model's view and `extras` behind them, on a device, in float32 (or float64, to check gradients).
+    pub fn new(model: &Model, view: View, extras: Vec<Extra>, device: Device, kind: Kind) -> Result<Self> {
         let mut stretches = Vec::new();
         let mut values = Vec::new();
         let mut statistics = BTreeMap::new();
@@ -63,6 +72,15 @@ impl Parameters {
             } else {
                 statistics.insert(entry.name, array.to_tensor()?.f_to_kind(kind)?.f_to_device(device)?);
             }
+        }
+        for extra in extras {
+            stretches.push(Stretch {
+                name: extra.name,
+                shape: extra.shape.iter().map(|n| *n as i64).collect(),
+                start: values.len() as i64,
+                length: extra.values.len() as i64,
+            });
+            values.extend(extra.values);
         }
         let flat = Tensor::f_from_slice(&values)?.f_to_kind(kind)?.f_to_device(device)?;
         let leaves = stretches

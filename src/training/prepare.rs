@@ -42,7 +42,9 @@ pub fn prepare(
             if let Some((_, fault)) = scan_faults(&InputFeatures::of(&loaded.volume)).into_iter().next() {
                 return Err(Error::image(&case.image, fault));
             }
-            TrainingCase::converted(&case.name, &loaded.volume, loaded.mask.view(), config)
+            let organs = dataset::load_organs(case, &loaded.volume, &ReadOptions::default())?;
+            let organs = organs.as_ref().map(|organs| organs.view());
+            TrainingCase::converted(&case.name, &loaded.volume, loaded.mask.view(), organs, config)
         };
         let Some(folder) = cache else { return load() };
         let key = cache_key(case, config)?;
@@ -70,7 +72,7 @@ pub fn prepare(
 /// What a prepared case depends on: its files as they are now, window and working spacing.
 fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
     let mut hash = Sha256::new();
-    for path in [&case.image, &case.label] {
+    for path in [&case.image, &case.label].into_iter().chain(&case.organs) {
         let fault = |e| Error::file("read", path, e);
         let metadata = std::fs::metadata(path).map_err(fault)?;
         let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());

@@ -2,6 +2,7 @@
 //!
 //! Two patches of each volume enter an epoch: one centred anywhere, one centred in the pancreas' box (paper, section 3.2).
 //! Rotation, about the middle of what is cut, and elastic deformation are one map of the slice, applied alike to image, truth and whole slice.
+//! Contrast, brightness and noise change intensities alone.
 //! Where a sample reaches beyond the volume, the nearest voxel is repeated, as in inference, and does not count in the loss.
 
 use ndarray::{Array2, Array3, ArrayView3, Axis};
@@ -11,6 +12,7 @@ use tch::Tensor;
 use super::deform::Deformation;
 use super::loss::Target;
 use super::{Augmentation, TrainingCase};
+use crate::dataset::UNKNOWN_ORGAN;
 use crate::network::sampling::{self, Extent};
 use crate::volume::{resample, View};
 use crate::{Error, Result};
@@ -56,6 +58,8 @@ pub struct Sample {
     pub truth: Option<Array3<f32>>,
     /// Which of the truth's pixels come from the volume: 1, or 0 where its border is repeated.
     pub counted: Option<Array3<f32>>,
+    /// The organs in the patch, of a case that has a map of them, `[S, H, W]`; 255 where its border is repeated.
+    pub organs: Option<Array3<u8>>,
     /// The downsampled whole slices, `[S, h_g, w_g]`.
     pub global: Option<Array3<f32>>,
     /// The whole slices' truth at the sizes of P^f and P^f', `[S, h_g / 32, w_g / 32]` and `[S, h_g / 16, w_g / 16]`, 0 to 1.
@@ -100,7 +104,36 @@ pub fn random(
     let slice = [size[axes[1]], size[axes[2]]];
     let centre = middle(place, shape, slice);
     let deformation = Deformation::random(augmentation, slice, [spacing[axes[1]], spacing[axes[2]]], centre, random);
-    cut(case, shape, place, &deformation)
+    let mut sample = cut(case, shape, place, &deformation);
+    vary_intensities(&mut sample, augmentation, random);
+    sample
+}
+
+/// Contrast, brightness and noise of patch and whole slices alike. What is not asked for draws no random number.
+fn vary_intensities(sample: &mut Sample, augmentation: &Augmentation, random: &mut impl Rng) {
+    let mut within = |largest: f64| if largest > 0.0 { (2.0 * random.random::<f64>() - 1.0) * largest } else { 0.0 };
+    let contrast = 1.0 + within(augmentation.contrast);
+    let brightness = within(augmentation.brightness);
+    let noise = within(augmentation.noise).abs();
+    if (contrast, brightness, noise) == (1.0, 0.0, 0.0) {
+        return;
+    }
+    let offset = (0.5 - 0.5 * contrast + brightness) as f32;
+    for pixel in sample.windows.iter_mut().chain(&mut sample.global).flatten() {
+        let mut value = *pixel * contrast as f32 + offset;
+        if noise > 0.0 {
+            value += noise as f32 * nearly_normal(random.random());
+        }
+        *pixel = value.clamp(0.0, 1.0);
+    }
+}
+
+/// A number of mean 0 and standard deviation 1 from 64 random bits: four numbers of 16 bits, summed. Cheap, and near enough to a normal
+/// distribution for noise.
+fn nearly_normal(bits: u64) -> f32 {
+    let sum: u32 = (0..4).map(|i| u32::from((bits >> (16 * i)) as u16)).sum();
+    // The variance of one number between 0 and 1 is 1/12.
+    (sum as f32 / 65536.0 - 2.0) * 3.0_f32.sqrt()
 }
 
 /// The middle, in rows and columns, of the part of a patch that lies in its slice; without a patch, of the slice.
@@ -120,13 +153,15 @@ pub fn cut(case: &TrainingCase, shape: &Shape, place: Place, deformation: &Defor
     let own = window(place.slice as isize, shape.slices);
     // Of fewer slices than a sample has, the last is repeated.
     let real = slices.saturating_sub(place.slice);
-    let (mut windows, mut truth, mut counted) = (None, None, None);
+    let (mut windows, mut truth, mut counted, mut organs) = (None, None, None, None);
     if let Some([h, w]) = shape.patch {
         let all = window(place.slice as isize - shape.t as isize, 2 * shape.t + shape.slices);
         let (taps, inside) = reader.taps(deformation, [place.row, place.column], [h, w]);
         windows = Some(reader.image(&all, &taps, [h, w]));
         truth = Some(reader.truth(&own, &taps, [h, w]));
-        counted = Some(of_slices(&inside, own.len(), real));
+        let inside = of_slices(&inside, own.len(), real);
+        organs = case.has_organs().then(|| reader.organs(&own, &taps, &inside));
+        counted = Some(inside);
     }
     let (mut global, mut global_truth, mut global_counted) = (None, None, None);
     if let Some([h, w]) = shape.global {
@@ -146,7 +181,7 @@ pub fn cut(case: &TrainingCase, shape: &Shape, place: Place, deformation: &Defor
     }
     let slice_size = [rows, columns];
     let name = case.name().into();
-    Sample { name, place, slice_size, windows, truth, counted, global, global_truth, global_counted }
+    Sample { name, place, slice_size, windows, truth, counted, organs, global, global_truth, global_counted }
 }
 
 /// The same plane for each of the first `real` of `count` slices, and nothing for the others.
@@ -230,6 +265,21 @@ impl<'a> Reader<'a> {
         share.mapv_inplace(|v| f32::from(u8::from(v >= 0.5)));
         share
     }
+
+    /// The organ of the nearest pixel; unknown where `inside` is 0.
+    fn organs(&self, slices: &[usize], taps: &[Tap], inside: &Array3<f32>) -> Array3<u8> {
+        let mut result = Array3::from_elem(inside.dim(), UNKNOWN_ORGAN);
+        for ((slice, mut plane), inside) in slices.iter().zip(result.outer_iter_mut()).zip(inside.outer_iter()) {
+            let start = slice * self.stride[0];
+            for ((pixel, (offsets, weights)), inside) in plane.iter_mut().zip(taps).zip(&inside) {
+                if *inside > 0.0 {
+                    let nearest = (1..4).fold(0, |best, i| if weights[i] > weights[best] { i } else { best });
+                    *pixel = self.case.organ(start + offsets[nearest] as usize);
+                }
+            }
+        }
+        result
+    }
 }
 
 /// Slices `[S, H, W]` on `size` pixels over the same extent, each the mean over its own area; pixels at its edge count by the part
@@ -277,6 +327,8 @@ pub struct Batch {
     pub windows: Option<Tensor>,
     /// Of `[N S, 1, H, W]`.
     pub target: Option<Target>,
+    /// The organs in the patches, `[N S, H, W]` in int64; 255 where there is no knowing, and none if there is none anywhere.
+    pub organs: Option<Tensor>,
     /// `[N S, 1, h_g, w_g]`.
     pub global: Option<Tensor>,
     /// Of `[N S, 1, h_g / 32, w_g / 32]` and `[N S, 1, h_g / 16, w_g / 16]`.
@@ -306,6 +358,21 @@ impl Batch {
         if samples.is_empty() {
             return Err(Error::argument("samples", "none; at least one was expected"));
         }
+        let organs = match samples.iter().find_map(|s| s.organs.as_ref()) {
+            None => None,
+            Some(first) => {
+                let (slices, rows, columns) = first.dim();
+                let mut values: Vec<i64> = Vec::with_capacity(samples.len() * first.len());
+                for sample in samples {
+                    match &sample.organs {
+                        Some(organs) => values.extend(organs.iter().map(|organ| i64::from(*organ))),
+                        None => values.resize(values.len() + first.len(), i64::from(UNKNOWN_ORGAN)),
+                    }
+                }
+                let shape = [samples.len() * slices, rows, columns].map(|n| n as i64);
+                Some(Tensor::f_from_slice(&values)?.f_reshape(shape)?)
+            }
+        };
         let target = |truth: Option<Tensor>, counted: Option<Tensor>| {
             truth.zip(counted).map(|(truth, counted)| Target::new(truth, &counted)).transpose()
         };
@@ -336,6 +403,7 @@ impl Batch {
             names: samples.iter().map(|s| s.name.clone()).collect(),
             windows: join(&|s| s.windows.as_ref(), false)?,
             target: target(join(&|s| s.truth.as_ref(), true)?, join(&|s| s.counted.as_ref(), true)?)?,
+            organs,
             global: join(&|s| s.global.as_ref(), true)?,
             global_target: coarse.zip(fine).map(|(coarse, fine)| [coarse, fine]),
             sampling,

@@ -92,8 +92,9 @@ impl Session {
         };
         let mut views = Vec::new();
         for view in run.options.views.clone() {
-            let mut trainer =
-                Trainer::assemble(&model, view, first, compute.device, [tch::Kind::Float, compute.kind], threads)?;
+            let teachers = run.options.organs.as_ref().map(|organs| (organs, run.options.seed));
+            let kinds = [tch::Kind::Float, compute.kind];
+            let mut trainer = Trainer::assemble(&model, view, first, teachers, compute.device, kinds, threads)?;
             trainer.set_recompute(run.options.recompute);
             trainer.start_stage(first)?;
             let mut progress = Progress {
@@ -103,6 +104,7 @@ impl Session {
                 best_dice: None,
                 best_epoch: None,
                 sums: [0.0; 5],
+                organs_sum: 0.0,
                 log_lines: 0,
             };
             let mut best = None;
@@ -193,6 +195,7 @@ impl Session {
             for (sum, term) in v.progress.sums.iter_mut().zip(terms) {
                 *sum += term.unwrap_or(0.0);
             }
+            v.progress.organs_sum += losses.organs.unwrap_or(0.0);
             v.progress.batch += 1;
             report(&self.event(index, stage, batches, losses, None));
             let minutes = self.views[index].saved.elapsed().as_secs_f64() / 60.0;
@@ -235,6 +238,7 @@ impl Session {
         v.progress.epoch += 1;
         v.progress.batch = 0;
         v.progress.sums = [0.0; 5];
+        v.progress.organs_sum = 0.0;
         if last {
             self.end_stage(index, stage)?;
         }
@@ -346,6 +350,10 @@ impl Session {
             "side": has(stage != Stage::Global, mean[2]),
             "global": has(stage != Stage::Local && self.run.options.global_guidance, mean[3]),
             "global_finer": has(stage == Stage::Global, mean[4]),
+            "organs": has(
+                stage != Stage::Global && self.run.options.organs.is_some(),
+                v.progress.organs_sum / batches as f64,
+            ),
             "dice": dice,
             "seconds": (seconds * 100.0).round() / 100.0,
         }))?;

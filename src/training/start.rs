@@ -12,7 +12,7 @@ use super::trainer::{Stage, Trainer};
 use super::{StageOptions, TrainOptions};
 use crate::files;
 use crate::inference::threads::on_own_thread;
-use crate::inference::{DeviceChoice, PrecisionChoice};
+use crate::inference::{Compute, DeviceChoice, PrecisionChoice};
 use crate::network::layout::{self, Role};
 use crate::network::{Model, ModelConfig};
 use crate::volume::View;
@@ -129,7 +129,9 @@ impl Trainer {
         let precision = if options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
         let threads = options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         let model = on_own_thread(threads, || first_weights(&run, init))?;
-        let mut trainer = Trainer::new(&model, view, stage, device, precision, threads)?;
+        let compute = Compute::choose(device, precision)?;
+        let teachers = options.organs.as_ref().map(|organs| (organs, options.seed));
+        let mut trainer = Trainer::taught(&model, view, stage, teachers, compute, threads)?;
         trainer.set_recompute(options.recompute);
         trainer.start_stage(stage)?;
         Ok((trainer, Batches::new(plan(&run, view, stage), share)))

@@ -11,9 +11,11 @@ use tch::{Device, Kind, Tensor};
 use super::checkpoint::Snapshot;
 use super::loader::Batches;
 use super::loss::{self, Target};
+use super::organs::{self, OrganReadouts};
 use super::parameters::{Buffer, Parameters};
 use super::pieces::Pieces;
 use super::sample::Batch;
+use super::OrganOptions;
 use crate::inference::threads::on_own_thread;
 use crate::inference::{Compute, DeviceChoice, PrecisionChoice};
 use crate::network::{sampling, Array, BatchNorm, GlobalOutput, LocalOutput, Model, ModelConfig, Network};
@@ -67,7 +69,7 @@ impl Stage {
     pub(super) fn trains(self, name: &str) -> bool {
         match self {
             Stage::Global => name.starts_with("global."),
-            Stage::Local => name.starts_with("local."),
+            Stage::Local => name.starts_with("local.") || name.starts_with(organs::PREFIX),
             // With beta = 0 the finer side output has no gradient.
             Stage::Whole => !name.starts_with("global.aux_fp."),
         }
@@ -93,6 +95,8 @@ pub struct Losses {
     pub global: Option<f64>,
     /// C(P^f', G^f').
     pub global_finer: Option<f64>,
+    /// The other organs' cross entropy, where they are teachers. It is no part of equation (2).
+    pub organs: Option<f64>,
 }
 
 /// A network of one view with its optimiser.
@@ -103,6 +107,7 @@ pub struct Trainer {
     stage: Stage,
     pub(super) parameters: Parameters,
     network: Network,
+    organs: Option<OrganReadouts>,
     device: Device,
     kind: Kind,
     threads: usize,
@@ -127,7 +132,21 @@ impl Trainer {
     ) -> Result<Self> {
         let compute = Compute::choose(device, precision)?;
         on_own_thread(threads, || {
-            Self::assemble(model, view, stage, compute.device, [Kind::Float, compute.kind], threads)
+            Self::assemble(model, view, stage, None, compute.device, [Kind::Float, compute.kind], threads)
+        })
+    }
+
+    /// As [`new`](Self::new), with other organs as teachers, whose readouts are drawn from `seed`.
+    pub(super) fn taught(
+        model: &Model,
+        view: View,
+        stage: Stage,
+        teachers: Option<(&OrganOptions, u64)>,
+        compute: Compute,
+        threads: usize,
+    ) -> Result<Self> {
+        on_own_thread(threads, || {
+            Self::assemble(model, view, stage, teachers, compute.device, [Kind::Float, compute.kind], threads)
         })
     }
 
@@ -136,15 +155,31 @@ impl Trainer {
         model: &Model,
         view: View,
         stage: Stage,
+        teachers: Option<(&OrganOptions, u64)>,
         device: Device,
         kinds: [Kind; 2],
         threads: usize,
     ) -> Result<Self> {
-        let parameters = Parameters::new(model, view, device, kinds[0])?;
-        let network = Network::assemble(model.config(), &|name| parameters.tensor(name))?;
+        let extras =
+            teachers.map_or(Vec::new(), |(options, seed)| organs::parameters(options, model.config(), view, seed));
+        let parameters = Parameters::new(model, view, extras, device, kinds[0])?;
+        let tensor = |name: &str| parameters.tensor(name);
+        let network = Network::assemble(model.config(), &tensor)?;
+        let organs = teachers.map(|(options, _)| OrganReadouts::assemble(options, &tensor)).transpose()?;
         let config = ModelConfig { views: vec![view], ..model.config().clone() };
         stage.check(&config)?;
-        Ok(Trainer { config, view, stage, parameters, network, device, kind: kinds[1], threads, recompute: false })
+        Ok(Trainer {
+            config,
+            view,
+            stage,
+            parameters,
+            network,
+            organs,
+            device,
+            kind: kinds[1],
+            threads,
+            recompute: false,
+        })
     }
 
     /// Whether feature maps that gradients need are computed again rather than kept: half as much time again, about half the memory, the same
@@ -292,6 +327,9 @@ impl Trainer {
             let [map, side] = loss::local(&output, &target)?;
             losses.map = Some(add(map, 1.0)?);
             losses.side = Some(add(side, 1.0)?);
+            if let (Some(readouts), Some(organs)) = (&self.organs, &batch.organs) {
+                losses.organs = Some(add(readouts.loss(&output, organs)?, readouts.weight)?);
+            }
         }
         let total = total.ok_or_else(|| missing("terms"))?;
         losses.total = total.f_double_value(&[])?;
@@ -349,7 +387,7 @@ impl Trainer {
     }
 
     /// The number of parameters, and so the length of the flat buffers: all of the view's, in the order of the
-    /// [layer table](crate::network::layout), whatever the stage trains.
+    /// [layer table](crate::network::layout), and behind them those of other organs' readouts, whatever the stage trains.
     pub fn flat_length(&self) -> usize {
         self.parameters.len()
     }

@@ -30,7 +30,15 @@ fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch 
     });
     let mask = voxels.mapv(|v| u8::from(v > 110.0));
     let volume = Volume::new(voxels, Geometry::axis_aligned([30, 20, 26], [1.0, 1.2, 2.0])).unwrap();
-    let case = TrainingCase::new("case", &volume, mask.view(), config).unwrap();
+    // Three organs, an edge of which nobody knows what it is, and the rest.
+    let organs = Array3::from_shape_fn(mask.dim(), |(k, j, i)| match (k, j / 7, i / 10) {
+        (0..4, _, _) => 255,
+        (_, 0, 0) => 1,
+        (_, 1, _) => 2,
+        (_, _, 2) => 7,
+        _ => 0,
+    });
+    let case = TrainingCase::with_organs("case", &volume, mask.view(), organs.view(), config).unwrap();
     let shape =
         Shape { view: VIEW, t: config.t, slices, patch: Some([16, 24]), global: config.global_widths.map(|_| GLOBAL) };
     let samples: Vec<_> =
@@ -39,33 +47,41 @@ fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch 
 }
 
 fn double(config: &ModelConfig, stage: Stage) -> Trainer {
+    taught(config, stage, None)
+}
+
+fn taught(config: &ModelConfig, stage: Stage, organs: Option<&OrganOptions>) -> Trainer {
     let model = Model::new_untrained(config.clone(), 5).unwrap();
-    Trainer::assemble(&model, VIEW, stage, Device::Cpu, [Kind::Double; 2], 1).unwrap()
+    let teachers = organs.map(|organs| (organs, 3));
+    Trainer::assemble(&model, VIEW, stage, teachers, Device::Cpu, [Kind::Double; 2], 1).unwrap()
 }
 
 /// Through convolutions, batch normalisation in training mode, pooling, sub-pixel sampling, side outputs and the loss: the gradient along
 /// random directions is the difference quotient's limit, in float64.
 #[test]
 fn gradients_are_those_of_difference_quotients() {
-    for (stage, fusion, slices) in [
-        (Stage::Global, Fusion::Progressive, 1),
-        (Stage::Local, Fusion::Progressive, 1),
-        (Stage::Local, Fusion::OneOff, 2),
-        (Stage::Whole, Fusion::Progressive, 1),
-        (Stage::Whole, Fusion::Progressive, 3),
+    let organs = OrganOptions { classes: vec![vec![1, 9], vec![7]], weight: 0.7 };
+    for (stage, fusion, slices, organs) in [
+        (Stage::Global, Fusion::Progressive, 1, None),
+        (Stage::Local, Fusion::Progressive, 1, None),
+        (Stage::Local, Fusion::OneOff, 2, None),
+        (Stage::Local, Fusion::Progressive, 2, Some(&organs)),
+        (Stage::Whole, Fusion::Progressive, 1, None),
+        (Stage::Whole, Fusion::Progressive, 3, Some(&organs)),
     ] {
         let config = ModelConfig { fusion, ..config() };
         let batch = batch(&config, slices, 2, 1);
-        let mut trainer = double(&config, stage);
+        let mut trainer = taught(&config, stage, organs);
         trainer.differentiate(&batch).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(2);
+        let table = crate::network::layout::table(&config).into_iter();
+        let trained =
+            table.filter(|entry| entry.role.is_parameter() && stage.trains(&entry.name)).map(|entry| entry.name);
+        let extras = organs.map_or(vec![], |organs| organs::parameters(organs, &config, VIEW, 3));
         let (mut checked, mut kinks) = (0, 0);
-        for entry in crate::network::layout::table(&config) {
-            if !entry.role.is_parameter() || !stage.trains(&entry.name) {
-                continue;
-            }
-            let tensor = trainer.parameters.tensor(&entry.name).unwrap().detach();
-            let gradient = trainer.parameters.gradient(&entry.name).unwrap();
+        for name in trained.chain(extras.into_iter().map(|extra| extra.name)) {
+            let tensor = trainer.parameters.tensor(&name).unwrap().detach();
+            let gradient = trainer.parameters.gradient(&name).unwrap();
             let direction = Tensor::from_slice(
                 &(0..tensor.numel()).map(|_| rand::Rng::random_range(&mut random, -1.0..1.0)).collect::<Vec<f64>>(),
             )
@@ -85,7 +101,7 @@ fn gradients_are_those_of_difference_quotients() {
             let errors: Vec<f64> = [1e-5, 1e-6, 1e-7].into_iter().map(error).collect();
             value(0.0);
             let best = errors.iter().copied().fold(f64::MAX, f64::min);
-            assert!(best < 1e-4, "{stage} {fusion:?}: {}: {errors:?}", entry.name);
+            assert!(best < 1e-4, "{stage} {fusion:?}: {name}: {errors:?}");
             checked += 1;
             kinks += usize::from(errors[0] > 1e-4);
         }
@@ -110,6 +126,24 @@ fn several_slices_at_a_time_are_the_single_slices() {
             }
         }
     }
+}
+
+#[test]
+fn organs_that_nobody_knows_teach_nothing() {
+    let organs = OrganOptions { classes: vec![vec![1], vec![7]], weight: 1.0 };
+    let mut trainer = taught(&config(), Stage::Local, Some(&organs));
+    let mut batch = batch(&config(), 1, 2, 6);
+    let known = trainer.differentiate(&batch).unwrap();
+    // Two classes and the rest, from small weights.
+    assert!((known.organs.unwrap() - 3.0_f64.ln()).abs() < 0.6, "{known:?}");
+    assert!(trainer.parameters.gradient("organs.fine.bias").unwrap().abs().max().double_value(&[]) > 1e-3);
+    let _ = batch.organs.as_mut().unwrap().fill_(255);
+    let unknown = trainer.differentiate(&batch).unwrap();
+    assert_eq!(unknown.organs, Some(0.0));
+    assert!((unknown.total - unknown.map.unwrap() - unknown.side.unwrap()).abs() < 1e-9);
+    assert_eq!(trainer.parameters.gradient("organs.fine.bias").unwrap().abs().max().double_value(&[]), 0.0);
+    batch.organs = None;
+    assert_eq!(trainer.differentiate(&batch).unwrap().organs, None);
 }
 
 #[test]
