@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::{s, Array3, ArrayView3};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::find::survey;
+use super::problem::{lossy, Problem, ProblemKind, Severity};
 use super::{list, open, scan_faults, Case, Fault, Layout, Loaded, Opened};
 use crate::io::ReadOptions;
 use crate::quality::{InputFeatures, LEAST_SOFT, SOFT_TISSUE};
@@ -31,66 +32,6 @@ const OUTLIER: f64 = 3.0;
 const THICKEST_MM: f64 = 6.0;
 /// The most cases in memory at a time: a CT of 500 slices and its label take 1.2 GB.
 const MOST_AT_A_TIME: usize = 3;
-
-/// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The case cannot be used, or results with it would be wrong.
-    Error,
-    /// A person should look at it.
-    Warning,
-}
-
-/// What kind of problem it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProblemKind {
-    /// A label has no image.
-    MissingImage,
-    /// An image has no label.
-    MissingLabel,
-    /// Two files go by one name.
-    Ambiguous,
-    /// A file cannot be read.
-    Unreadable,
-    /// The label's grid is not the image's.
-    Grid,
-    /// The label is empty.
-    EmptyLabel,
-    /// The label holds values that are not whole numbers, or not those that were expected.
-    LabelValues,
-    /// The label has large parts apart from the largest.
-    Parts,
-    /// The pancreas is implausibly small or large.
-    Volume,
-    /// The spacing is impossible, unlike the set's, or the slices are far apart.
-    Spacing,
-    /// The image is not in Hounsfield units.
-    Hounsfield,
-    /// Much of what is labelled is not soft tissue.
-    Tissue,
-    /// The label touches the image's border.
-    Border,
-    /// Two images have the same voxels.
-    Duplicate,
-}
-
-/// One thing that is odd about a set.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Problem {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is.
-    pub kind: ProblemKind,
-    /// The case's name, where it is one's.
-    pub case: Option<String>,
-    /// The file or folder that it is about.
-    #[serde(serialize_with = "lossy")]
-    pub file: PathBuf,
-    /// What was found and what was expected.
-    pub text: String,
-}
 
 /// What a case is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -136,11 +77,6 @@ impl CheckReport {
     pub fn count(&self, severity: Severity) -> usize {
         self.problems.iter().filter(|p| p.severity == severity).count()
     }
-}
-
-/// A path as text; JSON has no other.
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// Loads every case of a set and reports what is odd about it.

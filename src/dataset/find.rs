@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::{Case, Layout, Problem, ProblemKind, Severity};
+use super::problem::{Problem, ProblemKind, Severity};
+use super::{Case, Layout};
 use crate::{Error, Result};
 
 /// How deep folders inside folders are searched; deeper ones are most likely a link that leads back up.

@@ -13,14 +13,16 @@ mod align;
 mod check;
 mod evidence;
 mod find;
+mod problem;
 mod split;
 
 use std::path::PathBuf;
 
 use ndarray::Array3;
 
-pub use check::{check, CaseFacts, CheckReport, Problem, ProblemKind, Severity};
+pub use check::{check, CaseFacts, CheckReport};
 pub use find::cases;
+pub use problem::{Problem, ProblemKind, Severity};
 pub use split::{split, Split, SplitCounts};
 
 use crate::io::{self, ReadOptions};

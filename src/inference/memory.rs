@@ -5,7 +5,7 @@
 //! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
 use super::compute::Compute;
-use super::segment::{settle_weights, SegmentOptions};
+use super::options::{settle_weights, SegmentOptions};
 use super::view::{block_slices, Plan};
 use crate::limits::{self, Attainable};
 use crate::network::layout::{self, ENCODER};

@@ -164,20 +164,6 @@ impl ModelConfig {
         2 * self.t + 1
     }
 
-    /// The in-plane receptive field of the encoder in pixels (paper: 144): each 3 x 3 convolution adds 2 pixels of its scale,
-    /// each pooling one more pixel of the scale before it.
-    pub fn receptive_field(&self) -> usize {
-        let mut field = 1;
-        for (index, group) in super::layout::ENCODER.iter().enumerate() {
-            let pixel = 1 << index;
-            field += group.convolutions() * 2 * pixel;
-            if index > 0 {
-                field += pixel / 2;
-            }
-        }
-        field
-    }
-
     /// The volume's window applied: clipped, then mapped linearly to [0, 1].
     pub fn normalise(&self, hu: f32) -> f32 {
         let [low, high] = self.window.map(|v| v as f32);

@@ -78,6 +78,22 @@ pub fn depth_extent(config: &ModelConfig, index: usize) -> usize {
     }
 }
 
+impl ModelConfig {
+    /// The in-plane receptive field of the encoder in pixels (paper: 144): each 3 x 3 convolution adds 2 pixels of its scale,
+    /// each pooling one more pixel of the scale before it.
+    pub fn receptive_field(&self) -> usize {
+        let mut field = 1;
+        for (index, group) in ENCODER.iter().enumerate() {
+            let pixel = 1 << index;
+            field += group.convolutions() * 2 * pixel;
+            if index > 0 {
+                field += pixel / 2;
+            }
+        }
+        field
+    }
+}
+
 /// All tensors of the network of one view.
 pub fn table(config: &ModelConfig) -> Vec<Entry> {
     let mut table = Table(Vec::new());

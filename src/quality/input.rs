@@ -6,7 +6,7 @@ use ndarray::{s, ArrayView3, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::warnings::{Warning, WarningKind};
+use super::warning::{Warning, WarningKind};
 use crate::volume::{lps_spacing, lps_view, Geometry, Volume};
 
 /// Hounsfield units of soft tissue, with noise and contrast agent.

@@ -19,6 +19,7 @@
 mod expected;
 mod features;
 mod input;
+mod warning;
 mod warnings;
 
 use ndarray::ArrayView3;
@@ -27,7 +28,7 @@ use serde::Serialize;
 pub use expected::{DOUBTFUL_BELOW, FITTED_FOR};
 pub use features::{Agreement, Features};
 pub use input::{InputFeatures, LEAST_SOFT, SOFT_TISSUE};
-pub use warnings::{Warning, WarningKind};
+pub use warning::{Warning, WarningKind};
 
 use crate::volume::{Measurements, Volume};
 

@@ -3,9 +3,10 @@
 use ndarray::Array3;
 use rand::Rng;
 
+use super::frame::Frame;
 use super::labels::{organ, Labels};
 use super::noise::{blurred, normal};
-use super::surroundings::{ball, distance, Frame};
+use super::shapes::{ball, distance};
 
 /// What is in a patient's loops of small bowel.
 #[derive(Clone, Copy, Debug)]

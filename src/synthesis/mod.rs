@@ -8,10 +8,13 @@ mod anatomy;
 mod bowel;
 mod contact;
 mod field;
+mod frame;
 mod labels;
+mod leanness;
 mod noise;
 mod paint;
 mod phantom;
+mod shapes;
 mod surroundings;
 mod vessels;
 

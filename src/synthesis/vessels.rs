@@ -5,9 +5,10 @@
 
 use rand::Rng;
 
+use super::frame::Frame;
 use super::labels::{organ, Labels};
 use super::noise::normal;
-use super::surroundings::{distance, fill_tube, tube, Frame};
+use super::shapes::{distance, fill_tube, tube};
 
 /// All vessels but aorta and vena cava, which lie there already. Arteries come first: where they would meet, the vein yields.
 pub(super) fn vessels(map: &mut Labels, frame: &Frame, random: &mut impl Rng) {

@@ -10,8 +10,9 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::parameters::Buffer;
-use super::trainer::{Stage, Trainer};
+use super::parameters::{Buffer, Snapshot};
+use super::stage::Stage;
+use super::trainer::Trainer;
 use crate::files;
 use crate::{Error, Result};
 
@@ -40,27 +41,6 @@ pub(super) struct Progress {
     pub log_lines: usize,
 }
 
-/// Weights and running statistics, flat.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Snapshot {
-    pub parameters: Vec<f32>,
-    pub statistics: Vec<f32>,
-}
-
-impl Snapshot {
-    pub fn of(trainer: &Trainer) -> Result<Self> {
-        Ok(Snapshot {
-            parameters: trainer.parameters.buffer(Buffer::Parameters)?,
-            statistics: trainer.parameters.statistics()?,
-        })
-    }
-
-    pub fn put_into(&self, trainer: &mut Trainer) -> Result<()> {
-        trainer.parameters.set_buffer(Buffer::Parameters, &self.parameters)?;
-        trainer.parameters.set_statistics(&self.statistics)
-    }
-}
-
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
@@ -78,7 +58,7 @@ pub(super) fn save(
     progress: &Progress,
     key: &str,
 ) -> Result<()> {
-    let now = Snapshot::of(trainer)?;
+    let now = Snapshot::of(&trainer.parameters)?;
     let mut tensors = vec![
         ("parameters", now.parameters),
         ("statistics", now.statistics),
@@ -140,7 +120,7 @@ pub(super) fn load(path: &Path, trainer: &mut Trainer, key: &str) -> Result<(Pro
     if let Some(stage) = header.progress.stage {
         trainer.start_stage(stage)?;
     }
-    Snapshot { parameters: read("parameters")?, statistics: read("statistics")? }.put_into(trainer)?;
+    Snapshot { parameters: read("parameters")?, statistics: read("statistics")? }.put_into(&mut trainer.parameters)?;
     trainer.parameters.set_buffer(Buffer::FirstMoments, &read("first_moments")?)?;
     trainer.parameters.set_buffer(Buffer::SecondMoments, &read("second_moments")?)?;
     trainer.parameters.set_steps(header.adam_steps);

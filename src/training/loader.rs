@@ -14,7 +14,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::sample::{self, Batch, Shape};
-use super::trainer::Stage;
+use super::stage::Stage;
 use super::{Augmentation, TrainingCase};
 use crate::{Error, Result};
 

@@ -286,6 +286,24 @@ pub(super) enum Buffer {
     SecondMoments,
 }
 
+/// Weights and running statistics, flat.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Snapshot {
+    pub parameters: Vec<f32>,
+    pub statistics: Vec<f32>,
+}
+
+impl Snapshot {
+    pub fn of(parameters: &Parameters) -> Result<Self> {
+        Ok(Snapshot { parameters: parameters.buffer(Buffer::Parameters)?, statistics: parameters.statistics()? })
+    }
+
+    pub fn put_into(&self, parameters: &mut Parameters) -> Result<()> {
+        parameters.set_buffer(Buffer::Parameters, &self.parameters)?;
+        parameters.set_statistics(&self.statistics)
+    }
+}
+
 fn plain(tensor: &Tensor) -> Result<Vec<f32>> {
     let tensor = tensor.f_detach()?.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?;
     let mut values = vec![0.0; tensor.numel()];

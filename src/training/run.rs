@@ -18,13 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::session::Session;
-use super::trainer::{Losses, Stage};
+use super::stage::Stage;
+use super::trainer::Losses;
 use super::{TrainOptions, TrainingCase};
-use crate::inference::threads::on_own_thread;
-use crate::inference::{Cancel, Compute, DeviceChoice, PrecisionChoice};
+use crate::inference::DeviceChoice;
 use crate::network::Model;
-use crate::outputs;
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -148,24 +146,5 @@ impl Run {
     pub fn provenance(mut self, provenance: serde_json::Value) -> Self {
         self.provenance = provenance;
         self
-    }
-
-    /// Trains. `report` is called from the training thread after each step.
-    ///
-    /// A cancelled run finishes its step, saves, and returns what it has.
-    ///
-    /// # Errors
-    /// [`Error::Argument`] for a folder that holds a model or other files of a run's names without being one's,
-    /// [`Error::Training`] for a loss that is no number or a checkpoint that does not fit, [`Error::File`] where a file cannot be
-    /// written, [`Error::Memory`], [`Error::Device`].
-    pub fn train(self, cancel: &Cancel, report: &(dyn Fn(&Event) + Sync)) -> Result<Outcome> {
-        if let Some(folder) = &self.folder {
-            outputs::check_run_folder("folder", folder)?;
-        }
-        let precision = if self.options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
-        let compute = Compute::choose(self.device, precision)?;
-        let threads =
-            self.options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        on_own_thread(threads, || Session::new(self, compute, threads)?.run(cancel, report))
     }
 }

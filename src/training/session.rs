@@ -7,21 +7,45 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::checkpoint::{self, Progress, Snapshot};
+use super::checkpoint::{self, Progress};
 use super::loader::Loader;
 use super::log::Log;
+use super::parameters::Snapshot;
 use super::run::{Event, Outcome, Run, RunEnd};
+use super::stage::Stage;
 use super::start::{first_weights, key, plan, stage_options, stages};
-use super::trainer::{Losses, Stage, Trainer};
+use super::trainer::{Losses, Trainer};
 use super::{validation, StageOptions, TrainingCase};
-use crate::files;
-use crate::inference::{Cancel, Compute};
+use crate::inference::threads::on_own_thread;
+use crate::inference::{Cancel, Compute, PrecisionChoice};
 use crate::network::{Model, ModelConfig, WeightType};
 use crate::volume::View;
+use crate::{files, outputs};
 use crate::{Error, Result};
 
+impl Run {
+    /// Trains. `report` is called from the training thread after each step.
+    ///
+    /// A cancelled run finishes its step, saves, and returns what it has.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a folder that holds a model or other files of a run's names without being one's,
+    /// [`Error::Training`] for a loss that is no number or a checkpoint that does not fit, [`Error::File`] where a file cannot be
+    /// written, [`Error::Memory`], [`Error::Device`].
+    pub fn train(self, cancel: &Cancel, report: &(dyn Fn(&Event) + Sync)) -> Result<Outcome> {
+        if let Some(folder) = &self.folder {
+            outputs::check_run_folder("folder", folder)?;
+        }
+        let precision = if self.options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
+        let compute = Compute::choose(self.device, precision)?;
+        let threads =
+            self.options.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        on_own_thread(threads, || Session::new(self, compute, threads)?.run(cancel, report))
+    }
+}
+
 /// A run under way.
-pub(super) struct Session {
+struct Session {
     run: Run,
     views: Vec<ViewRun>,
     config: ModelConfig,
@@ -225,7 +249,7 @@ impl Session {
             };
             let v = &mut self.views[index];
             if dice.is_none() || v.progress.best_dice.is_none() || dice > v.progress.best_dice {
-                v.best = Some(Snapshot::of(&v.trainer)?);
+                v.best = Some(Snapshot::of(&v.trainer.parameters)?);
                 v.progress.best_dice = dice;
                 v.progress.best_epoch = Some((stage, v.progress.epoch + 1));
                 // There to be tried while the run goes on, and whatever becomes of it.
@@ -253,12 +277,12 @@ impl Session {
         v.progress.epoch = 0;
         v.progress.stage = next;
         if let Some(best) = &v.best {
-            best.put_into(&mut v.trainer)?;
+            best.put_into(&mut v.trainer.parameters)?;
         }
         if let Some(next) = next {
             v.trainer.start_stage(next)?;
             // What the stage changed at its start is in the best weights too, should the run end here.
-            v.best = Some(Snapshot::of(&v.trainer)?);
+            v.best = Some(Snapshot::of(&v.trainer.parameters)?);
             if stage == Stage::Global {
                 // Another measure: that of its maps, not of masks.
                 v.progress.best_dice = None;
@@ -284,7 +308,7 @@ impl Session {
         for v in &self.views {
             let snapshot = match &v.best {
                 Some(best) => best.clone(),
-                None => Snapshot::of(&v.trainer)?,
+                None => Snapshot::of(&v.trainer.parameters)?,
             };
             weights.extend(v.trainer.weights(&snapshot));
             let best = v.progress.best_epoch;

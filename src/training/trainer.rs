@@ -8,79 +8,19 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::checkpoint::Snapshot;
 use super::loader::Batches;
 use super::loss::{self, Target};
 use super::organs::{self, OrganReadouts};
-use super::parameters::{Buffer, Parameters};
+use super::parameters::{Buffer, Parameters, Snapshot};
 use super::pieces::Pieces;
 use super::sample::Batch;
+use super::stage::Stage;
 use super::OrganOptions;
 use crate::inference::threads::on_own_thread;
 use crate::inference::{Compute, DeviceChoice, PrecisionChoice};
 use crate::network::{sampling, Array, BatchNorm, GlobalOutput, LocalOutput, Model, ModelConfig, Network};
 use crate::volume::View;
 use crate::{Error, Result};
-
-/// The three stages of training (paper, section 3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// The global branch alone.
-    Global,
-    /// The progressive fusion network alone.
-    Local,
-    /// The whole network.
-    Whole,
-}
-
-impl Stage {
-    /// All, in their order.
-    pub const ALL: [Stage; 3] = [Stage::Global, Stage::Local, Stage::Whole];
-
-    /// Its name in logs and options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Global => "global",
-            Stage::Local => "local",
-            Stage::Whole => "whole",
-        }
-    }
-
-    /// alpha and beta, the weights of P^f and P^f' in the loss.
-    pub fn weights(self) -> [f64; 2] {
-        match self {
-            Stage::Global => [0.5, 0.5],
-            Stage::Local => [0.0, 0.0],
-            Stage::Whole => [0.01, 0.0],
-        }
-    }
-
-    /// Refuses a stage that a network does not have.
-    fn check(self, config: &ModelConfig) -> Result<()> {
-        if config.global_widths.is_none() && self == Stage::Global {
-            let fault = "global, but the network has no global branch; local and whole fit";
-            return Err(Error::argument("stage", fault));
-        }
-        Ok(())
-    }
-
-    /// Whether it trains the parameter of a name.
-    pub(super) fn trains(self, name: &str) -> bool {
-        match self {
-            Stage::Global => name.starts_with("global."),
-            Stage::Local => name.starts_with("local.") || name.starts_with(organs::PREFIX),
-            // With beta = 0 the finer side output has no gradient.
-            Stage::Whole => !name.starts_with("global.aux_fp."),
-        }
-    }
-}
-
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The loss of a batch and its terms; those that a stage does not have are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
@@ -449,7 +389,7 @@ impl Trainer {
     }
 
     pub(super) fn current_model(&self) -> Result<Model> {
-        let now = Snapshot::of(self)?;
+        let now = Snapshot::of(&self.parameters)?;
         Model::from_weights(self.config.clone(), self.weights(&now))
     }
 

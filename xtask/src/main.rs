@@ -6,6 +6,7 @@
 
 mod ablation;
 mod bundle;
+mod circles;
 mod documents;
 mod fuzz;
 mod growth;
@@ -46,7 +47,7 @@ cargo xtask COMMAND
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
-  lint          format, lints and documentation alone
+  lint          structure, format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
 
 libtorch is taken from the folder in LIBTORCH, else from the active Python if it has the right torch, else it is
@@ -153,6 +154,8 @@ fn run_program(arguments: &[String]) -> Result<(), Fault> {
 }
 
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {
+    headline("structure");
+    circles::check()?;
     headline("format");
     cargo(found, &["fmt", "--all", "--check"])?;
     headline("lints");

@@ -173,9 +173,9 @@ fn a_stage_trains_its_own_part_alone() {
     for stage in Stage::ALL {
         let mut trainer = double(&config, stage);
         trainer.start_stage(stage).unwrap();
-        let before = trainer.weights(&Snapshot::of(&trainer).unwrap());
+        let before = trainer.weights(&Snapshot::of(&trainer.parameters).unwrap());
         trainer.whole_step(&batch, 1e-2).unwrap();
-        let after = trainer.weights(&Snapshot::of(&trainer).unwrap());
+        let after = trainer.weights(&Snapshot::of(&trainer.parameters).unwrap());
         for (name, array) in &before {
             let short = name.strip_prefix("coronal.").unwrap();
             let statistics = short.contains("running");
