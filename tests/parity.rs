@@ -5,7 +5,7 @@ mod common;
 use common::literal::Literal;
 use common::{max_difference, scrambled, small_config, textured_volume};
 use ggpfn::inference::{segment, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions};
-use ggpfn::network::{Fusion, ModelConfig};
+use ggpfn::network::{Fusion, Model, ModelConfig};
 use ggpfn::volume::View;
 use ndarray::s;
 
@@ -22,14 +22,17 @@ fn options(views: &[View]) -> SegmentOptions {
 
 /// Every slice of every view of a small volume, against the literal algorithm.
 fn assert_parity(config: ModelConfig, size: [usize; 3], blocks: &[usize]) {
-    let model = scrambled(config, 11);
+    assert_parity_of(&scrambled(config, 11), size, blocks);
+}
+
+fn assert_parity_of(model: &Model, size: [usize; 3], blocks: &[usize]) {
     let volume = textured_volume(size, 5);
     for view in View::ALL {
-        let expected = Literal::new(&model, view).stack(view.slices(volume.voxels()));
+        let expected = Literal::new(model, view).stack(view.slices(volume.voxels()));
         let (low, high) = expected.iter().fold((1.0_f32, 0.0_f32), |(a, b), p| (a.min(*p), b.max(*p)));
         for block in blocks {
             let options = SegmentOptions { block: Some(*block), ..options(&[view]) };
-            let result = segment(&model, &volume, &options, &Monitor::default()).unwrap();
+            let result = segment(model, &volume, &options, &Monitor::default()).unwrap();
             let difference = max_difference(view.slices(result.probability.view()), expected.view());
             let which = format!("{view}, block {block}, {:?} t {}", model.config().fusion, model.config().t);
             assert!(difference < 1e-5, "{which}: {difference}");
@@ -56,6 +59,20 @@ fn one_off_fusion() {
     for t in [1, 5, 10, 15] {
         assert_parity(ModelConfig { t, fusion: Fusion::OneOff, ..small_config() }, [16, 17, 9], &[1, 4]);
     }
+}
+
+/// Behind a stem of one channel the next layer has one input channel as well.
+#[test]
+fn a_stem_of_one_channel() {
+    let config = ModelConfig { t: 4, widths: [1, 6, 8, 10], ..small_config() };
+    let mut weights = scrambled(config.clone(), 11).weights().clone();
+    // So few channels are easily dead: they are shifted into life.
+    for (name, array) in weights.iter_mut().filter(|(name, _)| name.contains("local.enc.0.")) {
+        if name.ends_with("bn.bias") {
+            array.values.fill(0.7);
+        }
+    }
+    assert_parity_of(&Model::from_weights(config, weights).unwrap(), [16, 17, 9], &[1, 4]);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::compute::Compute;
-use crate::network::layout::{depth_extent, ENCODER, GLOBAL};
+use crate::network::topology::{depth_extent, ConvolutionSpec, Global, Layers, Scale, Topology};
 use crate::network::{Model, BATCH_NORM_EPSILON};
 use crate::volume::View;
 use crate::Result;
@@ -19,20 +19,8 @@ pub(super) struct FoldedNetwork {
     pub stem: Convolution,
     /// The number of slices that the stem takes for one.
     pub stem_depth: usize,
-    /// The encoder's groups, finest first, without the stem.
-    pub groups: Vec<Group>,
-    /// `concat(E, F)` -> C3.
-    pub fuse: Convolution,
-    /// The decoder's scales, finest first.
-    pub decoder: Vec<Stage>,
-    pub head: Head,
-    /// The global branch's groups; none without global guidance.
-    pub global: Option<Vec<Vec<Convolution>>>,
-}
-
-pub(super) struct Group {
-    pub plain: Vec<Convolution>,
-    pub residual: Vec<[Convolution; 2]>,
+    /// All other layers; the encoder's first group lacks the stem. Side outputs are not computed.
+    pub layers: Topology<Convolution, Deconvolution, Head>,
 }
 
 pub(super) struct Convolution {
@@ -43,11 +31,9 @@ pub(super) struct Convolution {
     pub deep: bool,
 }
 
-pub(super) struct Stage {
+pub(super) struct Deconvolution {
     weight: Tensor,
     bias: Tensor,
-    first: Convolution,
-    second: Convolution,
 }
 
 /// The last layer: 1 x 1 convolution to one logit and the sigmoid, in float32 whatever the layers before used.
@@ -74,10 +60,10 @@ impl Convolution {
     }
 }
 
-impl Stage {
+impl Scale<Convolution, Deconvolution> {
     /// `[N, C_(j+1), H, W]` and the skip `[N, C_j, 2H, 2W]` -> `[N, C_j, 2H, 2W]`.
     pub fn forward(&self, x: &Tensor, skip: &Tensor) -> Result<Tensor> {
-        let up = x.f_conv_transpose2d(&self.weight, Some(&self.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])?;
+        let up = x.f_conv_transpose2d(&self.up.weight, Some(&self.up.bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])?;
         self.second.forward(&self.first.forward(&Tensor::f_cat(&[&up, skip], 1)?)?)
     }
 }
@@ -94,65 +80,14 @@ impl Head {
 impl FoldedNetwork {
     /// Folds one view of a model and moves it to where it will run.
     pub fn new(model: &Model, view: View, compute: &Compute) -> Result<Self> {
-        let config = model.config();
-        let folder = Folder { model, view, compute };
-        let mut index = 1; // The stem is number 0.
-        let mut next = |path: String| {
-            let depth = depth_extent(config, index);
-            index += 1;
-            folder.encoder(&path, depth)
-        };
-        let mut groups = Vec::with_capacity(ENCODER.len());
-        for (g, layout) in ENCODER.iter().enumerate() {
-            let mut group = Group { plain: Vec::new(), residual: Vec::new() };
-            for i in usize::from(g == 0)..layout.plain {
-                group.plain.push(next(format!("local.enc.{g}.plain.{i}"))?);
-            }
-            for i in 0..layout.residual {
-                let path = format!("local.enc.{g}.res.{i}");
-                group.residual.push([next(format!("{path}.conv0"))?, next(format!("{path}.conv1"))?]);
-            }
-            groups.push(group);
-        }
-        let mut decoder = Vec::with_capacity(3);
-        for j in 0..3 {
-            decoder.push(Stage {
-                weight: folder.place(&folder.tensor(&format!("local.up.{j}.weight"))?)?,
-                bias: folder.place(&folder.tensor(&format!("local.up.{j}.bias"))?)?,
-                first: folder.convolution(&format!("local.dec.{j}.0"), 1)?,
-                second: folder.convolution(&format!("local.dec.{j}.1"), 1)?,
-            });
-        }
-        let mut global = None;
-        if config.global_widths.is_some() {
-            let mut branch = Vec::with_capacity(GLOBAL.len());
-            for (k, count) in GLOBAL.iter().enumerate() {
-                let mut group = Vec::with_capacity(*count);
-                for i in 0..*count {
-                    let stride = if (k, i) == (0, 0) { 2 } else { 1 };
-                    group.push(folder.convolution(&format!("global.g.{k}.{i}"), stride)?);
-                }
-                branch.push(group);
-            }
-            global = Some(branch);
-        }
-        Ok(FoldedNetwork {
-            stem: folder.stem()?,
-            stem_depth: depth_extent(config, 0),
-            groups,
-            fuse: folder.convolution("local.d4", 1)?,
-            decoder,
-            head: Head {
-                weight: folder.tensor("local.head.weight")?.f_flatten(0, -1)?.f_to_device(compute.device)?,
-                bias: folder.tensor("local.head.bias")?.f_to_device(compute.device)?,
-            },
-            global,
-        })
+        let mut layers = Topology::build(model.config(), &mut Folder { model, view, compute })?;
+        let stem = layers.encoder[0].plain.remove(0);
+        Ok(FoldedNetwork { stem, stem_depth: depth_extent(model.config(), 0), layers })
     }
 
     /// The global branch on downsampled slices `[N, 1, h_g, w_g]` -> F `[N, C, h_g / 32, w_g / 32]`; none without it.
     pub fn global(&self, slices: &Tensor) -> Result<Option<Tensor>> {
-        let Some(groups) = &self.global else { return Ok(None) };
+        let Some(Global { groups, .. }) = &self.layers.global else { return Ok(None) };
         let mut x = slices.shallow_clone();
         for (k, group) in groups.iter().enumerate() {
             if k > 0 {
@@ -207,30 +142,44 @@ impl Folder<'_> {
         Ok((weight.f_mul(&scale.f_reshape(&shape)?)?, bias))
     }
 
-    fn convolution(&self, path: &str, stride: i64) -> Result<Convolution> {
-        let (weight, bias) = self.folded(path)?;
-        self.finish(weight, bias, stride, false)
-    }
-
-    /// The encoder's first convolution, `[O, 1, 3, 3, 3]` or (one-off) `[O, D, 3, 3]`, as `[O, D, 3, 3]`: on a single channel,
-    /// a 3D convolution of one slice is a 2D one whose channels are its neighbours.
-    fn stem(&self) -> Result<Convolution> {
-        let (weight, bias) = self.folded("local.enc.0.plain.0")?;
-        let weight = if weight.dim() == 5 { weight.f_select(1, 0)? } else { weight };
-        self.finish(weight, bias, 1, false)
-    }
-
-    /// Another convolution of the encoder; one without extent along z becomes a 2D one.
-    fn encoder(&self, path: &str, depth: usize) -> Result<Convolution> {
-        let (weight, bias) = self.folded(path)?;
-        match depth {
-            1 => self.finish(weight.f_select(2, 0)?, bias, 1, false),
-            _ => self.finish(weight, bias, 1, true),
-        }
-    }
-
     fn finish(&self, weight: Tensor, bias: Tensor, stride: i64, deep: bool) -> Result<Convolution> {
         debug_assert!(weight.device() == Device::Cpu);
         Ok(Convolution { weight: channels_last(&self.place(&weight)?)?, bias: self.place(&bias)?, stride, deep })
+    }
+}
+
+impl Layers for Folder<'_> {
+    type Convolution = Convolution;
+    type Deconvolution = Deconvolution;
+    type Readout = Head;
+
+    fn convolution(&mut self, spec: ConvolutionSpec) -> Result<Convolution> {
+        let (weight, bias) = self.folded(&spec.path)?;
+        let stride = spec.stride as i64;
+        let in_encoder = weight.dim() == 5;
+        match spec {
+            // On a single channel, a 3D convolution of one slice is a 2D one whose channels are its neighbours: [O, 1, 3, 3, 3] is [O, 3, 3, 3].
+            // In a one-off network that is what it is from the start.
+            ConvolutionSpec { is_stem: true, .. } if in_encoder => {
+                self.finish(weight.f_select(1, 0)?, bias, stride, false)
+            }
+            // Without extent along z a 3D convolution is a 2D one.
+            ConvolutionSpec { depth: 1, .. } if in_encoder => self.finish(weight.f_select(2, 0)?, bias, stride, false),
+            _ => self.finish(weight, bias, stride, in_encoder),
+        }
+    }
+
+    fn deconvolution(&mut self, path: &str, _: usize, _: usize) -> Result<Deconvolution> {
+        Ok(Deconvolution {
+            weight: self.place(&self.tensor(&format!("{path}.weight"))?)?,
+            bias: self.place(&self.tensor(&format!("{path}.bias"))?)?,
+        })
+    }
+
+    fn readout(&mut self, path: &str, _: usize) -> Result<Head> {
+        let place = |name: &str| -> Result<Tensor> {
+            Ok(self.tensor(&format!("{path}.{name}"))?.f_to_device(self.compute.device)?)
+        };
+        Ok(Head { weight: place("weight")?.f_flatten(0, -1)?, bias: place("bias")? })
     }
 }

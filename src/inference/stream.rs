@@ -88,7 +88,8 @@ impl<'a> StreamingEncoder<'a> {
             StreamingConvolution::new(convolution, &mut range, t - layer, last)
         };
         let groups = network
-            .groups
+            .layers
+            .encoder
             .iter()
             .map(|group| StreamingGroup {
                 plain: group.plain.iter().map(&mut stream).collect(),

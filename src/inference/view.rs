@@ -89,7 +89,7 @@ impl Plan<'_> {
         volume: ArrayView3<f32>,
         monitor: &Monitor,
     ) -> Result<Option<Tensor>> {
-        if network.global.is_none() {
+        if network.layers.global.is_none() {
             return Ok(None);
         }
         let mut features = Vec::new();
@@ -109,7 +109,7 @@ impl Plan<'_> {
         start: usize,
         end: usize,
     ) -> Result<Option<Tensor>> {
-        let Some(size) = self.config.global_size.get(&self.view).filter(|_| network.global.is_some()) else {
+        let Some(size) = self.config.global_size.get(&self.view).filter(|_| network.layers.global.is_some()) else {
             return Ok(None);
         };
         let (_, rows, columns) = volume.dim();
@@ -213,12 +213,12 @@ impl Patch<'_> {
             x = Tensor::f_cat(&[&x, &guidance], 1)?;
         }
         monitor.check()?;
-        x = self.network.fuse.forward(&x)?;
-        for (stage, skip) in self.network.decoder.iter().zip(&encoded.features).rev() {
+        x = self.network.layers.fuse.forward(&x)?;
+        for (stage, skip) in self.network.layers.decoder.iter().zip(&encoded.features).rev() {
             monitor.check()?;
             x = stage.forward(&x, skip)?;
         }
-        Ok(self.network.head.forward(&x)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?)
+        Ok(self.network.layers.head.forward(&x)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?)
     }
 
     /// F_k: the global features at the pixels of E_k, `[N, C, H / 8, W / 8]`.

@@ -2,7 +2,8 @@
 //!
 //! This room knows tensors and weights. It knows no volumes beyond the names of the views, and no files of images.
 //!
-//! [`ModelConfig`] says what a network looks like; [`layout`] turns that into the table of its tensors; [`Model`] is the
+//! [`ModelConfig`] says what a network looks like; [`topology`] puts its layers together, whatever they are made of; [`layout`] is the table of
+//! its tensors; [`Model`] is the
 //! table filled with numbers, read from and written to a model file; [`Network`] is one view's network as the paper draws it,
 //! layer by layer with its batch normalisation, as training needs it. Inference has a form of its own, which computes
 //! the same function faster.
@@ -13,6 +14,7 @@ mod model_file;
 mod plain;
 pub mod sampling;
 mod shipped;
+pub mod topology;
 
 pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT};
 pub use model_file::{Array, Model, WeightType};

@@ -11,7 +11,7 @@
 use tch::{Kind, Tensor};
 
 use super::config::{Fusion, ModelConfig};
-use super::layout::{depth_extent, ENCODER, GLOBAL};
+use super::topology::{ConvolutionSpec, Global, Group, Layers, Scale, Topology};
 use super::{Model, BATCH_NORM_EPSILON};
 use crate::volume::View;
 use crate::Result;
@@ -30,12 +30,7 @@ pub enum BatchNorm {
 /// One view's network.
 #[derive(Debug)]
 pub struct Network {
-    encoder: Vec<Group>,
-    side: Vec<Readout>,
-    fuse: Convolution,
-    decoder: Vec<Stage>,
-    head: Readout,
-    global: Option<GlobalBranch>,
+    layers: Topology<Convolution, Deconvolution, Readout>,
     one_off: bool,
     t: usize,
 }
@@ -79,62 +74,8 @@ impl Network {
     /// # Errors
     /// Those of `tensor`.
     pub fn assemble(config: &ModelConfig, tensor: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
-        let source = Source { tensor };
-        let mut index = 0;
-        let mut encoder = Vec::new();
-        for (g, group) in ENCODER.iter().enumerate() {
-            let path = format!("local.enc.{g}");
-            let mut plain = Vec::new();
-            for i in 0..group.plain {
-                plain.push(source.encoder_convolution(config, &format!("{path}.plain.{i}"), &mut index)?);
-            }
-            let mut residual = Vec::new();
-            for i in 0..group.residual {
-                let path = format!("{path}.res.{i}");
-                residual.push(Residual {
-                    first: source.encoder_convolution(config, &format!("{path}.conv0"), &mut index)?,
-                    second: source.encoder_convolution(config, &format!("{path}.conv1"), &mut index)?,
-                });
-            }
-            encoder.push(Group { plain, residual });
-        }
-        let decoder = (0..3)
-            .map(|j| {
-                Ok(Stage {
-                    weight: source.tensor(&format!("local.up.{j}.weight"))?,
-                    bias: source.tensor(&format!("local.up.{j}.bias"))?,
-                    first: source.convolution(&format!("local.dec.{j}.0"), 1)?,
-                    second: source.convolution(&format!("local.dec.{j}.1"), 1)?,
-                })
-            })
-            .collect::<Result<_>>()?;
-        let global = match config.global_widths {
-            None => None,
-            Some(_) => {
-                let mut groups = Vec::new();
-                for (k, count) in GLOBAL.iter().enumerate() {
-                    let stride = |i: usize| if k == 0 && i == 0 { 2 } else { 1 };
-                    let group: Result<Vec<_>> =
-                        (0..*count).map(|i| source.convolution(&format!("global.g.{k}.{i}"), stride(i))).collect();
-                    groups.push(group?);
-                }
-                Some(GlobalBranch {
-                    groups,
-                    readout: source.readout("global.aux_f")?,
-                    finer_readout: source.readout("global.aux_fp")?,
-                })
-            }
-        };
-        Ok(Network {
-            encoder,
-            side: (0..4).map(|g| source.readout(&format!("local.aux.{g}"))).collect::<Result<_>>()?,
-            fuse: source.convolution("local.d4", 1)?,
-            decoder,
-            head: source.readout("local.head")?,
-            global,
-            one_off: config.fusion == Fusion::OneOff,
-            t: config.t,
-        })
+        let layers = Topology::build(config, &mut Source { tensor })?;
+        Ok(Network { layers, one_off: config.fusion == Fusion::OneOff, t: config.t })
     }
 
     /// The encoder: the feature maps of its four groups with all slices that each has left, `[N, C_g, D_g, H_g, W_g]`, from
@@ -149,7 +90,7 @@ impl Network {
 
     /// The number of the encoder's groups.
     pub fn groups(&self) -> usize {
-        self.encoder.len()
+        self.layers.encoder.len()
     }
 
     /// One group of the encoder, from the feature map of the group before; the first, from the windows.
@@ -160,7 +101,7 @@ impl Network {
             (0, false) => before.f_unsqueeze(1)?, // [N, 1, D, H, W]
             _ => before.f_max_pool3d([1, 2, 2], [1, 2, 2], [0, 0, 0], [1, 1, 1], false)?,
         };
-        self.encoder[g].forward(&x, norm)
+        self.layers.encoder[g].forward(&x, norm)
     }
 
     /// The local branch: normalised `windows` `[N, D, H, W]` and the sampled global features F_k `[N S, C, H / 8, W / 8]` to the
@@ -174,21 +115,22 @@ impl Network {
     pub fn decode(&self, features: &[Tensor], guidance: Option<&Tensor>, norm: BatchNorm) -> Result<LocalOutput> {
         let slices = features[3].size()[2];
         let central: Vec<Tensor> = features.iter().map(|x| central_slices(x, slices)).collect::<Result<_>>()?;
-        let side = self.side.iter().zip(&central).map(|(readout, x)| readout.forward(x)).collect::<Result<_>>()?;
+        let side =
+            self.layers.side.iter().zip(&central).map(|(readout, x)| readout.forward(x)).collect::<Result<_>>()?;
         let mut x = central[3].shallow_clone();
         if let Some(guidance) = guidance {
             x = Tensor::f_cat(&[&x, &guidance.f_to_kind(x.kind())?], 1)?;
         }
-        x = self.fuse.forward(&x, norm)?; // [N S, C3, H/8, W/8]
-        for (stage, skip) in self.decoder.iter().zip(&central).rev() {
+        x = self.layers.fuse.forward(&x, norm)?; // [N S, C3, H/8, W/8]
+        for (stage, skip) in self.layers.decoder.iter().zip(&central).rev() {
             x = stage.forward(&x, skip, norm)?; // [N S, C_j, H/2^j, W/2^j]
         }
-        Ok(LocalOutput { logits: self.head.forward(&x)?, side, finest: x, coarsest: central[3].shallow_clone() })
+        Ok(LocalOutput { logits: self.layers.head.forward(&x)?, side, finest: x, coarsest: central[3].shallow_clone() })
     }
 
     /// The global branch on downsampled slices `[N, 1, h_g, w_g]`; none without global guidance.
     pub fn global(&self, slices: &Tensor, norm: BatchNorm) -> Result<Option<GlobalOutput>> {
-        self.global.as_ref().map(|branch| branch.forward(slices, norm)).transpose()
+        self.layers.global.as_ref().map(|branch| branch.forward(slices, norm)).transpose()
     }
 }
 
@@ -274,53 +216,38 @@ impl Convolution {
 }
 
 /// `relu(crop(x) + bn1(conv1(relu(bn0(conv0(x))))))`.
-#[derive(Debug)]
-struct Residual {
-    first: Convolution,
-    second: Convolution,
+fn residual([first, second]: &[Convolution; 2], x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
+    let y = second.normalised(&first.forward(x, norm)?, norm)?;
+    let (before, after) = (x.size()[2], y.size()[2]);
+    // Each 3D convolution used up the two outmost slices: [.., D, ..] -> [.., D - 4, ..], or D - 2, or D.
+    let crop = x.f_narrow(2, (before - after) / 2, after)?;
+    Ok(crop.f_add(&y)?.f_relu_()?)
 }
 
-impl Residual {
-    fn forward(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
-        let y = self.second.normalised(&self.first.forward(x, norm)?, norm)?;
-        let (before, after) = (x.size()[2], y.size()[2]);
-        // Each 3D convolution used up the two outmost slices: [.., D, ..] -> [.., D - 4, ..], or D - 2, or D.
-        let crop = x.f_narrow(2, (before - after) / 2, after)?;
-        Ok(crop.f_add(&y)?.f_relu_()?)
-    }
-}
-
-#[derive(Debug)]
-struct Group {
-    plain: Vec<Convolution>,
-    residual: Vec<Residual>,
-}
-
-impl Group {
+impl Group<Convolution> {
     fn forward(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
         let mut x = x.shallow_clone();
         for layer in &self.plain {
             x = layer.forward(&x, norm)?;
         }
         for block in &self.residual {
-            x = block.forward(&x, norm)?;
+            x = residual(block, &x, norm)?;
         }
         Ok(x)
     }
 }
 
-/// One scale of the decoder: deconvolution, skip connection, two convolutions.
+/// A 2 x 2 deconvolution of stride 2.
 #[derive(Debug)]
-struct Stage {
+struct Deconvolution {
     weight: Tensor,
     bias: Tensor,
-    first: Convolution,
-    second: Convolution,
 }
 
-impl Stage {
+impl Scale<Convolution, Deconvolution> {
     fn forward(&self, x: &Tensor, skip: &Tensor, norm: BatchNorm) -> Result<Tensor> {
-        let (weight, bias) = (weight_as(&self.weight, x.kind())?, weight_as(&self.bias, x.kind())?);
+        let Deconvolution { weight, bias } = &self.up;
+        let (weight, bias) = (weight_as(weight, x.kind())?, weight_as(bias, x.kind())?);
         let up = x.f_conv_transpose2d(&weight, Some(&bias), [2, 2], [0, 0], [0, 0], 1, [1, 1])?;
         let x = self.first.forward(&Tensor::f_cat(&[&up, skip], 1)?, norm)?;
         self.second.forward(&x, norm)
@@ -341,14 +268,7 @@ impl Readout {
     }
 }
 
-#[derive(Debug)]
-struct GlobalBranch {
-    groups: Vec<Vec<Convolution>>,
-    readout: Readout,
-    finer_readout: Readout,
-}
-
-impl GlobalBranch {
+impl Global<Convolution, Readout> {
     fn forward(&self, slices: &Tensor, norm: BatchNorm) -> Result<GlobalOutput> {
         let mut x = slices.shallow_clone();
         let mut finer = slices.shallow_clone();
@@ -375,32 +295,32 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn tensor(&self, name: &str) -> Result<Tensor> {
-        (self.tensor)(name)
+    fn tensor(&self, path: &str, name: &str) -> Result<Tensor> {
+        (self.tensor)(&format!("{path}.{name}"))
     }
+}
 
-    fn convolution(&self, path: &str, stride: i64) -> Result<Convolution> {
+impl Layers for Source<'_> {
+    type Convolution = Convolution;
+    type Deconvolution = Deconvolution;
+    type Readout = Readout;
+
+    fn convolution(&mut self, spec: ConvolutionSpec) -> Result<Convolution> {
         Ok(Convolution {
-            weight: self.tensor(&format!("{path}.conv.weight"))?,
-            scale: self.tensor(&format!("{path}.bn.weight"))?,
-            shift: self.tensor(&format!("{path}.bn.bias"))?,
-            mean: self.tensor(&format!("{path}.bn.running_mean"))?,
-            variance: self.tensor(&format!("{path}.bn.running_var"))?,
-            stride,
+            weight: self.tensor(&spec.path, "conv.weight")?,
+            scale: self.tensor(&spec.path, "bn.weight")?,
+            shift: self.tensor(&spec.path, "bn.bias")?,
+            mean: self.tensor(&spec.path, "bn.running_mean")?,
+            variance: self.tensor(&spec.path, "bn.running_var")?,
+            stride: spec.stride as i64,
         })
     }
 
-    fn readout(&self, path: &str) -> Result<Readout> {
-        Ok(Readout { weight: self.tensor(&format!("{path}.weight"))?, bias: self.tensor(&format!("{path}.bias"))? })
+    fn deconvolution(&mut self, path: &str, _: usize, _: usize) -> Result<Deconvolution> {
+        Ok(Deconvolution { weight: self.tensor(path, "weight")?, bias: self.tensor(path, "bias")? })
     }
 
-    /// The encoder's next convolution.
-    fn encoder_convolution(&self, config: &ModelConfig, path: &str, index: &mut usize) -> Result<Convolution> {
-        let convolution = self.convolution(path, 1)?;
-        debug_assert!(
-            convolution.weight.dim() == 4 || convolution.weight.size()[2] as usize == depth_extent(config, *index)
-        );
-        *index += 1;
-        Ok(convolution)
+    fn readout(&mut self, path: &str, _: usize) -> Result<Readout> {
+        Ok(Readout { weight: self.tensor(path, "weight")?, bias: self.tensor(path, "bias")? })
     }
 }
