@@ -76,7 +76,7 @@ fn header() {
 
 /// Compiles the few lines of C++ that reach libtorch's allocator of GPU memory.
 fn gpu_memory(libtorch: Option<&str>) {
-    const FILE: &str = "src/inference/gpu_memory.cpp";
+    const FILE: &str = "src/compute/gpu_memory.cpp";
     println!("cargo:rerun-if-changed={FILE}");
     let lib = std::path::Path::new(libtorch.unwrap_or_else(|| panic!("torch-sys did not say where libtorch is")));
     let include = lib.parent().unwrap_or(lib).join("include");

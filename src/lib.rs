@@ -9,6 +9,7 @@
 //! | [`outputs`] | which files may be written: never over an input, or over something else |
 //! | [`io`] | NIfTI, NRRD, MetaImage, DICOM to a volume and back |
 //! | [`dataset`] | sets of labelled CTs: layouts, loading, checking, splitting |
+//! | [`compute`] | devices, threads, progress, cancel |
 //! | [`network`] | layers, configuration, the model file |
 //! | [`quality`] | how far a result can be trusted: features, expected Dice, warnings |
 //! | [`inference`] | slices streamed through a network, patches, views, fusion |
@@ -33,6 +34,7 @@
 #![deny(missing_docs)]
 
 pub mod capi;
+pub mod compute;
 pub mod dataset;
 mod error;
 pub mod evaluation;

@@ -37,7 +37,7 @@ pub(super) fn enter(work: impl FnOnce() -> Outcome<()>) -> ggpfn_status {
                 return GGPFN_OK;
             }
             Ok(Err(fault)) => fault,
-            Err(panic) => Fault::Internal(crate::inference::threads::text(&*panic)),
+            Err(panic) => Fault::Internal(crate::compute::threads::text(&*panic)),
         };
         set_last_error(fault.to_string());
         fault.status()

@@ -9,8 +9,8 @@ use super::handle::{self, Handle};
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{self, growing};
 use super::text::fixed;
+use crate::compute::Cancel;
 use crate::float_environment;
-use crate::inference::Cancel;
 
 /// How far long work is. What does not apply is -1, or NaN.
 #[repr(C)]
@@ -281,6 +281,6 @@ pub(super) fn follow<T: Send>(
                 }
             }
         }
-        worker.join().unwrap_or_else(|panic| Err(Fault::Internal(crate::inference::threads::text(&*panic))))
+        worker.join().unwrap_or_else(|panic| Err(Fault::Internal(crate::compute::threads::text(&*panic))))
     })
 }

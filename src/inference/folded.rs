@@ -7,7 +7,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::compute::Compute;
+use crate::compute::Compute;
 use crate::network::topology::{depth_extent, ConvolutionSpec, Global, Layers, Scale, Topology};
 use crate::network::{Model, BATCH_NORM_EPSILON};
 use crate::volume::View;

@@ -4,9 +4,9 @@
 //! waits for the decoder, and a block's way through the widest layers. On the processor the C library's allocator holds more than is asked of
 //! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
-use super::compute::Compute;
 use super::options::{settle_weights, SegmentOptions};
 use super::view::{block_slices, Plan};
+use crate::compute::Compute;
 use crate::limits::{self, Attainable};
 use crate::network::layout;
 use crate::network::topology::ENCODER;

@@ -1,26 +1,22 @@
-//! Slices streamed through a network: devices, patches, views, fusion, progress, cancel.
+//! Slices streamed through a network: patches, views, fusion.
 //!
-//! This room knows volumes, networks and libtorch. It knows no files, no training and no command line.
+//! This room knows volumes, networks and how work runs ([`compute`](crate::compute)). It knows no files, no training and no command line.
 //!
 //! [`segment`] is the way in. A volume is looked at in the LPS frame (no copy) and, if the model has a working spacing,
 //! resampled; each view of it streams through its network in blocks of slices, memory staying flat however many there are;
 //! the views' probabilities are fused and written back on the caller's grid.
 
-mod compute;
 mod folded;
 mod memory;
-mod monitor;
 mod options;
 mod patches;
 mod segment;
 mod stream;
-pub(crate) mod threads;
 mod view;
 
+pub use crate::compute::{Cancel, Compute, DeviceChoice, Monitor, PrecisionChoice, Progress};
 pub use crate::volume::Region;
-pub use compute::{Compute, DeviceChoice, PrecisionChoice};
 pub use memory::{estimate_memory, refuse_impossible, MemoryEstimate};
-pub use monitor::{Cancel, Monitor, Progress};
 pub use options::SegmentOptions;
 pub use patches::PatchGrid;
 pub use segment::{fuse, mask_of, segment, segment_region, threshold_probability, Phase, Segmentation};

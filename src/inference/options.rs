@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::compute::{DeviceChoice, PrecisionChoice};
 use super::patches::PatchGrid;
+use crate::compute::{DeviceChoice, PrecisionChoice};
 use crate::network::Model;
 use crate::volume::{Region, View};
 use crate::{Error, Result};

@@ -6,13 +6,13 @@ use std::time::Instant;
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
 use rayon::prelude::*;
 
-use super::compute::Compute;
 use super::folded::FoldedNetwork;
 use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
-use super::monitor::Monitor;
 use super::options::{check_threshold, scaled, settle_weights, SegmentOptions};
-use super::threads::{give_memory_back, on_own_thread};
 use super::view::{Plan, Sum, Votes};
+use crate::compute::threads::{give_memory_back, on_own_thread};
+use crate::compute::Compute;
+use crate::compute::Monitor;
 use crate::network::Model;
 use crate::quality::{Agreement, Found, InputFeatures, Quality};
 use crate::volume::{

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use tch::Tensor;
 
 use super::folded::{halve, Convolution, FoldedNetwork};
-use super::monitor::Monitor;
+use crate::compute::Monitor;
 use crate::Result;
 
 /// Consecutive slices of a feature map.

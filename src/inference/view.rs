@@ -3,11 +3,11 @@
 use ndarray::{s, ArrayView3, ArrayViewMut3, Zip};
 use tch::{Kind, Tensor};
 
-use super::compute::Compute;
 use super::folded::{channels_last, FoldedNetwork};
-use super::monitor::Monitor;
 use super::patches::{spans, PatchGrid, Span};
 use super::stream::{Encoded, StreamingEncoder};
+use crate::compute::Compute;
+use crate::compute::Monitor;
 use crate::network::sampling::{self, Extent};
 use crate::network::{Fusion, ModelConfig};
 use crate::volume::View;

@@ -20,31 +20,16 @@ pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT};
 pub use model_file::{Array, Model, WeightType};
 pub use plain::{BatchNorm, GlobalOutput, LocalOutput, Network};
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// Batch normalisation's epsilon.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
-
-impl From<tch::TchError> for Error {
-    fn from(error: tch::TchError) -> Self {
-        let text = match error {
-            tch::TchError::Torch(text) => text,
-            other => other.to_string(),
-        };
-        // The lines after the first are C++ frames.
-        let first = text.lines().next().unwrap_or_default().to_string();
-        if first.contains("out of memory") || first.contains("can't allocate memory") {
-            return Error::Memory(format!("{first}; patches (256 x 256, say) or bfloat16 take less"));
-        }
-        Error::Torch(first)
-    }
-}
 
 impl Array {
     /// The array as a float32 tensor on the CPU.
     ///
     /// # Errors
-    /// [`Error::Torch`] if libtorch refuses, [`Error::Memory`] if there is no memory for it.
+    /// [`Error::Torch`](crate::Error::Torch) if libtorch refuses, [`Error::Memory`](crate::Error::Memory) if there is no memory for it.
     pub fn to_tensor(&self) -> Result<tch::Tensor> {
         let shape: Vec<i64> = self.shape.iter().map(|n| *n as i64).collect();
         Ok(tch::Tensor::f_from_slice(&self.values)?.f_reshape(&shape)?)

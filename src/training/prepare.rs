@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::TrainingCase;
+use crate::compute::Cancel;
 use crate::dataset::{self, scan_faults, Case};
 use crate::files::{create_folder, hex};
-use crate::inference::Cancel;
 use crate::io::ReadOptions;
 use crate::network::ModelConfig;
 use crate::quality::InputFeatures;

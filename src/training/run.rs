@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::stage::Stage;
 use super::trainer::Losses;
 use super::{TrainOptions, TrainingCase};
-use crate::inference::DeviceChoice;
+use crate::compute::DeviceChoice;
 use crate::network::Model;
 use crate::volume::View;
 use crate::{Error, Result};

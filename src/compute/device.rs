@@ -88,7 +88,7 @@ impl Compute {
     }
 
     /// As [`choose`](Self::choose), without a word about what is slow: for questions before the work.
-    pub(super) fn settle(device: DeviceChoice, precision: PrecisionChoice) -> Result<Self> {
+    pub(crate) fn settle(device: DeviceChoice, precision: PrecisionChoice) -> Result<Self> {
         let device = match device {
             DeviceChoice::Cpu => tch::Device::Cpu,
             DeviceChoice::Auto if runtime::gpu_driver_present() => match runtime::load_cuda() {
