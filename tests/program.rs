@@ -493,6 +493,10 @@ fn help_explains_itself() {
     let output = room.run(&["doctor"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("2.11.0") && text.contains("Nothing is wrong"), "{text}");
+    // The choice of a number format comes with the times that it rests on.
+    let has_instructions = ggpfn::runtime::cpu_has_fast_bfloat16();
+    assert_eq!(text.contains(" ms, in float32 "), has_instructions, "{text}");
+    assert_eq!(text.contains("cpu, bf16"), text.contains("faster, and taken"), "{text}");
     let output = room.run(&["info", "m.safetensors", "--json"]);
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((info["slices"].as_u64(), info["receptive_field"].as_str()), (Some(5), Some("144 x 144 pixels")));

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use tch::Kind;
 
+use super::trial::trial;
 use crate::runtime;
 use crate::{Error, Result};
 
@@ -109,14 +110,14 @@ impl Compute {
                 tch::Device::Cuda(number)
             }
         };
-        let fast = match device {
+        let is_faster = || match device {
             tch::Device::Cuda(number) => runtime::gpu_has_fast_bfloat16(number),
-            _ => runtime::cpu_has_fast_bfloat16(),
+            _ => trial().is_some_and(|trial| trial.prefers_bfloat16()),
         };
         let kind = match precision {
             PrecisionChoice::F32 => Kind::Float,
             PrecisionChoice::Bf16 => Kind::BFloat16,
-            PrecisionChoice::Auto if fast => Kind::BFloat16,
+            PrecisionChoice::Auto if is_faster() => Kind::BFloat16,
             PrecisionChoice::Auto => Kind::Float,
         };
         Ok(Compute { device, kind })

@@ -1,13 +1,15 @@
-//! Where work runs: devices and number formats, threads of the library's own, progress and cancel.
+//! Where work runs: devices and number formats, which of these is faster here, threads of the library's own, progress and cancel.
 //!
 //! This room knows libtorch and no network. What runs long (inference, training, the C face) is built on it.
 
 mod device;
 mod monitor;
 pub(crate) mod threads;
+mod trial;
 
 pub use device::{Compute, DeviceChoice, PrecisionChoice};
 pub use monitor::{Cancel, Monitor, Progress};
+pub use trial::{place as trial_place, trial, trial_anew, Trial};
 
 use crate::Error;
 

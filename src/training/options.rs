@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::compute::trial;
 use crate::dataset::UNKNOWN_ORGAN;
 use crate::network::{Fusion, ModelConfig};
-use crate::runtime;
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -186,8 +186,8 @@ pub struct TrainOptions {
     pub validate_every: usize,
     /// Write a checkpoint after every so many minutes, and at each stage's end.
     pub checkpoint_minutes: f64,
-    /// Compute convolutions in bfloat16, with float32 weights and sums. The preset `small` does where the processor has instructions
-    /// for it: elsewhere it is many times slower.
+    /// Compute convolutions in bfloat16, with float32 weights and sums. The preset `small` does where a trial finds it faster on the
+    /// processor: elsewhere it may be many times slower.
     pub mixed_precision: bool,
     /// Compute feature maps that gradients need a second time rather than keep them: half as much time again, about half the
     /// memory.
@@ -269,7 +269,7 @@ impl TrainOptions {
                     global: stage(20, 8),
                     local: stage(60, 4),
                     whole: stage(30, 4),
-                    mixed_precision: runtime::cpu_has_fast_bfloat16(),
+                    mixed_precision: trial().is_some_and(|trial| trial.prefers_bfloat16()),
                     ..nihc
                 }
             }

@@ -1,6 +1,6 @@
 //! `ggpfn doctor`: what this installation is made of, and what is wrong with it.
 
-use ggpfn::inference::{Compute, DeviceChoice, PrecisionChoice};
+use ggpfn::compute::{trial_anew, trial_place, Compute, DeviceChoice, PrecisionChoice};
 use ggpfn::runtime::Runtime;
 use ggpfn::{Error, Result};
 
@@ -18,7 +18,7 @@ pub fn run(_: Arguments) -> Result<()> {
     line("  built for", runtime.compiled_version.into());
     line("  loaded from", runtime.library.as_ref().map_or("unknown".into(), |path| path.display().to_string()));
     line("processor threads", std::thread::available_parallelism().map_or(1, usize::from).to_string());
-    line("bfloat16", if runtime.cpu_bfloat16 { "fast on this processor" } else { "not fast on this processor" }.into());
+    line("bfloat16", bfloat16());
     match runtime.gpus.as_slice() {
         [] => line("GPU", "none that can be used".into()),
         gpus => gpus.iter().for_each(|gpu| line("GPU", gpu.clone())),
@@ -43,6 +43,14 @@ pub fn run(_: Arguments) -> Result<()> {
         return Err(Error::Torch("the libtorch that was found is not the one that ggpfn was built for".into()));
     }
     Ok(())
+}
+
+/// What a trial says of bfloat16, which is made anew: what was kept may be from a busy hour.
+fn bfloat16() -> String {
+    let Some(trial) = trial_anew() else { return "no instructions for it; float32 is taken".into() };
+    let verdict = if trial.prefers_bfloat16() { "faster, and taken" } else { "not faster; float32 is taken" };
+    let kept = trial_place().map_or(String::new(), |place| format!(" (kept in {})", place.display()));
+    format!("{verdict}: a convolution takes {:.2} ms, in float32 {:.2} ms{kept}", trial.bf16_ms, trial.f32_ms)
 }
 
 /// Segments a tiny volume with a tiny network.
