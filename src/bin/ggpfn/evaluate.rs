@@ -171,7 +171,7 @@ fn read_mask(path: &Path, label: Option<u16>) -> Result<(Array3<u8>, Geometry)> 
 }
 
 /// The values of a label map but 0, ascending. Refuses a probability map, a CT or anything else that is no mask.
-fn labels(path: &Path, volume: &Volume) -> Result<Vec<u16>> {
+pub fn labels(path: &Path, volume: &Volume) -> Result<Vec<u16>> {
     let mut seen = vec![false; 1 << 16];
     let (mut low, mut high) = (0.0_f32, 0.0_f32);
     let mut broken = false;

@@ -82,8 +82,14 @@ const ROUNDING: f32 = 1e-4;
 /// Reads probabilities; those that rounding has taken beyond 0 or 1 are put back.
 fn read_probability(path: &Path) -> Result<Volume> {
     let volume = io::read(path, &ReadOptions::of(Content::Probability))?;
+    check_probability(path, &volume)?;
+    Ok(volume.map(|p| p.clamp(0.0, 1.0)))
+}
+
+/// Refuses what is no probability, but for what rounding takes beyond 0 or 1.
+pub fn check_probability(path: &Path, volume: &Volume) -> Result<()> {
     if let Some(value) = volume.voxels().iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
         return Err(Error::image(path, format!("it holds {value}; probabilities from 0 to 1 were expected")));
     }
-    Ok(volume.map(|p| p.clamp(0.0, 1.0)))
+    Ok(())
 }
