@@ -36,6 +36,8 @@ pub enum Kind {
     Csv(&'static str),
     /// Lines of `name = value`.
     Values,
+    /// A DICOM structured report.
+    DicomReport,
     /// Whatever is there: only inputs and other outputs are looked at.
     Any,
 }
@@ -153,6 +155,10 @@ pub fn check_existing(output: &Output) -> Result<()> {
         Kind::Values => match are_values(path) {
             true => Ok(()),
             false => refuse("exists already and does not hold lines of the form name = value".into()),
+        },
+        Kind::DicomReport => match io::results::is_report(path) {
+            true => Ok(()),
+            false => refuse("exists already and is no DICOM report".into()),
         },
         Kind::Any => Ok(()),
     }

@@ -8,6 +8,7 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject, Tag};
 
 use super::Code;
 use crate::files::AtomicFile;
+use crate::io::dicom::header;
 use crate::{Error, Result};
 
 /// ggpfn as the writer of files, for the meta group: a UUID that was drawn once.
@@ -160,9 +161,9 @@ impl Moment {
         self.0.format("%H%M%S").to_string()
     }
 
-    /// As a DT, with its zone.
+    /// As a DT, in the zone of the data set.
     pub(super) fn both(&self) -> String {
-        self.0.format("%Y%m%d%H%M%S%z").to_string()
+        self.0.format("%Y%m%d%H%M%S").to_string()
     }
 }
 
@@ -177,9 +178,9 @@ pub(super) fn write(path: &std::path::Path, set: InMemDicomObject, class: &str, 
         .implementation_class_uid(IMPLEMENTATION)
         .implementation_version_name(clipped(&version, 16));
     let fail = |fault: String| Error::file("write", path, std::io::Error::other(fault));
-    let object = set.with_meta(meta).map_err(|e| fail(super::super::header::causes(&e)))?;
+    let object = set.with_meta(meta).map_err(|e| fail(header::causes(&e)))?;
     let mut bytes = Vec::new();
-    object.write_all(&mut bytes).map_err(|e| fail(super::super::header::causes(&e)))?;
+    object.write_all(&mut bytes).map_err(|e| fail(header::causes(&e)))?;
     let mut file = AtomicFile::create(path)?;
     file.write_all(&bytes).map_err(|e| Error::file("write", path, e))?;
     file.commit()
@@ -222,8 +223,9 @@ mod tests {
 
     #[test]
     fn time_is_told_in_the_zone_of_the_data_set() {
-        assert!(Moment::now("+0530").both().ends_with("+0530"));
-        assert!(Moment::now("-0700").both().ends_with("-0700"));
+        for (zone, seconds) in [("+0530", 19_800), ("-0700", -25_200), ("+0000", 0)] {
+            assert_eq!(Moment::now(zone).0.offset().local_minus_utc(), seconds);
+        }
         for odd in ["", "+", "0530", "+99", "ü123", "+2500"] {
             assert_eq!(Moment::now(odd).date().len(), 8, "{odd}");
         }

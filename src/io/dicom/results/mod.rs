@@ -9,7 +9,7 @@
 //! no regular grid (a tilted gantry, a missing slice) is refused, as everywhere in ggpfn, so that no frame can refer to a wrong slice.
 
 mod elements;
-//mod report;
+mod report;
 mod segmentation;
 mod source;
 mod stored;
@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-//pub use report::{is_report, write_report, Report};
+pub use report::{is_report, write_report, Report};
 pub use segmentation::{
     write_segmentation, Algorithm, Layer, MadeBy, Segment, SegmentationOptions, Written,
 };

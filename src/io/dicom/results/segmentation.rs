@@ -8,6 +8,7 @@ use ndarray::{ArrayView2, ArrayView3, Axis};
 use super::elements::{clipped, code, decimal, decimals, one, reference, sequence, short, text, write, Moment, Uids};
 use super::source::{Source, SourceSlice};
 use super::Code;
+use crate::io::dicom::header;
 use crate::{Error, Result};
 
 /// What 1 is stored as in a segmentation of probabilities.
@@ -60,7 +61,7 @@ impl Algorithm {
         Algorithm {
             name: "GGPFN".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            parameters: format!("model {model}, SHA-256 {sha256}"),
+            parameters: format!("model: {model}; SHA-256: {sha256}"),
         }
     }
 }
@@ -318,7 +319,7 @@ impl Heading<'_> {
             tags::CLINICAL_TRIAL_PROTOCOL_NAME,
             tags::CLINICAL_TRIAL_SUBJECT_ID,
         ];
-        let now = Moment::now(&super::super::header::text(&source.attributes, tags::TIMEZONE_OFFSET_FROM_UTC));
+        let now = Moment::now(&header::text(&source.attributes, tags::TIMEZONE_OFFSET_FROM_UTC));
         for (tag, vr) in ALWAYS {
             match source.attributes.get(tag) {
                 Some(element) => set.put(element.clone()),
@@ -358,7 +359,7 @@ impl Heading<'_> {
 pub(super) fn series_number(source: &Source, wanted: Option<u32>, behind: u32) -> u32 {
     /// Longest number that an IS holds is 2^31 - 1.
     const MOST: u32 = i32::MAX as u32;
-    let own = super::super::header::text(&source.attributes, tags::SERIES_NUMBER).parse::<u32>().unwrap_or(0);
+    let own = header::text(&source.attributes, tags::SERIES_NUMBER).parse::<u32>().unwrap_or(0);
     wanted.unwrap_or_else(|| own.saturating_add(behind)).min(MOST)
 }
 
@@ -434,7 +435,7 @@ fn cielab(colour: [u8; 3]) -> [u16; 3] {
 
 /// Whether the source had lost something to compression, which then holds for what was made from it.
 fn lossy(set: &mut InMemDicomObject, source: &Source) {
-    let found = super::super::header::text(&source.attributes, tags::LOSSY_IMAGE_COMPRESSION);
+    let found = header::text(&source.attributes, tags::LOSSY_IMAGE_COMPRESSION);
     if found != "01" {
         text(set, tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
         return;
