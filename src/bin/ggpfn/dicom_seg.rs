@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use ggpfn::files::AtomicFile;
 use ggpfn::io::results::{
-    is_dicom_name, is_segmentation, read_on, write_segmentation, Algorithm, Layer, MadeBy, Segment, SegmentationOptions,
-    Source,
+    is_dicom_name, is_segmentation, read_on, write_segmentation, Algorithm, Layer, MadeBy, Segment,
+    SegmentationOptions, Source,
 };
 use ggpfn::io::{self, ReadOptions};
 use ggpfn::outputs::{self, Kind, Output};

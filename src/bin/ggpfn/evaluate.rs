@@ -127,24 +127,23 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// Compares two files; with `label`, that value of the truth alone.
 pub fn compare_files(prediction: &Path, truth: &Path, label: Option<u16>) -> Result<Comparison> {
     // One after the other: a scan's voxels as they are read take four times the memory of the mask that stays.
-    let ((found, geometry), (expected, truth_geometry)) =
-        match [prediction, truth].map(results::is_segmentation) {
-            // A DICOM segmentation has the slices alone on which something is; the other says what grid they are of.
-            [true, true] => {
-                let grid = results::common_grid(&[prediction, truth])?;
-                (read_mask(prediction, None, Some(&grid))?, read_mask(truth, label, Some(&grid))?)
-            }
-            [true, false] => {
-                let truth = read_mask(truth, label, None)?;
-                (read_mask(prediction, None, Some(&truth.1))?, truth)
-            }
-            [false, segmentation] => {
-                let found = read_mask(prediction, None, None)?;
-                let grid = segmentation.then_some(&found.1);
-                let expected = read_mask(truth, label, grid)?;
-                (found, expected)
-            }
-        };
+    let ((found, geometry), (expected, truth_geometry)) = match [prediction, truth].map(results::is_segmentation) {
+        // A DICOM segmentation has the slices alone on which something is; the other says what grid they are of.
+        [true, true] => {
+            let grid = results::common_grid(&[prediction, truth])?;
+            (read_mask(prediction, None, Some(&grid))?, read_mask(truth, label, Some(&grid))?)
+        }
+        [true, false] => {
+            let truth = read_mask(truth, label, None)?;
+            (read_mask(prediction, None, Some(&truth.1))?, truth)
+        }
+        [false, segmentation] => {
+            let found = read_mask(prediction, None, None)?;
+            let grid = segmentation.then_some(&found.1);
+            let expected = read_mask(truth, label, grid)?;
+            (found, expected)
+        }
+    };
     if !same_grid(&in_lps(&geometry), &in_lps(&truth_geometry)) {
         let fault = format!(
             "its grid is {}; that of {} is {}; resample one to the other, labels by the nearest voxel",

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::files::AtomicFile;
+use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::io::results::{
     is_dicom_name, write_report, write_segmentation, Algorithm, Layer, Report, Segment, SegmentationOptions, Source,
 };
@@ -417,7 +417,8 @@ fn check_dicom(jobs: &[Job]) -> Result<()> {
         let views = [("--view-probabilities", &job.view_probabilities), ("--uncertainty", &job.uncertainty)];
         for (name, path) in views {
             if let Some(path) = path.as_ref().filter(|path| is_dicom_name(path)) {
-                let fault = format!("{}: it is not written as DICOM; name an image file (.nii.gz, .nrrd)", path.display());
+                let fault =
+                    format!("{}: it is not written as DICOM; name an image file (.nii.gz, .nrrd)", path.display());
                 return Err(Error::Argument { name, fault });
             }
         }
@@ -426,7 +427,9 @@ fn check_dicom(jobs: &[Job]) -> Result<()> {
                 format!("{}: its ending is not that of a DICOM file; .dcm was expected", report.display())
             } else if !is_dicom_name(&job.mask) {
                 let mask = job.mask.display();
-                format!("a DICOM report refers to a DICOM segmentation, and {mask} is none; name a .dcm file for the mask")
+                format!(
+                    "a DICOM report refers to a DICOM segmentation, and {mask} is none; name a .dcm file for the mask"
+                )
             } else {
                 continue;
             };

@@ -96,8 +96,9 @@ impl Uids {
         const LONGEST_ROOT: usize = 40;
         let Some(root) = root else { return Ok(Uids { root: None }) };
         let root = root.trim_end_matches('.');
-        let component =
-            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+        let component = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'))
+        };
         let good = root.len() <= LONGEST_ROOT
             && root.split('.').count() > 1
             && root.split('.').all(component)
@@ -192,7 +193,9 @@ mod tests {
 
     #[test]
     fn decimal_strings_keep_to_their_length_and_lose_next_to_nothing() {
-        for value in [0.0, -0.0, 1.0, -804.5, 0.9765625, -249.51171875, 0.970295726276, -0.24192189559967, 1e-17, -1.0 / 3.0] {
+        for value in
+            [0.0, -0.0, 1.0, -804.5, 0.9765625, -249.51171875, 0.970295726276, -0.24192189559967, 1e-17, -1.0 / 3.0]
+        {
             let text = decimal(value);
             assert!(text.len() <= 16 && text != "-0", "{text}");
             assert!((text.parse::<f64>().unwrap() - value).abs() < 1e-11, "{text} for {value}");

@@ -13,20 +13,16 @@ mod report;
 mod segmentation;
 mod source;
 mod stored;
-#[cfg(test)]
-mod tests {}
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 pub use report::{is_report, write_report, Report};
-pub use segmentation::{
-    write_segmentation, Algorithm, Layer, MadeBy, Segment, SegmentationOptions, Written,
-};
+pub use segmentation::{write_segmentation, Algorithm, Layer, MadeBy, Segment, SegmentationOptions, Written};
 pub use source::Source;
-pub(crate) use stored::{find, read};
 pub use stored::{common_grid, is_segmentation, read_on, Stored};
+pub(crate) use stored::{find, read};
 
 use super::header::has_preamble;
 

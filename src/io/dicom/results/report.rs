@@ -88,8 +88,9 @@ pub fn write_report(
         ),
     ];
     let groups = reports.iter().zip(&written.tracking).enumerate();
-    let groups =
-        groups.map(|(number, (report, tracking))| group(number as u16 + 1, report, tracking, source, written)).collect();
+    let groups = groups
+        .map(|(number, (report, tracking))| group(number as u16 + 1, report, tracking, source, written))
+        .collect();
     content.push(container(Some("CONTAINS"), Code::dicom("126010", "Imaging Measurements"), groups));
 
     let root = container(None, Code::dicom("126000", "Imaging Measurement Report"), content);
@@ -126,13 +127,7 @@ fn language() -> InMemDicomObject {
 }
 
 /// The measurement group of a segment.
-fn group(
-    number: u16,
-    report: &Report,
-    tracking: &[String; 2],
-    source: &Source,
-    written: &Written,
-) -> InMemDicomObject {
+fn group(number: u16, report: &Report, tracking: &[String; 2], source: &Source, written: &Written) -> InMemDicomObject {
     let Report { segment, measurements, quality } = report;
     let mut image = reference(uids::SEGMENTATION_STORAGE, &written.instance);
     short(&mut image, tags::REFERENCED_SEGMENT_NUMBER, number);

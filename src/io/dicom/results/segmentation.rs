@@ -176,6 +176,7 @@ pub fn write_segmentation(
     text(&mut set, tags::CONTENT_DESCRIPTION, VR::LO, &clipped(&description, 64));
     text(&mut set, tags::CONTENT_CREATOR_NAME, VR::PN, "");
     text(&mut set, tags::SEGMENTATION_TYPE, VR::CS, if fractional { "FRACTIONAL" } else { "BINARY" });
+    text(&mut set, tags::SEGMENTS_OVERLAP, VR::CS, overlap(segments));
     if fractional {
         text(&mut set, tags::SEGMENTATION_FRACTIONAL_TYPE, VR::CS, "PROBABILITY");
         short(&mut set, tags::MAXIMUM_FRACTIONAL_VALUE, MOST);
@@ -229,6 +230,21 @@ fn check(source: &Source, segments: &[Segment]) -> Result<bool> {
         }
     }
     Ok(fractional)
+}
+
+/// Whether segments share a voxel, as SegmentsOverlap has it.
+fn overlap(segments: &[Segment]) -> &'static str {
+    let mut seen: Option<ndarray::Array3<bool>> = None;
+    for segment in segments.iter().filter(|_| segments.len() > 1) {
+        let Layer::Mask(mask) = segment.layer else { return "UNDEFINED" };
+        let seen = seen.get_or_insert_with(|| ndarray::Array3::from_elem(mask.dim(), false));
+        for (seen, _) in seen.iter_mut().zip(mask).filter(|(_, inside)| **inside != 0) {
+            if std::mem::replace(seen, true) {
+                return "YES";
+            }
+        }
+    }
+    "NO"
 }
 
 /// A stored frame: a segment on a slice.
@@ -418,14 +434,15 @@ fn described(number: u16, segment: &Segment, tracking: &[String; 2]) -> InMemDic
 fn cielab(colour: [u8; 3]) -> [u16; 3] {
     let linear = colour.map(|c| {
         let c = f64::from(c) / 255.0;
-        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        if c <= 0.04045 {
+            c / 12.92
+        } else {
+            ((c + 0.055) / 1.055).powf(2.4)
+        }
     });
     // sRGB to XYZ under D50 (Bradford), over the white point.
-    const ROWS: [[f64; 3]; 3] = [
-        [0.4360747, 0.3850649, 0.1430804],
-        [0.2225045, 0.7168786, 0.0606169],
-        [0.0139322, 0.0971045, 0.7141733],
-    ];
+    const ROWS: [[f64; 3]; 3] =
+        [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]];
     const WHITE: [f64; 3] = [0.96422, 1.0, 0.82521];
     let f = |t: f64| if t > 216.0 / 24389.0 { t.cbrt() } else { (24389.0 / 27.0 * t + 16.0) / 116.0 };
     let [x, y, z] = [0, 1, 2].map(|n: usize| f((0..3).map(|c| ROWS[n][c] * linear[c]).sum::<f64>() / WHITE[n]));
@@ -476,8 +493,16 @@ fn dimensions(set: &mut InMemDicomObject, uids: &Uids) {
     let indices = indices.map(|(pointer, group, label)| {
         let mut item = InMemDicomObject::new_empty();
         text(&mut item, tags::DIMENSION_ORGANIZATION_UID, VR::UI, &organization);
-        item.put(DataElement::new(tags::DIMENSION_INDEX_POINTER, VR::AT, PrimitiveValue::Tags([pointer].as_slice().into())));
-        item.put(DataElement::new(tags::FUNCTIONAL_GROUP_POINTER, VR::AT, PrimitiveValue::Tags([group].as_slice().into())));
+        item.put(DataElement::new(
+            tags::DIMENSION_INDEX_POINTER,
+            VR::AT,
+            PrimitiveValue::Tags([pointer].as_slice().into()),
+        ));
+        item.put(DataElement::new(
+            tags::FUNCTIONAL_GROUP_POINTER,
+            VR::AT,
+            PrimitiveValue::Tags([group].as_slice().into()),
+        ));
         text(&mut item, tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, label);
         item
     });

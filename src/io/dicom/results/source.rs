@@ -120,7 +120,8 @@ impl Source {
             true => decimals(&[first.row, first.column].concat()),
             false => given,
         };
-        let frame_of_reference = Some(header::text(&attributes, tags::FRAME_OF_REFERENCE_UID)).filter(|uid| !uid.is_empty());
+        let frame_of_reference =
+            Some(header::text(&attributes, tags::FRAME_OF_REFERENCE_UID)).filter(|uid| !uid.is_empty());
         Ok(Source {
             path: path.to_path_buf(),
             study: needed(&attributes, path, tags::STUDY_INSTANCE_UID, "StudyInstanceUID")?,

@@ -38,7 +38,8 @@ pub fn is_segmentation(path: &Path) -> bool {
 /// The segmentation that a path names: the file itself, or the only one in a folder.
 pub(crate) fn find(path: &Path) -> Result<Option<PathBuf>> {
     let is_one = |file: &Path| {
-        super::meta(file).is_some_and(|meta| [uids::SEGMENTATION_STORAGE, LABEL_MAP_STORAGE].contains(&meta.class.as_str()))
+        super::meta(file)
+            .is_some_and(|meta| [uids::SEGMENTATION_STORAGE, LABEL_MAP_STORAGE].contains(&meta.class.as_str()))
     };
     if !path.is_dir() {
         return Ok(is_one(path).then(|| path.to_path_buf()));
@@ -141,9 +142,12 @@ impl Stored {
                 Some(stored) => {
                     let (row, column) = unit_axes(cosines).map_err(fail)?;
                     let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-3);
-                    let alike = near(&row, &stored.row) && near(&column, &stored.column) && near(&spacing, &stored.spacing);
+                    let alike =
+                        near(&row, &stored.row) && near(&column, &stored.column) && near(&spacing, &stored.spacing);
                     if !alike {
-                        return Err(fail("it lies or measures otherwise than the first; parallel slices were expected".into()));
+                        return Err(fail(
+                            "it lies or measures otherwise than the first; parallel slices were expected".into(),
+                        ));
                     }
                     stored.frames.push(frame);
                 }
@@ -152,7 +156,8 @@ impl Stored {
                         return Err(format!("PixelSpacing is {spacing:?} mm; two positive numbers were expected"));
                     }
                     let (row, column) = unit_axes(cosines).map_err(fail)?;
-                    let measure = |tag| groups.numbers(tags::PIXEL_MEASURES_SEQUENCE, tag).and_then(|v| v.first().copied());
+                    let measure =
+                        |tag| groups.numbers(tags::PIXEL_MEASURES_SEQUENCE, tag).and_then(|v| v.first().copied());
                     let positive = |v: &f64| v.is_finite() && *v > 0.0;
                     let thickness = measure(tags::SPACING_BETWEEN_SLICES)
                         .filter(positive)
@@ -211,7 +216,8 @@ impl Stored {
         several.sort_unstable();
         several.dedup();
         if fractions && (several.len() > 1 || matches!(self.form, Form::Label(_))) {
-            let names: Vec<String> = self.segments.iter().map(|(number, label)| format!("{number} \"{label}\"")).collect();
+            let names: Vec<String> =
+                self.segments.iter().map(|(number, label)| format!("{number} \"{label}\"")).collect();
             return Err(fail(format!(
                 "it holds fractions of several segments ({}); those of one were expected",
                 names.join(", ")
@@ -299,11 +305,7 @@ impl Stored {
             (even && step.iter().map(|n| n.abs()).sum::<i64>() == 1).then_some(step)
         };
         let [rows, columns] = self.size.map(|n| (n - 1).max(1));
-        Some(Place {
-            first,
-            row: step(rows, at(rows as f64, 0.0))?,
-            column: step(columns, at(0.0, columns as f64))?,
-        })
+        Some(Place { first, row: step(rows, at(rows as f64, 0.0))?, column: step(columns, at(0.0, columns as f64))? })
     }
 }
 
@@ -398,8 +400,11 @@ impl Groups<'_> {
     }
 
     fn segment(&self) -> Told<u16> {
-        let [number] =
-            self.exactly(tags::SEGMENT_IDENTIFICATION_SEQUENCE, tags::REFERENCED_SEGMENT_NUMBER, "ReferencedSegmentNumber")?;
+        let [number] = self.exactly(
+            tags::SEGMENT_IDENTIFICATION_SEQUENCE,
+            tags::REFERENCED_SEGMENT_NUMBER,
+            "ReferencedSegmentNumber",
+        )?;
         if number.fract() != 0.0 || !(1.0..=f64::from(u16::MAX)).contains(&number) {
             return Err(format!("ReferencedSegmentNumber is {number}; a whole number from 1 on was expected"));
         }
@@ -422,14 +427,20 @@ fn unit_axes(cosines: [f64; 6]) -> Told<([f64; 3], [f64; 3])> {
 fn decompressed(object: &DefaultDicomObject, frames: usize, form: Form, needed: u64) -> Told<Vec<u8>> {
     let damaged = |what: String| format!("its pixel data is damaged or cut off ({what}); copy the file again");
     if form == Form::Bits {
-        return Err("its bits are compressed, which is not read here; convert it to Explicit VR Little Endian first".into());
+        return Err(
+            "its bits are compressed, which is not read here; convert it to Explicit VR Little Endian first".into()
+        );
     }
     let each = needed / frames as u64;
     let mut bytes = Vec::new();
     for frame in 0..frames {
         let decoded = object.decode_pixel_data_frame(frame as u32).map_err(|e| damaged(header::causes(&e)))?;
         if decoded.data().len() as u64 != each {
-            return Err(damaged(format!("frame {} has {} bytes, {each} were expected", frame + 1, decoded.data().len())));
+            return Err(damaged(format!(
+                "frame {} has {} bytes, {each} were expected",
+                frame + 1,
+                decoded.data().len()
+            )));
         }
         bytes.extend_from_slice(decoded.data());
     }
