@@ -12,6 +12,7 @@ use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{open_file, DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, Tag};
+use ggpfn::dataset;
 use ggpfn::io::results::{
     common_grid, is_report, is_segmentation, read_on, write_segmentation, Algorithm, Code, Layer, MadeBy, Segment,
     SegmentationOptions, Source, Written,
@@ -380,6 +381,44 @@ fn what_nothing_can_refer_to_is_refused() {
     }
 }
 
+/// A label may be a DICOM segmentation, which has the marked slices alone; the CT beside it says of what grid they are.
+#[test]
+fn data_sets_take_segmentations_as_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    Series::new(oblique()).write(&at("images/one"));
+    Series::new(oblique()).write(&at("two"));
+    std::fs::create_dir(at("labels")).unwrap();
+    let mask = noise(&oblique(), 9);
+    write_mask(&at("labels/one.dcm"), &Source::open(&at("images/one"), None).unwrap(), &mask);
+    let cases = dataset::cases(folder.path(), dataset::Layout::Pairs).unwrap();
+    assert_eq!(cases.len(), 1, "{cases:?}");
+    assert_eq!(dataset::load(&cases[0], &ReadOptions::default()).unwrap().mask, mask);
+    std::fs::remove_dir_all(at("labels")).unwrap();
+    // The same beside one another.
+    write_mask(&at("two_seg.dcm"), &Source::open(&at("two"), None).unwrap(), &mask);
+    let cases = dataset::cases(folder.path(), dataset::Layout::Pairs).unwrap();
+    let case = cases.iter().find(|case| case.name == "two").unwrap();
+    assert_eq!(dataset::load(case, &ReadOptions::default()).unwrap().mask, mask);
+}
+
+/// An archive's export has a folder for each series; a scan's folder may have results filed in it.
+#[test]
+fn folders_are_read_for_what_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let ct = folder.path().join("ct");
+    Series::new(oblique()).write(&ct);
+    let source = Source::open(&ct, None).unwrap();
+    let mask = noise(&oblique(), 13);
+    write_mask(&ct.join("result.dcm"), &source, &mask);
+    assert_eq!(read(&ct, &ReadOptions::default()).unwrap().geometry().size, [7, 5, 9]);
+    assert_eq!(Source::open(&ct, None).unwrap().uids(), ["1.2.3", "1.2.3.4"]);
+    assert_eq!(read(&ct, &labels()).unwrap().geometry().size, [7, 5, 6]);
+    write_mask(&ct.join("another.dcm"), &source, &mask);
+    let error = read(&ct, &labels()).unwrap_err().to_string();
+    assert!(error.contains("2 DICOM segmentations"), "{error}");
+}
+
 // ---- Files that mean no good ----
 
 /// Reads what must not be readable: the sentence, of one line, that names the file.
@@ -605,7 +644,7 @@ fn what_highdicom_writes_is_read() {
     let grid = Source::open(&folder.path().join("series"), None).unwrap().geometry().clone();
     let manifest = std::fs::read_to_string(folder.path().join("manifest.json")).unwrap();
     let manifest: Vec<serde_json::Value> = serde_json::from_str(&manifest).unwrap();
-    assert_eq!(manifest.len(), 8);
+    assert_eq!(manifest.len(), 7);
     for entry in manifest {
         let path = folder.path().join(entry["path"].as_str().unwrap());
         let fractional = entry["fractional"].as_bool().unwrap();
@@ -688,6 +727,8 @@ fn the_program_turns_masks_into_segmentations_and_reads_them() {
     bad(&["dicom-seg", "mask.nii.gz", "./ct", "ct/001.dcm"], "overwritten");
     bad(&["dicom-seg", "mask.nii.gz", "mask.nii.gz", "x.dcm"], "is no DICOM");
     bad(&["segment", "mask.nii.gz", "x.dcm"], "is no DICOM");
+    bad(&["segment", "./ct", "x.dcm", "--dicom-report", "mask.dcm"], "is no DICOM report");
+    bad(&["segment", "./ct", "x.dcm", "--uncertainty", "u.dcm"], "not written as DICOM");
     bad(&["segment", "./ct", "x.nii.gz", "--dicom-report", "r.dcm"], "name a .dcm file for the mask");
     let two = mask.mapv(|v| v * 2) + &other;
     io::write(&at("two.nii.gz"), Voxels::U8(two.view()), &oblique()).unwrap();

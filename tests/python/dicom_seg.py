@@ -19,7 +19,7 @@ except ImportError:
     sys.exit(0)
 import numpy as np
 from pydicom.sr.codedict import codes
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 
 def slices(folder):
@@ -112,7 +112,6 @@ def write(folder):
     more = {"fractional_type": "PROBABILITY", "max_fractional_value": 255}
     add("fraction", fraction, stored, "FRACTIONAL", **more)
     add("fraction_rle", fraction, stored, "FRACTIONAL", syntax=RLELossless, **more)
-    add("fraction_jls", fraction, stored, "FRACTIONAL", syntax=JPEGLSLossless, **more)
     # Whole or not at all, as some write masks.
     occupied = {"fractional_type": "OCCUPANCY", "max_fractional_value": 100}
     add("occupied", mask.astype(float), mask, "FRACTIONAL", **occupied)

@@ -62,13 +62,13 @@ pub struct Arguments {
 /// How a DICOM result is filed.
 #[derive(clap::Args)]
 pub struct Filing {
-    /// The result's SeriesDescription
+    /// For DICOM results: their SeriesDescription
     #[arg(long, value_name = "TEXT")]
     series_description: Option<String>,
-    /// The result's SeriesNumber; that of the CT and 1000 if left out
+    /// For DICOM results: the SeriesNumber; that of the CT and 1000 if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
     series_number: Option<u32>,
-    /// The root below which new UIDs are made, as your institution owns one
+    /// For DICOM results: the root below which new UIDs are made, as your institution owns one; random UUIDs if left out
     #[arg(long, value_name = "ROOT", env = "GGPFN_UID_ROOT")]
     uid_root: Option<String>,
 }

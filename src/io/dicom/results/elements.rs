@@ -200,7 +200,7 @@ mod tests {
             assert!(text.len() <= 16 && text != "-0", "{text}");
             assert!((text.parse::<f64>().unwrap() - value).abs() < 1e-11, "{text} for {value}");
         }
-        for value in [-123456.789012345678, 1.0 / 3.0e7, -1e-9 / 3.0, 1e300, f64::MIN_POSITIVE] {
+        for value in [-123456.789_012_3, 1.0 / 3.0e7, -1e-9 / 3.0, 1e300, f64::MIN_POSITIVE] {
             let text = decimal(value);
             assert!(text.len() <= 16, "{text}");
             assert!((text.parse::<f64>().unwrap() / value - 1.0).abs() < 1e-8, "{text} for {value}");

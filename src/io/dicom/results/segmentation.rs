@@ -106,7 +106,7 @@ impl<'a> Segment<'a> {
 /// How a result is filed.
 #[derive(Clone, Debug, Default)]
 pub struct SegmentationOptions {
-    /// SeriesNumber; that of the source and 1000 if left out.
+    /// SeriesNumber; if left out that of the source and 1000 for masks, 1002 for probabilities, 1001 for reports.
     pub series_number: Option<u32>,
     /// SeriesDescription; made from the segments' labels if left out.
     pub series_description: Option<String>,
@@ -163,7 +163,7 @@ pub fn write_segmentation(
         modality: "SEG",
         series: &written.series,
         instance: &written.instance,
-        number: series_number(source, options.series_number, 1000),
+        number: series_number(source, options.series_number, if fractional { 1002 } else { 1000 }),
         description: &description,
     };
     heading.put(&mut set, source);
