@@ -727,6 +727,7 @@ fn the_program_turns_masks_into_segmentations_and_reads_them() {
     bad(&["dicom-seg", "mask.nii.gz", "./ct", "ct/001.dcm"], "overwritten");
     bad(&["dicom-seg", "mask.nii.gz", "mask.nii.gz", "x.dcm"], "is no DICOM");
     bad(&["segment", "mask.nii.gz", "x.dcm"], "is no DICOM");
+    bad(&["segment", "mask.dcm", "x.nii.gz"], "it is a DICOM segmentation");
     bad(&["segment", "./ct", "x.dcm", "--dicom-report", "mask.dcm"], "is no DICOM report");
     bad(&["segment", "./ct", "x.dcm", "--uncertainty", "u.dcm"], "not written as DICOM");
     bad(&["segment", "./ct", "x.nii.gz", "--dicom-report", "r.dcm"], "name a .dcm file for the mask");

@@ -114,6 +114,10 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
     }
     if dicom::looks_like_dicom(path) {
         if results::is_segmentation(path) {
+            if matches!(options.content, Content::Scan | Content::ScanWithHoles) {
+                let fault = "it is a DICOM segmentation, which marks something on a CT; the CT itself was expected";
+                return Err(Error::image(path, fault));
+            }
             return results::read(path, options);
         }
         return dicom::read_series(path, options);

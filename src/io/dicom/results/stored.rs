@@ -12,6 +12,7 @@ use dicom_pixeldata::PixelDecoder;
 use ndarray::Array3;
 
 use crate::io::dicom::header::{self, count, items, numbers, text};
+use crate::io::dicom::pixels;
 use crate::io::dicom::stack::cross;
 use crate::io::ReadOptions;
 use crate::volume::{Content, Geometry, Volume};
@@ -180,7 +181,7 @@ impl Stored {
     }
 
     /// The pixels' bytes, checked to be as many as the frames need; bits as they are packed.
-    fn pixels(&self) -> Result<Vec<u8>> {
+    fn pixels(&self, options: &ReadOptions) -> Result<Vec<u8>> {
         let fail = |fault: String| Error::image(&self.path, fault);
         let damaged = |what: String| format!("its pixel data is damaged or cut off ({what}); copy the file again");
         let object = header::open(&self.path, None).map_err(fail)?;
@@ -191,7 +192,10 @@ impl Stored {
             Form::Label(bytes) => pixels * bytes as u64,
         };
         let bytes = header::guarded(|| match object.number_of_fragments() {
-            Some(_) => decompressed(&object, self.frames.len(), self.form, needed),
+            Some(_) if needed > options.max_bytes => {
+                Err(format!("its frames unpack to {needed} bytes, but no more than {} are allowed", options.max_bytes))
+            }
+            Some(_) => decompressed(&object, self, needed),
             None => {
                 let element = object.get(tags::PIXEL_DATA).ok_or_else(|| damaged("there is none".into()))?;
                 let bytes = element.value().to_bytes().map_err(|e| damaged(header::causes(&e)))?;
@@ -210,7 +214,7 @@ impl Stored {
     fn lay(&self, options: &ReadOptions, geometry: &Geometry) -> Result<Volume> {
         check_memory(&self.path, geometry, options)?;
         let fail = |fault: String| Error::image(&self.path, fault);
-        let bytes = self.pixels()?;
+        let bytes = self.pixels(options)?;
         let fractions = options.content == Content::Probability || !self.all_or_nothing(&bytes);
         let mut several: Vec<u16> = self.frames.iter().map(|frame| frame.segment).collect();
         several.sort_unstable();
@@ -424,16 +428,24 @@ fn unit_axes(cosines: [f64; 6]) -> Told<([f64; 3], [f64; 3])> {
 }
 
 /// The frames of an encapsulated file, one behind the other.
-fn decompressed(object: &DefaultDicomObject, frames: usize, form: Form, needed: u64) -> Told<Vec<u8>> {
+fn decompressed(object: &DefaultDicomObject, stored: &Stored, needed: u64) -> Told<Vec<u8>> {
     let damaged = |what: String| format!("its pixel data is damaged or cut off ({what}); copy the file again");
-    if form == Form::Bits {
+    if stored.form == Form::Bits {
         return Err(
             "its bits are compressed, which is not read here; convert it to Explicit VR Little Endian first".into()
         );
     }
+    let frames = stored.frames.len();
     let each = needed / frames as u64;
     let mut bytes = Vec::new();
     for frame in 0..frames {
+        // Before it is unpacked, which takes as much memory as it claims.
+        let claimed = object.frame_pixel_data(frame as u32).and_then(|bytes| pixels::announced(&bytes));
+        if let Some([rows, columns]) = claimed.filter(|claimed| *claimed != stored.size) {
+            let [announced_rows, announced_columns] = stored.size;
+            let what = format!("{columns} x {rows} pixels where {announced_columns} x {announced_rows} were announced");
+            return Err(damaged(what));
+        }
         let decoded = object.decode_pixel_data_frame(frame as u32).map_err(|e| damaged(header::causes(&e)))?;
         if decoded.data().len() as u64 != each {
             return Err(damaged(format!(
