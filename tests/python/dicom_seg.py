@@ -1,7 +1,7 @@
 """DICOM Segmentations and reports by highdicom, for comparison with ggpfn's.
 
     python dicom_seg.py check FOLDER    reads what FOLDER/written.json lists and compares
-    python dicom_seg.py write FOLDER    writes segmentations of FOLDER/series, and what is in them as FOLDER/manifest.json
+    python dicom_seg.py write FOLDER    writes segmentations of FOLDER/series, listed in FOLDER/manifest.json
     python dicom_seg.py probe           says whether highdicom is there
 
 Raw files hold float32, [k, j, i] on the grid of the series, slices from the lowest position along their normal.
@@ -68,11 +68,9 @@ def check_report(folder, entry, segmentation):
     (group,) = report.content.get_volumetric_roi_measurement_groups()
     assert group.tracking_uid == segmentation.get_segment_description(1).tracking_uid
     assert group.finding_type == codes.SCT.Pancreas
-    referenced = group.referenced_segment if hasattr(group, "referenced_segment") else None
-    if referenced is not None:
-        item = referenced[0].ReferencedSOPSequence[0]
-        assert item.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
-        assert item.ReferencedSegmentNumber == 1
+    item = group.referenced_segment[0].ReferencedSOPSequence[0]
+    assert item.ReferencedSOPInstanceUID == segmentation.SOPInstanceUID
+    assert item.ReferencedSegmentNumber == 1
     (volume,) = group.get_measurements(name=codes.SCT.Volume)
     assert abs(volume.value - entry["volume_ml"]) < 1e-5, volume.value
     assert volume.unit.value == "mL"

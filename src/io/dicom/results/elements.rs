@@ -12,7 +12,7 @@ use crate::io::dicom::header;
 use crate::{Error, Result};
 
 /// ggpfn as the writer of files, for the meta group: a UUID that was drawn once.
-const IMPLEMENTATION: &str = "2.25.243866031829817440170213163379516190377";
+const IMPLEMENTATION: &str = "2.25.238805497446834785124187171850179316815";
 
 /// A text, or several values divided by backslashes.
 pub(super) fn text(set: &mut InMemDicomObject, tag: Tag, vr: VR, value: &str) {
