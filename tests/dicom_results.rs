@@ -729,6 +729,7 @@ fn the_program_turns_masks_into_segmentations_and_reads_them() {
     bad(&["segment", "mask.nii.gz", "x.dcm"], "is no DICOM");
     bad(&["segment", "mask.dcm", "x.nii.gz"], "it is a DICOM segmentation");
     bad(&["segment", "./ct", "x.dcm", "--dicom-report", "mask.dcm"], "is no DICOM report");
+    bad(&["segment", "./ct", "x.dcm", "--uid-root=1.2.x"], "--uid-root");
     bad(&["segment", "./ct", "x.dcm", "--uncertainty", "u.dcm"], "not written as DICOM");
     bad(&["segment", "./ct", "x.nii.gz", "--dicom-report", "r.dcm"], "name a .dcm file for the mask");
     let two = mask.mapv(|v| v * 2) + &other;

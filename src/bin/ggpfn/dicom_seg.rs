@@ -93,6 +93,8 @@ enum Who {
 pub fn run(arguments: Arguments) -> Result<()> {
     let Arguments { mask: path, series, output, .. } = &arguments;
     check_name(output)?;
+    let options = arguments.filing.options();
+    options.check()?;
     let kind = if arguments.fractional { Kind::Fraction } else { Kind::Mask };
     outputs::check([path.as_path(), series.as_path()], &[Output::new("OUT.dcm", output, kind)])?;
     AtomicFile::create(output)?;
@@ -112,7 +114,6 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Who::Semiautomatic => MadeBy::Semiautomatic,
         Who::Manual => MadeBy::Manual,
     };
-    let options = arguments.filing.options();
     let write = |layer: Layer| {
         let mut segment = Segment::pancreas(layer, algorithm.clone());
         segment.made_by = made_by;

@@ -151,6 +151,7 @@ impl Job {
 pub fn run(arguments: Arguments) -> Result<()> {
     let jobs = jobs(&arguments)?;
     let options = options(&arguments)?;
+    arguments.filing.options().check()?;
     let (model, origin) = match &arguments.model {
         Some(path) => (Model::load(path)?, path.display().to_string()),
         None => (Model::shipped()?, Model::SHIPPED_NAME.to_string()),

@@ -109,7 +109,7 @@ impl Uids {
                 "\"{root}\"; a UID of numbers divided by points, up to {LONGEST_ROOT} characters, was expected: a root that your \
                  institution owns"
             );
-            return Err(Error::argument("uid root", fault));
+            return Err(Error::argument("--uid-root", fault));
         }
         Ok(Uids { root: Some(root.to_string()) })
     }

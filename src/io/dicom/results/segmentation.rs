@@ -114,6 +114,16 @@ pub struct SegmentationOptions {
     pub uid_root: Option<String>,
 }
 
+impl SegmentationOptions {
+    /// Refuses a root that is none: before a long computation, not after it.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn check(&self) -> Result<()> {
+        Uids::new(self.uid_root.as_deref()).map(drop)
+    }
+}
+
 /// The names that a written object got, for what refers to it.
 #[derive(Clone, Debug)]
 pub struct Written {
