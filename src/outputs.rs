@@ -15,7 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::io::{self, ReadOptions};
-use crate::volume::Volume;
+use crate::volume::{Content, Volume};
 use crate::{Error, Result};
 
 /// The key of a safetensors header's metadata under which a model's configuration stands.
@@ -36,6 +36,8 @@ pub enum Kind {
     Csv(&'static str),
     /// Lines of `name = value`.
     Values,
+    /// A DICOM structured report.
+    DicomReport,
     /// Whatever is there: only inputs and other outputs are looked at.
     Any,
 }
@@ -126,7 +128,7 @@ pub fn check_existing(output: &Output) -> Result<()> {
         return Ok(());
     }
     match output.kind {
-        Kind::Mask | Kind::Fraction => match io::read(path, &ReadOptions::default()) {
+        Kind::Mask | Kind::Fraction => match io::read(path, &options_for(path)) {
             Ok(volume) => {
                 let found = contents(&volume);
                 let (fits, wanted) = match output.kind {
@@ -153,6 +155,10 @@ pub fn check_existing(output: &Output) -> Result<()> {
         Kind::Values => match are_values(path) {
             true => Ok(()),
             false => refuse("exists already and does not hold lines of the form name = value".into()),
+        },
+        Kind::DicomReport => match io::results::is_report(path) {
+            true => Ok(()),
+            false => refuse("exists already and is no DICOM report".into()),
         },
         Kind::Any => Ok(()),
     }
@@ -280,6 +286,14 @@ fn contents(volume: &Volume) -> Contents {
 fn range(volume: &Volume) -> String {
     let (low, high) = volume.voxels().iter().fold((f32::MAX, f32::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
     format!("its values go from {low} to {high}")
+}
+
+/// How a file is read that may be a mask, a fraction or a scan.
+fn options_for(path: &Path) -> ReadOptions {
+    match io::results::is_segmentation(path) {
+        true => ReadOptions::of(Content::Labels),
+        false => ReadOptions::default(),
+    }
 }
 
 /// An error without the file's name, which its sentence has already.

@@ -286,12 +286,14 @@ fn pairs(folder: &Path) -> Result<Survey> {
             folders.push(path);
             continue;
         }
-        let Some(key) = key(&path) else { continue };
+        let dicom = segmentation_key(&path);
+        let Some(key) = key(&path).or_else(|| dicom.clone()) else { continue };
         let lower = key.to_lowercase();
         let suffix = LABEL_SUFFIXES.iter().find(|suffix| lower.ends_with(*suffix) && lower.len() > suffix.len());
         match suffix {
             // The suffixes are ASCII, so that the cut is at a character's end.
             Some(suffix) => labels.add(key[..key.len() - suffix.len()].trim_end_matches("_0000").to_string(), path),
+            None if dicom.is_some() => {}
             None => images.add(key, path),
         }
     }
@@ -334,7 +336,7 @@ fn by_key(folder: &Path, series: bool) -> Result<ByKey> {
             if series {
                 found.add(file_name(&path), path);
             }
-        } else if let Some(key) = key(&path) {
+        } else if let Some(key) = key(&path).or_else(|| if series { None } else { segmentation_key(&path) }) {
             found.add(key, path);
         }
     }
@@ -386,6 +388,13 @@ fn key(path: &Path) -> Option<String> {
     let name = file_name(path);
     let stem = stem(&name)?;
     Some(stem.strip_suffix("_0000").unwrap_or(stem).to_string())
+}
+
+/// The name under which a label that is a DICOM file finds its image.
+fn segmentation_key(path: &Path) -> Option<String> {
+    let name = file_name(path);
+    let (stem, ending) = name.rsplit_once('.')?;
+    (ending.eq_ignore_ascii_case("dcm") && !stem.is_empty()).then(|| stem.to_string())
 }
 
 /// A problem of the severity that its kind usually has.

@@ -185,7 +185,12 @@ impl From<Error> for Fault {
 fn open(case: &Case, options: &ReadOptions) -> std::result::Result<Opened, Fault> {
     // The series of a DICOM folder is the image's business; a label is a file.
     let volume = io::read(&case.image, options)?;
-    let label = io::read(&case.label, &ReadOptions { series: None, content: Content::Labels, ..options.clone() })?;
+    let label_options = ReadOptions { series: None, content: Content::Labels, ..options.clone() };
+    // A DICOM segmentation has the slices alone on which something is.
+    let label = match io::results::is_segmentation(&case.label) {
+        true => io::results::read_on(&case.label, &label_options, volume.geometry())?,
+        false => io::read(&case.label, &label_options)?,
+    };
     let fault = |kind, text| Fault { kind, error: Error::image(&case.label, text) };
 
     let values = distinct(&label);

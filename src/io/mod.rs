@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{s, Array3};
 
-pub use dicom::{list_series, SeriesSummary};
+pub use dicom::{list_series, results, SeriesSummary};
 pub use voxels::Voxels;
 
 use crate::volume::{Content, Geometry, Region, Volume};
@@ -84,8 +84,13 @@ fn on_grid(path: &Path, mut voxels: Array3<f32>, geometry: Geometry, options: &R
 /// [`Error::File`] if it cannot be opened or read, [`Error::Image`] if what it holds is not a single scalar 3D volume.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
     let metadata = std::fs::metadata(path).map_err(|e| Error::file("open", path, e))?;
+    // An archive's export has a folder for each series; that of a segmentation holds one file.
     if metadata.is_dir() {
-        return dicom::read_series(path, options);
+        let labels = matches!(options.content, Content::Labels | Content::Probability);
+        return match labels && results::find(path)?.is_some() {
+            true => results::read(path, options),
+            false => dicom::read_series(path, options),
+        };
     }
     if metadata.is_file() && metadata.len() == 0 {
         return Err(Error::image(path, "the file is empty"));
@@ -108,6 +113,13 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
         return read(header, options);
     }
     if dicom::looks_like_dicom(path) {
+        if results::is_segmentation(path) {
+            if matches!(options.content, Content::Scan | Content::ScanWithHoles) {
+                let fault = "it is a DICOM segmentation, which marks something on a CT; the CT itself was expected";
+                return Err(Error::image(path, fault));
+            }
+            return results::read(path, options);
+        }
         return dicom::read_series(path, options);
     }
     if half {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ggpfn::evaluation::{compare, summarise, Comparison, Measure, Summary};
 use ggpfn::files::AtomicFile;
-use ggpfn::io::{self, ReadOptions};
+use ggpfn::io::{self, results, ReadOptions};
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{lps_spacing, lps_view, same_grid, Content, Geometry, Volume};
 use ggpfn::{Error, Result};
@@ -21,7 +21,7 @@ use crate::terminal;
 /// PREDICTION and TRUTH are two images, or two folders of images that are matched by their names: case1.nii.gz and case1.nrrd
 /// belong together, and so do case1_pancreas, case1_mask, case1_pred, case1_label, case1_seg, labelcase1 and PANCREAS_case1
 /// where no name is the same. Every voxel that is not 0 counts as pancreas. Both must lie on one grid; how its axes are ordered
-/// and flipped does not matter.
+/// and flipped does not matter. Either may be a DICOM segmentation (a .dcm file), of which slices without anything are left out.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Surface distances are between voxels that have a face on the outside; HD95 is the 95th percentile,
@@ -127,8 +127,23 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// Compares two files; with `label`, that value of the truth alone.
 pub fn compare_files(prediction: &Path, truth: &Path, label: Option<u16>) -> Result<Comparison> {
     // One after the other: a scan's voxels as they are read take four times the memory of the mask that stays.
-    let (found, geometry) = read_mask(prediction, None)?;
-    let (expected, truth_geometry) = read_mask(truth, label)?;
+    let ((found, geometry), (expected, truth_geometry)) = match [prediction, truth].map(results::is_segmentation) {
+        // A DICOM segmentation has the slices alone on which something is; the other says what grid they are of.
+        [true, true] => {
+            let grid = results::common_grid(&[prediction, truth])?;
+            (read_mask(prediction, None, Some(&grid))?, read_mask(truth, label, Some(&grid))?)
+        }
+        [true, false] => {
+            let truth = read_mask(truth, label, None)?;
+            (read_mask(prediction, None, Some(&truth.1))?, truth)
+        }
+        [false, segmentation] => {
+            let found = read_mask(prediction, None, None)?;
+            let grid = segmentation.then_some(&found.1);
+            let expected = read_mask(truth, label, grid)?;
+            (found, expected)
+        }
+    };
     if !same_grid(&in_lps(&geometry), &in_lps(&truth_geometry)) {
         let fault = format!(
             "its grid is {}; that of {} is {}; resample one to the other, labels by the nearest voxel",
@@ -147,9 +162,13 @@ const WHOLE: f32 = 1e-3;
 /// How many values a label map may have. Fewer than any CT, more than any list of organs.
 const MOST_LABELS: usize = 256;
 
-/// Reads a mask, 1 where it has `label`, or any value but 0 if there is none.
-fn read_mask(path: &Path, label: Option<u16>) -> Result<(Array3<u8>, Geometry)> {
-    let volume = io::read(path, &ReadOptions::of(Content::Labels))?;
+/// Reads a mask, 1 where it has `label`, or any value but 0 if there is none; a DICOM segmentation on a grid.
+fn read_mask(path: &Path, label: Option<u16>, grid: Option<&Geometry>) -> Result<(Array3<u8>, Geometry)> {
+    let options = ReadOptions::of(Content::Labels);
+    let volume = match grid {
+        Some(grid) => results::read_on(path, &options, grid)?,
+        None => io::read(path, &options)?,
+    };
     let labels = labels(path, &volume)?;
     match label {
         Some(label) if !labels.contains(&label) => {
@@ -171,7 +190,7 @@ fn read_mask(path: &Path, label: Option<u16>) -> Result<(Array3<u8>, Geometry)> 
 }
 
 /// The values of a label map but 0, ascending. Refuses a probability map, a CT or anything else that is no mask.
-fn labels(path: &Path, volume: &Volume) -> Result<Vec<u16>> {
+pub fn labels(path: &Path, volume: &Volume) -> Result<Vec<u16>> {
     let mut seen = vec![false; 1 << 16];
     let (mut low, mut high) = (0.0_f32, 0.0_f32);
     let mut broken = false;

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use ggpfn::inference::{fuse, mask_of};
+use ggpfn::io::results::{common_grid, is_segmentation, read_on};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::outputs::{self, Kind, Output};
-use ggpfn::volume::{keep_largest_component, measure, same_grid, Content, Volume};
+use ggpfn::volume::{keep_largest_component, measure, same_grid, Content, Geometry, Volume};
 use ggpfn::{Error, Result};
 
 /// Fuse the views' probability images into one mask
@@ -54,7 +55,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         let fault = format!("{}; a number from 0 to 1 was expected", arguments.threshold);
         return Err(Error::Argument { name: "--threshold", fault });
     }
-    let volumes: Vec<Volume> = inputs.iter().map(|path| read_probability(path)).collect::<Result<_>>()?;
+    let volumes = read_probabilities(inputs)?;
     let geometry = volumes[0].geometry();
     for (volume, path) in volumes.iter().zip(inputs) {
         if !same_grid(geometry, volume.geometry()) {
@@ -79,11 +80,42 @@ pub fn run(arguments: Arguments) -> Result<()> {
 /// How far rounding, by another program or in a scaled file, may take a probability beyond 0 or 1.
 const ROUNDING: f32 = 1e-4;
 
-/// Reads probabilities; those that rounding has taken beyond 0 or 1 are put back.
-fn read_probability(path: &Path) -> Result<Volume> {
-    let volume = io::read(path, &ReadOptions::of(Content::Probability))?;
+/// Reads all inputs. A DICOM segmentation has the slices alone on which something is: it is laid on the grid of an input that is none, or, where
+/// all are, on the one that they make together.
+fn read_probabilities(paths: &[PathBuf]) -> Result<Vec<Volume>> {
+    let partial: Vec<&Path> = paths.iter().map(PathBuf::as_path).filter(|path| is_segmentation(path)).collect();
+    let mut grid = match partial.len() == paths.len() {
+        true => Some(common_grid(&partial)?),
+        false => None,
+    };
+    let mut volumes: Vec<Option<Volume>> = vec![None; paths.len()];
+    for (volume, path) in volumes.iter_mut().zip(paths).filter(|(_, path)| !partial.contains(&path.as_path())) {
+        let read = read_probability(path, None)?;
+        grid.get_or_insert_with(|| read.geometry().clone());
+        *volume = Some(read);
+    }
+    volumes
+        .into_iter()
+        .zip(paths)
+        .map(|(volume, path)| volume.map_or_else(|| read_probability(path, grid.as_ref()), Ok))
+        .collect()
+}
+
+/// Reads probabilities, a DICOM segmentation on a grid; those that rounding has taken beyond 0 or 1 are put back.
+fn read_probability(path: &Path, grid: Option<&Geometry>) -> Result<Volume> {
+    let options = ReadOptions::of(Content::Probability);
+    let volume = match grid {
+        Some(grid) => read_on(path, &options, grid)?,
+        None => io::read(path, &options)?,
+    };
+    check_probability(path, &volume)?;
+    Ok(volume.map(|p| p.clamp(0.0, 1.0)))
+}
+
+/// Refuses what is no probability, but for what rounding takes beyond 0 or 1.
+pub fn check_probability(path: &Path, volume: &Volume) -> Result<()> {
     if let Some(value) = volume.voxels().iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
         return Err(Error::image(path, format!("it holds {value}; probabilities from 0 to 1 were expected")));
     }
-    Ok(volume.map(|p| p.clamp(0.0, 1.0)))
+    Ok(())
 }

@@ -13,6 +13,7 @@ macro_rules! note {
 mod combine;
 mod dataset;
 mod demo;
+mod dicom_seg;
 mod doctor;
 mod evaluate;
 mod fuse;
@@ -67,6 +68,7 @@ enum Command {
     Segment(segment::Arguments),
     Fuse(fuse::Arguments),
     Evaluate(evaluate::Arguments),
+    DicomSeg(dicom_seg::Arguments),
     NewModel(new_model::Arguments),
     Train(train::Arguments),
     Synth(synth::Arguments),
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         Command::Segment(arguments) => segment::run(arguments),
         Command::Fuse(arguments) => fuse::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::DicomSeg(arguments) => dicom_seg::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),

@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use ggpfn::files::AtomicFile;
 use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
+use ggpfn::io::results::{
+    is_dicom_name, write_report, write_segmentation, Algorithm, Layer, Report, Segment, SegmentationOptions, Source,
+};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::network::Model;
 use ggpfn::outputs::{self, Kind, Output};
@@ -11,19 +15,21 @@ use ggpfn::volume::{Content, View, Volume};
 use ggpfn::{Error, Result};
 use serde_json::json;
 
+use crate::dicom_seg::Filing;
 use crate::terminal::{self, Display};
 
 /// Find the pancreas in one scan, or in many
 ///
 /// INPUT is an image (.nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd) or a folder with a DICOM CT series; what it is is
 /// found by looking inside. OUTPUT is the mask's file, or a folder for several inputs. The mask lies on the input's grid: 1 is
-/// pancreas, 0 is not.
+/// pancreas, 0 is not. For a DICOM series it may be a .dcm file: a DICOM segmentation (SEG) that refers to the series.
 #[derive(clap::Args)]
 #[command(
     override_usage = "ggpfn segment [OPTIONS] <INPUT>... <OUTPUT>",
     after_help = "Examples:
   ggpfn segment ct.nii.gz pancreas.nii.gz
   ggpfn segment dicom-folder pancreas.nrrd --probability p.nrrd --report r.json
+  ggpfn segment dicom-folder pancreas.dcm --dicom-report measurements.dcm
   ggpfn segment scans/*.nii.gz masks/ --model my-own.safetensors --device cuda"
 )]
 pub struct Arguments {
@@ -42,7 +48,7 @@ pub struct Arguments {
     /// Probabilities from here on are pancreas, 0 to 1; the model's threshold if left out
     #[arg(long, value_name = "P")]
     threshold: Option<f64>,
-    /// Write the fused probability too (a folder for several inputs)
+    /// Write the fused probability too (a folder for several inputs); as .dcm it is a FRACTIONAL DICOM segmentation
     #[arg(long, value_name = "FILE")]
     probability: Option<PathBuf>,
     /// Write each view's probability too, as FILE with the view's name in it
@@ -54,6 +60,9 @@ pub struct Arguments {
     /// Write a report: volume in mL, bounding box, mean HU, expected Dice and warnings, times, settings, the model's hash
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
+    /// Write what was measured as a DICOM structured report (SR, template 1500) too, for a mask that is a .dcm file
+    #[arg(long, value_name = "FILE.dcm")]
+    dicom_report: Option<PathBuf>,
     /// Keep only the largest connected part
     #[arg(long)]
     largest_component: bool,
@@ -87,6 +96,11 @@ pub struct Arguments {
     /// Take every voxel that is not a number (NaN) for air; without this, those alone that are connected with the border
     #[arg(long)]
     nan_as_air: bool,
+    /// With a folder for output: write masks, and probabilities if asked for, as DICOM segmentations (.dcm)
+    #[arg(long)]
+    dicom: bool,
+    #[command(flatten)]
+    filing: Filing,
 }
 
 fn parse_patch(text: &str) -> std::result::Result<[usize; 2], String> {
@@ -115,19 +129,29 @@ struct Job {
     view_probabilities: Option<PathBuf>,
     uncertainty: Option<PathBuf>,
     report: Option<PathBuf>,
+    dicom_report: Option<PathBuf>,
 }
 
 impl Job {
+    /// The images, but for those that are DICOM.
     fn images(&self) -> impl Iterator<Item = &PathBuf> {
         [Some(&self.mask), self.probability.as_ref(), self.view_probabilities.as_ref(), self.uncertainty.as_ref()]
             .into_iter()
             .flatten()
+            .filter(|path| !self.dicom().any(|dicom| dicom == *path))
+    }
+
+    /// The results that are DICOM.
+    fn dicom(&self) -> impl Iterator<Item = &PathBuf> {
+        let named = [Some(&self.mask), self.probability.as_ref()].into_iter().flatten();
+        named.filter(|path| is_dicom_name(path)).chain(&self.dicom_report)
     }
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
     let jobs = jobs(&arguments)?;
     let options = options(&arguments)?;
+    arguments.filing.options().check()?;
     let (model, origin) = match &arguments.model {
         Some(path) => (Model::load(path)?, path.display().to_string()),
         None => (Model::shipped()?, Model::SHIPPED_NAME.to_string()),
@@ -136,6 +160,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     for job in &jobs {
         for image in job.images() {
             io::check_writable(image)?;
+        }
+        for file in job.dicom() {
+            AtomicFile::create(file)?;
         }
     }
     let mut failure = None;
@@ -202,7 +229,10 @@ fn segment_one(
         region: arguments.region,
         ..ReadOptions::default()
     };
-    let volume = io::read(&job.input, &read)?;
+    let (volume, source) = match job.dicom().next() {
+        Some(_) => Source::read(&job.input, &read).map(|(volume, source)| (volume, Some(source)))?,
+        None => (io::read(&job.input, &read)?, None),
+    };
     let read_seconds = start.elapsed().as_secs_f64();
     let result = {
         let display = Display::new(name);
@@ -210,8 +240,16 @@ fn segment_one(
         inference::segment(model, &volume, options, &monitor)?
     };
     let writing = Instant::now();
+    let dicom = source.as_ref().map(|source| Dicom {
+        source,
+        algorithm: Algorithm::ggpfn(model_origin, model.sha256()),
+        options: arguments.filing.options(),
+    });
     if let Some(path) = &job.probability {
-        io::write_on(path, Voxels::F32(result.probability.view()), &volume)?;
+        match dicom.as_ref().filter(|_| is_dicom_name(path)) {
+            Some(dicom) => dicom.write_probability(path, &result)?,
+            None => io::write_on(path, Voxels::F32(result.probability.view()), &volume)?,
+        }
     }
     if let Some(path) = &job.view_probabilities {
         for (view, probability) in &result.views {
@@ -224,7 +262,10 @@ fn segment_one(
     if terminal::cancel().is_cancelled() {
         return Err(Error::Cancelled);
     }
-    io::write_on(&job.mask, Voxels::U8(result.mask.view()), &volume)?;
+    match dicom.as_ref().filter(|_| is_dicom_name(&job.mask)) {
+        Some(dicom) => dicom.write_mask(&job.mask, job.dicom_report.as_deref(), &result)?,
+        None => io::write_on(&job.mask, Voxels::U8(result.mask.view()), &volume)?,
+    }
     let write_seconds = writing.elapsed().as_secs_f64();
     if let Some(path) = &job.report {
         let report = report(job, model, model_origin, &volume, &result, read_seconds, write_seconds);
@@ -232,6 +273,31 @@ fn segment_one(
     }
     print_summary(job, &result, start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// What results that are DICOM have in common.
+struct Dicom<'a> {
+    source: &'a Source,
+    algorithm: Algorithm,
+    options: SegmentationOptions,
+}
+
+impl Dicom<'_> {
+    fn write_probability(&self, path: &Path, result: &Segmentation) -> Result<()> {
+        let segment = Segment::pancreas(Layer::Probability(result.probability.view()), self.algorithm.clone());
+        // A series of its own, behind that of the mask.
+        let series_number = self.options.series_number.map(|number| number.saturating_add(2));
+        let options = SegmentationOptions { series_number, ..self.options.clone() };
+        write_segmentation(path, self.source, &[segment], &options).map(drop)
+    }
+
+    fn write_mask(&self, path: &Path, report: Option<&Path>, result: &Segmentation) -> Result<()> {
+        let segment = Segment::pancreas(Layer::Mask(result.mask.view()), self.algorithm.clone());
+        let written = write_segmentation(path, self.source, std::slice::from_ref(&segment), &self.options)?;
+        let Some(path) = report else { return Ok(()) };
+        let report = Report { segment: &segment, measurements: &result.measurements, quality: Some(&result.quality) };
+        write_report(path, self.source, &written, &[report], &self.options)
+    }
 }
 
 fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
@@ -297,7 +363,7 @@ fn report(
 /// Writes JSON for people and programs; the file appears whole or not at all.
 pub fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
     use std::io::Write;
-    let mut file = ggpfn::files::AtomicFile::create(path)?;
+    let mut file = AtomicFile::create(path)?;
     writeln!(file, "{value:#}").map_err(|e| Error::file("write", path, e))?;
     file.commit()
 }
@@ -313,7 +379,8 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
     };
     let mut jobs: Vec<Job> = Vec::new();
     for input in inputs {
-        let mask = if into_folder { named(output, input, "pancreas", ".nii.gz") } else { output.clone() };
+        let image = if arguments.dicom { ".dcm" } else { ".nii.gz" };
+        let mask = if into_folder { named(output, input, "pancreas", image) } else { output.clone() };
         if let Some(twin) = jobs.iter().find(|job| outputs::same_file(&job.mask, &mask)) {
             let fault = format!(
                 "{} and {} would both be written to {}; segment them into different folders",
@@ -324,23 +391,53 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
             return Err(Error::Argument { name: "INPUT", fault });
         }
         jobs.push(Job {
-            probability: side(&arguments.probability, input, "probability", ".nii.gz"),
+            probability: side(&arguments.probability, input, "probability", image),
             view_probabilities: side(&arguments.view_probabilities, input, "view", ".nii.gz"),
             uncertainty: side(&arguments.uncertainty, input, "uncertainty", ".nii.gz"),
             report: side(&arguments.report, input, "report", ".json"),
+            dicom_report: side(&arguments.dicom_report, input, "measurements", ".dcm"),
             input: input.clone(),
             mask,
         });
     }
+    check_dicom(&jobs)?;
     check_outputs(arguments, &jobs)?;
     if into_folder {
         let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
-        let more = [arguments.uncertainty.as_ref(), arguments.report.as_ref()];
+        let more = [&arguments.uncertainty, &arguments.report, &arguments.dicom_report].map(Option::as_ref);
         for folder in folders.into_iter().chain(more).flatten() {
             ggpfn::files::create_folder(folder)?;
         }
     }
     Ok(jobs)
+}
+
+/// Refuses DICOM results that cannot be: of views, of inputs that are no DICOM, a report on a mask that is none.
+fn check_dicom(jobs: &[Job]) -> Result<()> {
+    for job in jobs {
+        let views = [("--view-probabilities", &job.view_probabilities), ("--uncertainty", &job.uncertainty)];
+        for (name, path) in views {
+            if let Some(path) = path.as_ref().filter(|path| is_dicom_name(path)) {
+                let fault =
+                    format!("{}: it is not written as DICOM; name an image file (.nii.gz, .nrrd)", path.display());
+                return Err(Error::Argument { name, fault });
+            }
+        }
+        if let Some(report) = &job.dicom_report {
+            let fault = if !is_dicom_name(report) {
+                format!("{}: its ending is not that of a DICOM file; .dcm was expected", report.display())
+            } else if !is_dicom_name(&job.mask) {
+                let mask = job.mask.display();
+                format!(
+                    "a DICOM report refers to a DICOM segmentation, and {mask} is none; name a .dcm file for the mask"
+                )
+            } else {
+                continue;
+            };
+            return Err(Error::Argument { name: "--dicom-report", fault });
+        }
+    }
+    Ok(())
 }
 
 /// What a report has in any case; another JSON file is not one.
@@ -359,6 +456,8 @@ fn check_outputs(arguments: &Arguments, jobs: &[Job]) -> Result<()> {
         }
         outputs.extend(job.uncertainty.iter().map(|path| Output::new("--uncertainty", path, Kind::Fraction)));
         outputs.extend(job.report.iter().map(|path| Output::new("--report", path, REPORT)));
+        let reports = job.dicom_report.iter();
+        outputs.extend(reports.map(|path| Output::new("--dicom-report", path, Kind::DicomReport)));
     }
     outputs::check(inputs, &outputs)
 }

@@ -343,18 +343,18 @@ pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> String {
 }
 
 /// An attribute as numbers; none where it is absent, empty or not numbers.
-fn numbers(object: &InMemDicomObject, tag: Tag) -> Option<Vec<f64>> {
+pub(super) fn numbers(object: &InMemDicomObject, tag: Tag) -> Option<Vec<f64>> {
     object.get(tag)?.value().to_multi_float64().ok().filter(|values| !values.is_empty())
 }
 
 /// A positive whole number.
-fn count(object: &InMemDicomObject, tag: Tag, name: &str) -> Result<usize, String> {
+pub(super) fn count(object: &InMemDicomObject, tag: Tag, name: &str) -> Result<usize, String> {
     let found = text(object, tag);
     let number = found.parse().ok().filter(|n| (1..=65535).contains(n));
     number.ok_or_else(|| format!("{name} is \"{found}\"; a positive number was expected"))
 }
 
 /// The items of a sequence; none where it is absent.
-fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
+pub(super) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
     object.get(tag).and_then(|element| element.items()).unwrap_or_default()
 }

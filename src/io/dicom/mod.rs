@@ -14,6 +14,7 @@
 
 mod header;
 mod pixels;
+pub mod results;
 mod series;
 mod stack;
 #[cfg(test)]
@@ -30,8 +31,9 @@ use rayon::prelude::*;
 use super::ReadOptions;
 use crate::volume::{Geometry, Volume};
 use crate::{Error, Result};
-use header::Header;
+use header::{Header, Slice};
 pub use series::SeriesSummary;
+use stack::Shear;
 
 /// How deep folders inside folders are searched; deeper ones are most likely a link that leads back up.
 const DEEPEST_FOLDER: usize = 16;
@@ -53,19 +55,35 @@ const DEEPEST_FOLDER: usize = 16;
 /// file is damaged or cannot be decoded; [`Error::Argument`] where `options.series` is not there; [`Error::Memory`] where
 /// the volume would pass `options.max_bytes`; [`Error::File`] where a file or folder cannot be read.
 pub fn read_series(path: &Path, options: &ReadOptions) -> Result<Volume> {
+    let (slices, geometry, tilt) = placed(path, options)?;
+    decoded(path, &slices, geometry, tilt, options)
+}
+
+/// The slices of the series to read, in order, and the grid that they make; how they shift, where a tilted gantry is let through.
+fn placed(path: &Path, options: &ReadOptions) -> Result<(Vec<Slice>, Geometry, Option<Shear>)> {
     let headers = series::choose(path, read_headers(path)?, options.series.as_deref())?;
     let mut slices = Vec::new();
     for header in headers {
         slices.extend(header.slices.map_err(|fault| Error::image(&header.path, fault))?);
     }
-    let (slices, geometry, tilt) = stack::stack(path, slices, options.resample_tilt)?;
+    stack::stack(path, slices, options.resample_tilt)
+}
+
+/// The voxels of slices that make a grid.
+fn decoded(
+    path: &Path,
+    slices: &[Slice],
+    geometry: Geometry,
+    tilt: Option<Shear>,
+    options: &ReadOptions,
+) -> Result<Volume> {
     check_memory(path, &geometry, options)?;
     let mut voxels: Vec<f32> = Vec::new();
     voxels.try_reserve_exact(geometry.voxels()).map_err(|_| {
         Error::Memory(format!("{}: memory for its {} voxels cannot be had", path.display(), geometry.voxels()))
     })?;
     voxels.resize(geometry.voxels(), 0.0);
-    pixels::decode(&slices, &mut voxels)?;
+    pixels::decode(slices, &mut voxels)?;
     if let Some(slice) = slices.iter().find(|slice| !slice.rescaled) {
         check_unscaled(path, &slice.file, &voxels)?;
     }

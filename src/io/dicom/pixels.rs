@@ -246,6 +246,11 @@ fn decode_frame(
     Ok(())
 }
 
+/// Rows and columns that the head of a codestream announces, where it is one that says so.
+pub(super) fn announced(bytes: &[u8]) -> Option<[usize; 2]> {
+    Codestream::of(bytes).map(|codestream| codestream.size)
+}
+
 /// What the head of a JPEG, JPEG-LS or JPEG 2000 codestream says of the image in it.
 struct Codestream {
     /// Rows and columns.
