@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 
-from . import _abi
+from . import _abi, _torch
 from .errors import LibraryMissing, WrongLibrary, from_status
 
 _ABI = _abi.GGPFN_ABI_VERSION
@@ -37,6 +37,8 @@ class Library:
         self.path = path
         self._folders = _let_windows_look_beside(path)
         try:
+            if _torch.is_for(path):
+                _torch.load()
             library = ctypes.CDLL(path)
         except OSError as error:
             raise WrongLibrary(f"{path} could not be loaded: {error}.{_advice(str(error))}") from error
@@ -159,6 +161,8 @@ def _advice(message):
     """What to do about a message of the system's loader."""
     if "undefined symbol" in message or "Symbol not found" in message:
         return ' The process may hold another libtorch; use a child process, open_engine("child process").'
+    if "libtorch" in message and _torch.folder() is None and os.path.isdir(os.path.join(PACKAGE, "lib")):
+        return " It uses the libtorch of PyTorch, which was not found in this Python; install torch."
     if any(part in message for part in ("libtorch", "libc10", "dependencies")):
         return " Its libtorch has to lie beside it; take the whole folder that it was delivered in."
     return ""
@@ -187,16 +191,19 @@ def foreign_libtorch(library=None):
     """
     if is_loaded():
         return None
-    if "torch" in sys.modules:
-        return "the module torch"
     own = set()
-    for place in places(library):
-        if os.path.isfile(place):
-            folder = os.path.dirname(os.path.realpath(place))
-            own |= {folder, os.path.realpath(os.path.join(folder, "..", "lib"))}
+    found = [place for place in places(library) if os.path.isfile(place)]
+    torch = _torch.folder() if found and _torch.is_for(found[0]) else None
+    if torch is not None:
+        own.add(os.path.realpath(torch))
+    elif "torch" in sys.modules:
+        return "the module torch"
+    for place in found:
+        folder = os.path.dirname(os.path.realpath(place))
+        own |= {folder, os.path.realpath(os.path.join(folder, "..", "lib"))}
     for path in _mapped_files():
-        torch = os.path.basename(path).lower().startswith(("libtorch", "torch_cpu", "libc10.", "c10."))
-        if torch and os.path.dirname(os.path.realpath(path)) not in own:
+        of_torch = os.path.basename(path).lower().startswith(("libtorch", "torch_cpu", "libc10.", "c10."))
+        if of_torch and os.path.dirname(os.path.realpath(path)) not in own:
             return path
     return None
 

@@ -16,9 +16,9 @@ import sys
 import threading
 import weakref
 
-from . import _library
+from . import _library, _torch
 from .errors import ChildDied, Error, LibraryMissing, WrongLibrary, from_status
-from .monitor import Monitor, Progress
+from .monitor import Progress, as_monitor
 
 NAME = "ggpfn.exe" if sys.platform == "win32" else "ggpfn"
 PROTOCOL = 1
@@ -62,7 +62,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=environment(),
+                env=_torch.environment(program, environment()),
                 **hidden,
             )
         except OSError as error:
@@ -121,10 +121,7 @@ class Process:
 
         monitor: Monitor, or None. sent: called when the child has begun.
         """
-        if monitor is None:
-            monitor = Monitor()
-        elif not isinstance(monitor, Monitor):
-            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
+        monitor = as_monitor(monitor)
         self.send_forgotten()
         call = _Call(self, next(self._numbers), monitor.callback is not None)
         with monitor.watch(call.cancel) as watch:

@@ -40,6 +40,26 @@ from .results import (
 )
 
 
+def read_image(path, series=None):
+    """The Image of a file or a DICOM folder; a child reads it, on the library's own readers."""
+    path = os.path.abspath(checked_path(path).decode("utf-8"))
+    process = Process(find())
+    try:
+        handle, file = tempfile.mkstemp(prefix="ggpfn-")
+        os.close(handle)
+        try:
+            request = {"path": path, "file": file}
+            if series is not None:
+                request["series"] = str(series)
+            found = process.ask("read_image", request)["grid"]
+            array = np.fromfile(file, np.float32).reshape(found["size"][::-1])
+        finally:
+            os.remove(file)
+    finally:
+        process.close_soon()
+    return images.Image(array, found["spacing"], found["origin"], found["direction"], found["frame"])
+
+
 class Child(Engine):
     """An engine on a child process."""
 

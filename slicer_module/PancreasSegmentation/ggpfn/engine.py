@@ -7,15 +7,16 @@ it; then the program `ggpfn` does the same work in a process of its own.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import difflib
 import json
 import math
 import operator
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -24,7 +25,11 @@ from . import image as images
 from .errors import Error, LibraryMissing, WrongLibrary
 from .image import Case
 from .model import Model, checked_path, checked_text
-from .results import VIEWS
+from .monitor import MonitorLike, as_monitor
+from .results import VIEWS, Comparison, Measurements, Memory, Runtime, Segmentation, TrainingResult
+
+# ((i, j, k), (ni, nj, nk)): the first voxel, and voxels along i, j and k.
+Region = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 KINDS = ("auto", "in process", "child process")
 
@@ -128,46 +133,31 @@ class Engine:
         text = configuration if isinstance(configuration, str) else json.dumps(configuration)
         return self._new_model(checked_text(text, "configuration"), seed)
 
-    def estimate_memory(self, image, model=None, **options):
-        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
-        options = Options.checked(**options)
-        backing = self._model_of(model)
-        return self._estimate_memory(images.check(image), backing, options)
-
-    def segment(
+    def estimate_memory(
         self,
-        image,
-        model=None,
+        image: Any,
+        model: Optional[Model] = None,
         *,
-        views=None,
-        view_weights=None,
-        threshold=None,
-        largest_component=False,
-        region=None,
-        device="auto",
-        precision="auto",
-        threads=0,
-        block=0,
-        patch=None,
-        overlap=0,
-        probability=False,
-        view_probabilities=False,
-        uncertainty=False,
-        monitor=None,
-        **unknown,
-    ):
-        """Segments the pancreas in an Image; a Segmentation on its grid.
-
-        model: Model; None: the shipped one. views: names of the views to compute. view_weights: dict by view, scaled to
-        add up to 1; views left out weigh 0. threshold: probabilities from here on are pancreas, above 0 and up to 1.
-        largest_component: keep the largest connected part alone. region: ((i, j, k), (ni, nj, nk)), the voxels to look
-        at. device: "auto", "cpu", "cuda", "cuda:1". precision: "auto", "float32", "bfloat16". threads: of the
-        processor; 0: all. block: slices at a time. patch: (rows, columns), multiples of 8, for GPUs with little memory;
-        overlap: of patches, in pixels. None and 0 are defaults. probability, view_probabilities, uncertainty: whether
-        these arrays are wanted too. monitor: Monitor, to hear of progress and to cancel.
-
-        Raises Error and what is derived from it; Cancelled after Monitor.cancel.
-        """
+        spacing: Optional[Sequence[float]] = None,
+        origin: Optional[Sequence[float]] = None,
+        direction: Any = None,
+        frame: Optional[str] = None,
+        views: Union[None, str, Sequence[str]] = None,
+        view_weights: Optional[Mapping[str, float]] = None,
+        threshold: Optional[float] = None,
+        largest_component: bool = False,
+        region: Optional[Region] = None,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        block: int = 0,
+        patch: Union[None, int, tuple[int, int]] = None,
+        overlap: int = 0,
+        probability: bool = False,
+        view_probabilities: bool = False,
+        uncertainty: bool = False,
+    ) -> Memory:
+        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
         options = Options.checked(
             views=views,
             view_weights=view_weights,
@@ -183,10 +173,57 @@ class Engine:
             probability=probability,
             view_probabilities=view_probabilities,
             uncertainty=uncertainty,
-            **unknown,
         )
         backing = self._model_of(model)
-        return self._segment(images.check(image), backing, options, monitor)
+        return self._estimate_memory(images.Image.of(image, spacing, origin, direction, frame), backing, options)
+
+    def segment(
+        self,
+        image: Any,
+        model: Optional[Model] = None,
+        *,
+        spacing: Optional[Sequence[float]] = None,
+        origin: Optional[Sequence[float]] = None,
+        direction: Any = None,
+        frame: Optional[str] = None,
+        views: Union[None, str, Sequence[str]] = None,
+        view_weights: Optional[Mapping[str, float]] = None,
+        threshold: Optional[float] = None,
+        largest_component: bool = False,
+        region: Optional[Region] = None,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        block: int = 0,
+        patch: Union[None, int, tuple[int, int]] = None,
+        overlap: int = 0,
+        probability: bool = False,
+        view_probabilities: bool = False,
+        uncertainty: bool = False,
+        monitor: MonitorLike = None,
+    ) -> Segmentation:
+        """Segments the pancreas in a CT; a Segmentation on its grid. See ggpfn.segment, which has the same arguments; a
+        model has to be one of this engine's."""
+        options = Options.checked(
+            views=views,
+            view_weights=view_weights,
+            threshold=threshold,
+            largest_component=largest_component,
+            region=region,
+            device=device,
+            precision=precision,
+            threads=threads,
+            block=block,
+            patch=patch,
+            overlap=overlap,
+            probability=probability,
+            view_probabilities=view_probabilities,
+            uncertainty=uncertainty,
+        )
+        backing = self._model_of(model)
+        placed = images.Image.of(image, spacing, origin, direction, frame)
+        found = self._segment(placed, backing, options, as_monitor(monitor))
+        return dataclasses.replace(found, grid=placed.grid)
 
     def threshold(self, image, probability, threshold, largest_component=False):
         """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.

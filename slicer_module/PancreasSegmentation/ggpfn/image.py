@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,130 @@ class Image:
             )
         return cls.from_ijk_to_ras(array.T, _ras_affine(image))
 
+    @classmethod
+    def from_itk(cls, image):
+        """A view of an image of ITK's own Python package, which is kept alive."""
+        import itk
+
+        dimensions, components = image.GetImageDimension(), image.GetNumberOfComponentsPerPixel()
+        if dimensions != 3 or components != 1:
+            raise ImageError(
+                f"The ITK image has {dimensions} dimensions and {components} numbers per voxel; 3 dimensions and one "
+                "number were expected. Extract one volume of it."
+            )
+        direction = itk.array_from_matrix(image.GetDirection())
+        # The region may begin elsewhere than at 0, and the origin is index 0's; a list, since from a plain Index nothing is taken.
+        first = image.TransformIndexToPhysicalPoint(image.GetBufferedRegion().GetIndex())
+        view = itk.array_view_from_image(image)
+        array = np.asarray(_Owned(np.asarray(view), (view, image)))
+        return cls(array, tuple(image.GetSpacing()), tuple(first), direction, "LPS")
+
+    @classmethod
+    def from_xarray(cls, image):
+        """A view of an xarray DataArray with dimensions x, y and z, whose coordinates are in mm, in any order.
+
+        As itk.xarray_from_image makes them: coordinates are along the axes of the image, LPS without a direction, and
+        attrs["direction"], if it is there, has its rows and columns in the order z, y, x.
+        """
+        names = [str(name) for name in image.dims]
+        if sorted(names) != ["x", "y", "z"]:
+            raise ImageError(f"The DataArray has the dimensions {', '.join(names)}; x, y and z were expected.")
+        image = image.transpose("z", "y", "x")
+        origin, steps = [], []
+        for name in "xyz":
+            if name not in image.coords:
+                raise ImageError(f"The DataArray has no coordinates along {name}; they say, in mm, where its voxels lie.")
+            places = np.asarray(image.coords[name].values, float)
+            step = (places[-1] - places[0]) / (len(places) - 1) if len(places) > 1 else math.nan
+            if len(places) == 1:
+                raise ImageError(f"The DataArray has one voxel along {name}, and so no distance between two.")
+            if not step or not np.allclose(np.diff(places), step, rtol=1e-3, atol=0):
+                raise ImageError(f"The DataArray's coordinates along {name} are not evenly spaced.")
+            origin.append(places[0])
+            steps.append(step)
+        direction = np.flip(np.asarray(image.attrs["direction"], float)) if "direction" in image.attrs else np.eye(3)
+        # ITK's origin is not turned by the direction; coordinates that fall are axes that point the other way.
+        return cls(image.values, np.abs(steps), origin, direction * np.sign(steps), "LPS")
+
+    @classmethod
+    def from_ras_tensor(cls, tensor, affine):
+        """A tensor [i, j, k] or [1, i, j, k] with its affine to RAS in mm, as MONAI and TorchIO hold images."""
+        array = as_array(tensor)
+        if array.ndim == 4 and array.shape[0] == 1:
+            array = array[0]
+        if array.ndim != 3:
+            raise ImageError(
+                f"The tensor has the shape {_by(array.shape)}; three dimensions, or four with one channel, were expected."
+            )
+        return cls.from_ijk_to_ras(array.T, as_array(affine))
+
+    @classmethod
+    def read(cls, path, series=None):
+        """The image of a NIfTI, NRRD or MetaImage file, or of a folder with DICOM files, read by the program ggpfn.
+
+        series: the SeriesInstanceUID to take, where a folder has several. Raises ImageError for what is no CT that can be
+        segmented, with a sentence that says why; missing slices and tilted gantries are refused.
+        """
+        from .child import read_image
+
+        return read_image(path, series)
+
+    @classmethod
+    def of(cls, image, spacing=None, origin=None, direction=None, frame=None):
+        """The Image of anything that holds one: what `segment` calls on what it is given.
+
+        image: an Image, a path, an image of SimpleITK, ITK, nibabel, xarray, MONAI or TorchIO, which know where they lie; or
+            an array [k, j, i], of numpy, PyTorch or another package with DLPack, with its spacing, and with origin, direction
+            and frame as Image takes them.
+        """
+        geometry = {"spacing": spacing, "origin": origin, "direction": direction, "frame": frame}
+        given = {name: value for name, value in geometry.items() if value is not None}
+        found = cls._placed(image)
+        if found is not None:
+            if given:
+                raise ImageError(
+                    f"The {_kind(image)} says itself where it lies; {', '.join(given)} cannot be given beside it."
+                )
+            return found
+        if not (hasattr(image, "__array__") or hasattr(image, "__array_interface__") or hasattr(image, "__dlpack__")):
+            raise ImageError(
+                f"The image is a {type(image).__name__}; a ggpfn.Image, a path, an array with spacing, or an image of "
+                "SimpleITK, ITK, nibabel, xarray, MONAI or TorchIO was expected."
+            )
+        if spacing is None:
+            raise ImageError(
+                f"The image is a {type(image).__name__}, which has no spacing: give spacing=(x, y, z) in mm along i, j, k, "
+                "or a ggpfn.Image. A guess would give a wrong volume."
+            )
+        return cls(image, **given)
+
+    @classmethod
+    def _placed(cls, image):
+        """The Image of what says itself where it lies; None for others. No package is imported to find out."""
+        if isinstance(image, cls):
+            return image
+        if isinstance(image, (str, bytes, os.PathLike)):
+            return cls.read(image)
+        module = type(image).__module__.partition(".")[0]
+        if module == "SimpleITK":
+            return cls.from_sitk(image)
+        if hasattr(image, "GetLargestPossibleRegion"):
+            return cls.from_itk(image)
+        if hasattr(image, "dataobj") and hasattr(image, "affine"):
+            return cls.from_nibabel(image)
+        if module == "xarray":
+            return cls.from_xarray(image)
+        if module == "torchio":
+            return cls.from_ras_tensor(image.data, image.affine)
+        if hasattr(image, "affine") and hasattr(image, "meta"):  # MONAI's MetaTensor
+            return cls.from_ras_tensor(image.as_tensor() if hasattr(image, "as_tensor") else image, image.affine)
+        return None
+
+    @property
+    def grid(self):
+        """Where its voxels lie, without them: a Grid."""
+        return Grid(self.size, tuple(self.spacing), tuple(self.origin), self.direction.copy(), self.frame)
+
     @property
     def size(self):
         """Number of voxels along i, j and k."""
@@ -119,6 +244,55 @@ class Image:
             origin=tuple(self.origin),
             direction=tuple(self.direction.ravel()),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where voxels lie: what a result needs to be an image of another package again."""
+
+    size: tuple  # voxels along i, j and k
+    spacing: tuple  # mm along i, j and k
+    origin: tuple  # centre of voxel (0, 0, 0), in mm
+    direction: np.ndarray  # 3 x 3; its columns are the unit vectors of i, j and k
+    frame: str  # "LPS" or "RAS"
+
+    def affine(self, frame):
+        """4 x 4: (i, j, k, 1) to mm in a frame, "LPS" or "RAS"."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.direction * np.asarray(self.spacing)
+        matrix[:3, 3] = self.origin
+        return matrix if frame == self.frame else np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix
+
+    def to_sitk(self, array):
+        """A SimpleITK image of an array [k, j, i] on this grid."""
+        import SimpleITK
+
+        image = SimpleITK.GetImageFromArray(array)
+        image.SetSpacing([float(n) for n in self.spacing])
+        image.SetOrigin(self.affine("LPS")[:3, 3].tolist())
+        image.SetDirection(self._lps_direction().ravel().tolist())
+        return image
+
+    def to_itk(self, array):
+        """An image of ITK's Python package of an array [k, j, i] on this grid."""
+        import itk
+
+        image = itk.image_from_array(np.ascontiguousarray(array))
+        image.SetSpacing([float(n) for n in self.spacing])
+        image.SetOrigin(self.affine("LPS")[:3, 3].tolist())
+        image.SetDirection(itk.matrix_from_array(self._lps_direction()))
+        return image
+
+    def to_nibabel(self, array):
+        """A nibabel Nifti1Image of an array [k, j, i] on this grid."""
+        import nibabel
+
+        image = nibabel.Nifti1Image(array.T, self.affine("RAS"))
+        image.header.set_xyzt_units("mm")
+        return image
+
+    def _lps_direction(self):
+        return self.affine("LPS")[:3, :3] / np.asarray(self.spacing)
 
 
 @dataclass
@@ -177,11 +351,14 @@ def as_array(array):
 
     Raises ImageError for memory that numpy cannot reach.
     """
-    if hasattr(array, "__array__") or hasattr(array, "__array_interface__") or not hasattr(array, "__dlpack__"):
-        return np.asarray(array)
+    by_numpy = hasattr(array, "__array__") or hasattr(array, "__array_interface__") or not hasattr(array, "__dlpack__")
+    if hasattr(array, "detach"):  # a torch tensor that gradients are followed through
+        array = array.detach()
     try:
-        return np.from_dlpack(array)
-    except (BufferError, RuntimeError, AttributeError) as error:
+        return np.asarray(array) if by_numpy else np.from_dlpack(array)
+    except (BufferError, RuntimeError, AttributeError, TypeError) as error:
+        if by_numpy and not hasattr(array, "__dlpack__"):
+            raise
         raise ImageError(
             f"The {type(array).__name__} cannot be read by numpy ({error}); bring it to the processor's memory first."
         ) from error
@@ -218,6 +395,9 @@ def _ras_affine(image):
     affine[:3] *= {1: 1e3, 3: 1e-3}.get(units, 1.0)
     return affine
 
+
+def _kind(image):
+    return "path" if isinstance(image, (str, bytes, os.PathLike)) else type(image).__name__
 
 
 def check(image, name="image"):

@@ -18,7 +18,7 @@ from . import image as images
 from .engine import ROLES, Described, Engine, checked_views, device_numbers, floats, shared, weight_numbers
 from .errors import Error, WrongLibrary
 from .model import Handle, InProcessModel, Model, checked_path, checked_text
-from .monitor import Monitor, Progress
+from .monitor import Progress, as_monitor
 from .results import (
     STAGES,
     VIEWS,
@@ -241,10 +241,7 @@ class InProcess(Engine):
         Python takes no signals while the main thread is in C; waiting here it does, and a Ctrl-C cancels the work. The
         exception is raised when the work has stopped, since until then the library uses the arrays.
         """
-        if monitor is None:
-            monitor = Monitor()
-        elif not isinstance(monitor, Monitor):
-            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
+        monitor = as_monitor(monitor)
         call = self.library.call
         handle = Handle(self.library, "ggpfn_monitor_free", lambda place: call("ggpfn_monitor_new", place))
         reports, outcome = queue.SimpleQueue(), []

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Callable, Optional, Union
+
+from .errors import Error
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,12 @@ class Progress:
     batches: Optional[int] = None
     loss: Optional[float] = None  # training: the step's loss
     dice: Optional[float] = None  # training: the view's validation Dice, where this report is a validation's
+
+    def __str__(self) -> str:
+        parts = [f"{100 * self.fraction:3.0f} %", self.phase]
+        if self.seconds_left is not None:
+            parts.append(f"{self.seconds_left:.0f} s left")
+        return ", ".join(part for part in parts if part)
 
 
 class Monitor:
@@ -80,6 +88,45 @@ class Monitor:
         work was cancelled before it began. ask() gives the latest Progress, on any thread; None: the engine notes it.
         """
         return Watch(self, stop, ask)
+
+
+# What may be given as a monitor: a Monitor, a function of a Progress, a bar of tqdm's or its class, or None.
+MonitorLike = Union[None, Monitor, Callable[[Progress], Any], Any]
+
+
+def as_monitor(given: MonitorLike) -> Monitor:
+    """The Monitor of what a program gave as one: a Monitor, a function such as print, a bar of tqdm's, or None."""
+    if given is None:
+        return Monitor()
+    if isinstance(given, Monitor):
+        return given
+    if isinstance(given, type) and hasattr(given, "set_description"):
+        given = given(total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining}")
+    if hasattr(given, "set_description") and hasattr(given, "refresh"):
+        return Monitor(_Bar(given))
+    if callable(given):
+        return Monitor(given)
+    raise Error(
+        f"The monitor is a {type(given).__name__}; a ggpfn.Monitor, a function that takes a ggpfn.Progress, or a bar of "
+        "tqdm's was expected."
+    )
+
+
+class _Bar:
+    """Shows progress by a bar of tqdm's."""
+
+    def __init__(self, bar):
+        self._bar = bar
+        if bar.total is None:
+            bar.total = 100
+
+    def __call__(self, progress):
+        bar = self._bar
+        bar.set_description(progress.phase, refresh=False)
+        bar.n = round(progress.fraction * bar.total, 2)
+        bar.refresh()
+        if progress.fraction >= 1:
+            bar.close()
 
 
 class Watch:

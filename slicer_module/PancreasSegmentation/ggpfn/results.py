@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from . import _abi
+from .errors import Error
+from .image import Grid
 
 # In the order of the library's numbers, GGPFN_AXIAL and so on.
 VIEWS = ("axial", "sagittal", "coronal")
@@ -163,6 +165,52 @@ class Segmentation:
     probability: Optional[np.ndarray] = None  # float32, fused, 0 to 1
     view_probabilities: Optional[dict] = None  # float32 by view
     uncertainty: Optional[np.ndarray] = None  # float32: standard deviation of the views' probabilities, 0 to 0.5
+    grid: Optional[Grid] = None  # where the voxels lie
+
+    def to_sitk(self, what: str = "mask") -> Any:
+        """The mask, or "probability", "uncertainty" or a view's probability, as a SimpleITK image on the scan's grid."""
+        return self._placed().to_sitk(self._array(what))
+
+    def to_itk(self, what: str = "mask") -> Any:
+        """The same as an image of ITK's own Python package."""
+        return self._placed().to_itk(self._array(what))
+
+    def to_nibabel(self, what: str = "mask") -> Any:
+        """The same as a nibabel Nifti1Image."""
+        return self._placed().to_nibabel(self._array(what))
+
+    def row(self) -> dict[str, Any]:
+        """Measurements and quality as a flat dict of numbers and text, a row of a pandas DataFrame or of a CSV file."""
+        row: dict[str, Any] = {}
+        for key, value in vars(self.measurements).items():
+            if isinstance(value, tuple) or key in ("box_start", "box_mm", "centroid"):
+                row.update({f"{key}_{axis}": n for axis, n in zip("ijk", value or (None, None, None))})
+            elif key == "weights":
+                row.update({f"weight_{view}": weight for view, weight in value.items()})
+            else:
+                row[key] = value
+        # The centroid is a place in the patient and no index.
+        for index, axis in zip("ijk", "xyz"):
+            row[f"centroid_{axis}"] = row.pop(f"centroid_{index}")
+        row["expected_dice"] = self.quality.expected_dice
+        row["doubtful"] = self.quality.doubtful
+        row["warnings"] = "; ".join(warning.kind for warning in self.quality.warnings)
+        return row
+
+    def _array(self, what: str) -> np.ndarray:
+        found = (self.view_probabilities or {}).get(what) if what in VIEWS else vars(self).get(what)
+        if not isinstance(found, np.ndarray):
+            wanted = "view_probabilities" if what in VIEWS else what
+            known = ("mask", "probability", "uncertainty", *VIEWS)
+            if what not in known:
+                raise Error(f"There is no array {what!r}; one of {', '.join(known)} was expected.")
+            raise Error(f"The segmentation has no {what}; ask for it with segment(..., {wanted}=True).")
+        return found
+
+    def _placed(self) -> Grid:
+        if self.grid is None:
+            raise Error("The segmentation does not know where its voxels lie.")
+        return self.grid
 
 
 @dataclass(frozen=True)
