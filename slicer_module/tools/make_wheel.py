@@ -47,7 +47,9 @@ def _sections(elf):
     """(type, offset, length, link) of each section of an ELF file."""
     start, size, count = _number(elf, 40, 8), _number(elf, 58, 2), _number(elf, 60, 2)
     places = [start + size * index for index in range(count)]
-    return [tuple(_number(elf, at + field, width) for field, width in ((4, 4), (24, 8), (32, 8), (40, 4))) for at in places]
+    return [
+        tuple(_number(elf, at + field, width) for field, width in ((4, 4), (24, 8), (32, 8), (40, 4))) for at in places
+    ]
 
 
 def needed_by(path):
@@ -151,7 +153,9 @@ def metadata(needs):
 
 def torch():
     """Major and minor version of the libtorch that the library is built for."""
-    found = re.search(r'const VERSION: &str = "(\d+\.\d+)\.', (ROOT / "xtask/src/libtorch.rs").read_text(encoding="utf-8"))
+    found = re.search(
+        r'const VERSION: &str = "(\d+\.\d+)\.', (ROOT / "xtask/src/libtorch.rs").read_text(encoding="utf-8")
+    )
     return found.group(1)
 
 

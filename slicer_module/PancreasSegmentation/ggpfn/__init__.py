@@ -103,7 +103,7 @@ __all__ = [
 ]
 
 
-def _engine_of(model: Union[None, Model, str, os.PathLike[str]]) -> tuple[Engine, Optional[Model]]:
+def _engine_of(model: Union[Model, str, os.PathLike[str], None]) -> tuple[Engine, Optional[Model]]:
     """The engine to work on, and the model, which may be a file's path."""
     if model is None or isinstance(model, Model):
         return (shared() if model is None else model.engine), model
@@ -112,13 +112,13 @@ def _engine_of(model: Union[None, Model, str, os.PathLike[str]]) -> tuple[Engine
 
 def segment(
     image: Any,
-    model: Union[None, Model, str, os.PathLike[str]] = None,
+    model: Union[Model, str, os.PathLike[str], None] = None,
     *,
     spacing: Optional[Sequence[float]] = None,
     origin: Optional[Sequence[float]] = None,
     direction: Any = None,
     frame: Optional[str] = None,
-    views: Union[None, str, Sequence[str]] = None,
+    views: Union[str, Sequence[str], None] = None,
     view_weights: Optional[Mapping[str, float]] = None,
     threshold: Optional[float] = None,
     largest_component: bool = False,
@@ -127,7 +127,7 @@ def segment(
     precision: str = "auto",
     threads: int = 0,
     block: int = 0,
-    patch: Union[None, int, tuple[int, int]] = None,
+    patch: Union[int, tuple[int, int], None] = None,
     overlap: int = 0,
     probability: bool = False,
     view_probabilities: bool = False,
@@ -220,13 +220,13 @@ def segment(
 
 def estimate_memory(
     image: Any,
-    model: Union[None, Model, str, os.PathLike[str]] = None,
+    model: Union[Model, str, os.PathLike[str], None] = None,
     *,
     spacing: Optional[Sequence[float]] = None,
     origin: Optional[Sequence[float]] = None,
     direction: Any = None,
     frame: Optional[str] = None,
-    views: Union[None, str, Sequence[str]] = None,
+    views: Union[str, Sequence[str], None] = None,
     view_weights: Optional[Mapping[str, float]] = None,
     threshold: Optional[float] = None,
     largest_component: bool = False,
@@ -235,7 +235,7 @@ def estimate_memory(
     precision: str = "auto",
     threads: int = 0,
     block: int = 0,
-    patch: Union[None, int, tuple[int, int]] = None,
+    patch: Union[int, tuple[int, int], None] = None,
     overlap: int = 0,
     probability: bool = False,
     view_probabilities: bool = False,
@@ -292,7 +292,7 @@ def train(
     options: str = "",
     model: Optional[Model] = None,
     all_stages: bool = False,
-    folder: Union[None, str, os.PathLike[str]] = None,
+    folder: Union[str, os.PathLike[str], None] = None,
     resume: bool = False,
     device: str = "auto",
     minutes: float = 0,

@@ -11,9 +11,10 @@ import ctypes
 import os
 import sys
 import threading
+from typing import Any, Optional
 
 from . import _abi, _torch
-from .errors import LibraryMissing, WrongLibrary, from_status
+from .errors import Error, LibraryMissing, WrongLibrary, from_status
 
 _ABI = _abi.GGPFN_ABI_VERSION
 if sys.platform == "win32":
@@ -25,14 +26,14 @@ else:
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
-_loaded = {}
+_loaded: dict[str, Library] = {}
 _lock = threading.Lock()
 
 
 class Library:
     """A libggpfn in this process."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         """Raises WrongLibrary, which names the file and says why, if it cannot be used."""
         self.path = path
         self._folders = _let_windows_look_beside(path)
@@ -56,7 +57,7 @@ class Library:
         self._library = library
         self.version = library.ggpfn_version().decode()
 
-    def function(self, name):
+    def function(self, name: str) -> Any:
         """A function by name, without a look at its status."""
         if name in self._missing:
             raise WrongLibrary(
@@ -65,14 +66,14 @@ class Library:
             )
         return getattr(self._library, name)
 
-    def call(self, name, *arguments):
+    def call(self, name: str, *arguments: Any) -> None:
         """Calls a function; raises what its status means, with the library's message."""
         function = self.function(name)
         status = function(*arguments)
         if status != _abi.GGPFN_OK:
             raise self.error(status)
 
-    def error(self, status):
+    def error(self, status: int) -> Error:
         """The exception for a status that a function has just returned on this thread."""
         size = ctypes.c_size_t(1024)
         status_of_text = _abi.GGPFN_ERROR_BUFFER
@@ -82,7 +83,7 @@ class Library:
         message = text.value.decode("utf-8", "replace") or self._library.ggpfn_status_text(status).decode()
         return from_status(status, message)
 
-    def text(self, name, *arguments):
+    def text(self, name: str, *arguments: Any) -> str:
         """The text that a function writes to a buffer."""
         function = self.function(name)
         size = ctypes.c_size_t(1024)
@@ -95,7 +96,7 @@ class Library:
                 raise self.error(status)
 
 
-def load(library=None):
+def load(library: Any = None) -> Library:
     """The Library; one that was loaded before is given again.
 
     library: a file, or a folder that holds it; None: the search that this module's docstring tells. Raises
@@ -127,12 +128,12 @@ def load(library=None):
     )
 
 
-def is_loaded():
+def is_loaded() -> bool:
     """Whether this package has loaded a libggpfn, and with it libtorch, into the process."""
     return bool(_loaded)
 
 
-def places(library=None):
+def places(library: Any = None) -> list[str]:
     """The files to look at, in order; the last ones are bare names for the system's loader."""
     chosen = os.fspath(library) if library is not None else os.environ.get("GGPFN_LIBRARY")
     if chosen:
@@ -150,14 +151,14 @@ def places(library=None):
     return [*found, *NAMES]
 
 
-def _extension_folders():
+def _extension_folders() -> list[str]:
     """The folder of the 3D Slicer module, where Slicer runs it."""
     modules = getattr(sys.modules.get("slicer"), "modules", None)
     path = getattr(getattr(modules, "pancreassegmentation", None), "path", None)
     return [os.path.dirname(os.path.abspath(path))] if isinstance(path, str) and path else []
 
 
-def _advice(message):
+def _advice(message: str) -> str:
     """What to do about a message of the system's loader."""
     if "undefined symbol" in message or "Symbol not found" in message:
         return ' The process may hold another libtorch; use a child process, open_engine("child process").'
@@ -168,7 +169,7 @@ def _advice(message):
     return ""
 
 
-def _let_windows_look_beside(path):
+def _let_windows_look_beside(path: str) -> list[Any]:
     """Windows looks for a DLL's own DLLs in folders that it was told of alone. What is returned must be kept."""
     if sys.platform != "win32" or os.path.basename(path) == path:
         return []
@@ -177,7 +178,7 @@ def _let_windows_look_beside(path):
     return [os.add_dll_directory(os.path.abspath(one)) for one in beside if os.path.isdir(one)]
 
 
-def _not_found(error):
+def _not_found(error: Any) -> bool:
     """Whether the system's loader said that it knows no library of this name; a part of it may be missing as well."""
     if error is None:
         return False
@@ -185,7 +186,7 @@ def _not_found(error):
     return sys.platform == "win32" or any(name in str(error).split(":")[0] for name in NAMES)
 
 
-def foreign_libtorch(library=None):
+def foreign_libtorch(library: Any = None) -> Optional[str]:
     """The libtorch that the process holds and that is not libggpfn's own, as its path or as "the module torch"; None if
     there is none. To be asked before libggpfn is loaded: its libtorch would get mixed with that one.
     """
@@ -208,7 +209,7 @@ def foreign_libtorch(library=None):
     return None
 
 
-def _mapped_files():
+def _mapped_files() -> list[str]:
     """The files of the libraries in this process, as far as the system tells them."""
     if sys.platform.startswith("linux"):
         try:
