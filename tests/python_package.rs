@@ -80,3 +80,8 @@ fn files_and_images_of_other_packages() {
 fn the_wheel_is_installed_and_used() {
     passes("test_wheel");
 }
+
+#[test]
+fn the_notebook_runs_and_shows_pictures() {
+    passes("test_notebook");
+}

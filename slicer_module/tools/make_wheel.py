@@ -4,7 +4,8 @@
     make_wheel.py --library FILE --program FILE --out FOLDER [--licences FOLDER]
 
 The wheel brings no libtorch: it depends on PyTorch of the version that the library was built for. Its name says which
-glibc it needs, as the symbols of both files have it. Nothing is written but the wheel; the same files give the same bytes.
+glibc it needs, as the symbols of both files have it. Nothing is written but the wheel; the same files give the same
+bytes.
 
 It is also what `pip install` of the extension's folder builds with (pyproject.toml), which then leaves nothing there:
 Python alone, and no dependency on torch, since that library comes from elsewhere.
@@ -82,8 +83,8 @@ def needed_by(path):
 
 
 def without_paths(path):
-    """The file's bytes, with a run path that names the folders beside it alone: what the machine that it was built on has
-    elsewhere must not be found before the environment's own torch."""
+    """The file's bytes, with a run path that names the folders beside it alone: what the machine that it was built on
+    has elsewhere must not be found before the environment's own torch."""
     elf = bytearray(path.read_bytes())
     for start, _ in run_paths(elf):
         end = elf.index(b"\0", start)

@@ -1,4 +1,4 @@
-"""Files and images of other packages: each lies where the library's own readers put the same file, and results go back there."""
+"""Files and images of other packages lie where the library's own readers put the same file, and results go back."""
 
 import contextlib
 import io

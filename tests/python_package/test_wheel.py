@@ -16,7 +16,7 @@ from common import MODULE, ROOT, has
 
 sys.path.insert(0, str(ROOT / "slicer_module" / "tools"))
 
-import make_wheel  # noqa: E402
+import make_wheel
 
 # What a notebook does, with torch imported first, last, or not at all; prints what it found.
 USE = """
@@ -110,7 +110,7 @@ class Wheel(unittest.TestCase):
         self.assertIn("Nothing is wrong", run(script, "doctor"))
         version = make_wheel.version()
         self.assertIn(version, run(script, "--version"))
-        done = subprocess.run([script, "segment"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+        done = subprocess.run([script, "segment"], capture_output=True, timeout=300)
         self.assertEqual(done.returncode, 2)
 
     def test_what_it_says_of_itself(self):
@@ -118,7 +118,8 @@ class Wheel(unittest.TestCase):
         self.assertIn("Requires-Dist: torch==2.11.*", text)
         self.assertIn("License-Expression: MIT OR Apache-2.0", text)
         self.assertIn("# ggpfn", text)
-        owner = (ROOT / "slicer_module" / "CMakeLists.txt").read_text(encoding="utf-8").split('ACCOUNT "')[1].split('"')[0]
+        extension = (ROOT / "slicer_module" / "CMakeLists.txt").read_text(encoding="utf-8")
+        owner = extension.split('ACCOUNT "')[1].split('"')[0]
         self.assertIn(f"https://github.com/{owner}/", text)
         self.assertRegex(self.wheel.name, r"^ggpfn-[\d.]+-py3-none-manylinux_2_\d\d_x86_64.whl$")
 
@@ -195,10 +196,11 @@ class Types(unittest.TestCase):
 
 def run(*command):
     """What a command prints; the test fails with it where the command does."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GGPFN_", "PYTHON", "LD_"))}
+    ours = ("GGPFN_", "PYTHON", "LD_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment.update(PYTHONIOENCODING="utf-8", PYTHONDONTWRITEBYTECODE="1")
     command = [str(part) for part in command]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=600)
     if done.returncode:
         raise AssertionError(f"{command[:4]}: {done.stdout.decode()}{done.stderr.decode()}")
     return done.stdout.decode("utf-8")

@@ -97,6 +97,7 @@ __all__ = [
     "fuse",
     "open_engine",
     "runtime",
+    "sample",
     "segment",
     "threshold",
     "train",
@@ -166,7 +167,8 @@ def segment(
     block:
         Slices at a time; 0: chosen by the memory there is.
     patch, overlap:
-        (rows, columns), multiples of 8, for GPUs with little memory, and the pixels by which patches overlap. None and 0:
+        (rows, columns), multiples of 8, for GPUs with little memory, and the pixels by which patches overlap. None and
+        0:
         whole slices, 64 pixels.
     probability, view_probabilities, uncertainty:
         Whether these arrays are wanted beside the mask.
@@ -177,13 +179,14 @@ def segment(
     Returns
     -------
     Segmentation:
-        mask, measurements, quality, and the arrays that were asked for; to_sitk, to_itk and to_nibabel give images, and row
-        a dict for a table.
+        mask, measurements, quality, and the arrays that were asked for; to_sitk, to_itk and to_nibabel give images, and
+        row a dict for a table.
 
     Raises
     ------
     Error:
-        ImageError for what is no CT that can be segmented, Cancelled when it was, OutOfMemory, and the others of errors.py.
+        ImageError for what is no CT that can be segmented, Cancelled when it was, OutOfMemory, and the others of
+        errors.py.
 
     Examples
     --------
@@ -311,6 +314,16 @@ def train(
         minutes=minutes,
         monitor=monitor,
     )
+
+
+def sample(seed: int = 0, spacing: float = 2.0) -> tuple[Image, Image]:
+    """A made-up CT of the abdomen and the exact mask of its pancreas, to try things out: (image, truth).
+
+    seed: another CT for another one, the same for the same. spacing: of the voxels, in mm.
+    """
+    from .child import sample
+
+    return sample(seed, spacing)
 
 
 def runtime(gpus: bool = False) -> Runtime:

@@ -1,7 +1,8 @@
 """The libtorch of the environment's own PyTorch, for a package that brings library and program but no libtorch.
 
-PyTorch is looked up and not imported, which takes seconds. Its libtorch is loaded by its path before libggpfn is: the system's loader then takes
-that one for libggpfn, and an `import torch` before or after finds the same. So the process holds one libtorch.
+PyTorch is looked up and not imported, which takes seconds. Its libtorch is loaded by its path before libggpfn is: the
+system's loader then takes that one for libggpfn, and an `import torch` before or after finds the same. So the process
+holds one libtorch.
 """
 
 from __future__ import annotations

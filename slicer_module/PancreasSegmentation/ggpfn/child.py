@@ -15,6 +15,7 @@ import copy
 import dataclasses
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import weakref
@@ -22,8 +23,9 @@ from typing import Any, Optional
 
 import numpy as np
 
+from . import _torch
 from . import image as images
-from ._process import Process, find
+from ._process import Process, environment, find
 from ._shared import Shared, grid, place_of
 from .engine import Described, Engine, Options
 from .errors import Error, WrongLibrary
@@ -60,6 +62,27 @@ def read_image(path: Any, series: Optional[str] = None) -> images.Image:
     finally:
         process.close_soon()
     return images.Image(array, found["spacing"], found["origin"], found["direction"], found["frame"])
+
+
+def sample(seed: int = 0, spacing: float = 2.0) -> tuple[images.Image, images.Image]:
+    """A made-up CT of the abdomen and the exact mask of its pancreas, to try things out: (image, truth).
+
+    seed: another CT for another one, the same for the same. spacing: of the voxels, in mm.
+    """
+    program = find()
+    with tempfile.TemporaryDirectory(prefix="ggpfn-") as folder:
+        numbers = ["--count", "1", "--seed", str(int(seed)), "--spacing", str(float(spacing))]
+        done = subprocess.run(
+            [program, "synth", *numbers, "--quiet", folder],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_torch.environment(program, environment()),
+        )
+        if done.returncode:
+            raise Error(f"No sample was made: {done.stderr.decode('utf-8', 'replace').strip()}")
+        (name,) = os.listdir(os.path.join(folder, "images"))
+        return read_image(os.path.join(folder, "images", name)), read_image(os.path.join(folder, "labels", name))
 
 
 class Child(Engine):

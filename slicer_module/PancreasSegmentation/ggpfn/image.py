@@ -85,8 +85,9 @@ class Image:
     def from_nibabel(cls, image: Any) -> Image:
         """An image of nibabel's: its array[i, j, k], transposed as a view, and its affine.
 
-        What nibabel leaves to its caller is done as the program does it: lengths in metres or micrometres become millimetres, a series of
-        one volume is that volume, and where the header says nothing of how the image lies, +i, +j, +k are right, front and up.
+        What nibabel leaves to its caller is done as the program does it: lengths in metres or micrometres become
+        millimetres, a series of one volume is that volume, and where the header says nothing of how the image lies, +i,
+        +j, +k are right, front and up.
         """
         array = np.asanyarray(image.dataobj)
         if array.ndim > 3 and all(n == 1 for n in array.shape[3:]):
@@ -110,7 +111,7 @@ class Image:
                 "number were expected. Extract one volume of it."
             )
         direction = itk.array_from_matrix(image.GetDirection())
-        # The region may begin elsewhere than at 0, and the origin is index 0's; a list, since from a plain Index nothing is taken.
+        # The region may begin elsewhere than at index 0, whose place the origin is.
         first = image.TransformIndexToPhysicalPoint(image.GetBufferedRegion().GetIndex())
         view = itk.array_view_from_image(image)
         array = np.asarray(_Owned(np.asarray(view), (view, image)))
@@ -153,7 +154,8 @@ class Image:
             array = array[0]
         if array.ndim != 3:
             raise ImageError(
-                f"The tensor has the shape {_by(array.shape)}; three dimensions, or four with one channel, were expected."
+                f"The tensor has the shape {_by(array.shape)}; three dimensions, or four with one channel, were "
+                "expected."
             )
         return cls.from_ijk_to_ras(array.T, as_array(affine))
 
@@ -161,8 +163,8 @@ class Image:
     def read(cls, path: Any, series: Optional[str] = None) -> Image:
         """The image of a NIfTI, NRRD or MetaImage file, or of a folder with DICOM files, read by the program ggpfn.
 
-        series: the SeriesInstanceUID to take, where a folder has several. Raises ImageError for what is no CT that can be
-        segmented, with a sentence that says why; missing slices and tilted gantries are refused.
+        series: the SeriesInstanceUID to take, where a folder has several. Raises ImageError for what is no CT that can
+        be segmented, with a sentence that says why; missing slices and tilted gantries are refused.
         """
         from .child import read_image
 
@@ -174,9 +176,9 @@ class Image:
     ) -> Image:
         """The Image of anything that holds one: what `segment` calls on what it is given.
 
-        image: an Image, a path, an image of SimpleITK, ITK, nibabel, xarray, MONAI or TorchIO, which know where they lie; or
-            an array [k, j, i], of numpy, PyTorch or another package with DLPack, with its spacing, and with origin, direction
-            and frame as Image takes them.
+        image: an Image, a path, an image of SimpleITK, ITK, nibabel, xarray, MONAI or TorchIO, which know where they
+            lie; or an array [k, j, i], of numpy, PyTorch or another package with DLPack, with its spacing, and with
+            origin, direction and frame as Image takes them.
         """
         geometry = {"spacing": spacing, "origin": origin, "direction": direction, "frame": frame}
         given = {name: value for name, value in geometry.items() if value is not None}
@@ -194,8 +196,8 @@ class Image:
             )
         if spacing is None:
             raise ImageError(
-                f"The image is a {type(image).__name__}, which has no spacing: give spacing=(x, y, z) in mm along i, j, k, "
-                "or a ggpfn.Image. A guess would give a wrong volume."
+                f"The image is a {type(image).__name__}, which has no spacing: give spacing=(x, y, z) in mm along "
+                "i, j, k, or a ggpfn.Image. A guess would give a wrong volume."
             )
         return cls(image, **given)
 

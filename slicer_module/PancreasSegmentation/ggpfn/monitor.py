@@ -107,8 +107,8 @@ def as_monitor(given: MonitorLike) -> Monitor:
     if callable(given):
         return Monitor(given)
     raise Error(
-        f"The monitor is a {type(given).__name__}; a ggpfn.Monitor, a function that takes a ggpfn.Progress, or a bar of "
-        "tqdm's was expected."
+        f"The monitor is a {type(given).__name__}; a ggpfn.Monitor, a function that takes a ggpfn.Progress, or a bar "
+        "of tqdm's was expected."
     )
 
 

@@ -171,7 +171,8 @@ class Segmentation:
     grid: Optional[Grid] = None  # where the voxels lie
 
     def to_sitk(self, what: str = "mask") -> Any:
-        """The mask, or "probability", "uncertainty" or a view's probability, as a SimpleITK image on the scan's grid."""
+        """The mask, or "probability", "uncertainty" or a view's probability, as a SimpleITK image on the scan's
+        grid."""
         return self._placed().to_sitk(self._array(what))
 
     def to_itk(self, what: str = "mask") -> Any:

@@ -1,9 +1,10 @@
 """A transform for dictionaries of images, as MONAI's and TorchIO's pipelines have them; neither is needed to import it.
 
-    from ggpfn.transforms import SegmentPancreasd
+from ggpfn.transforms import SegmentPancreasd
 
-    pipeline = monai.transforms.Compose([LoadImaged("image", image_only=True), SegmentPancreasd("image", output="pancreas")])
-    pipeline({"image": "scan.nii.gz"})["pancreas"]
+steps = [LoadImaged("image", image_only=True), SegmentPancreasd("image", output="pancreas")]
+pipeline = monai.transforms.Compose(steps)
+pipeline({"image": "scan.nii.gz"})["pancreas"]
 """
 
 from __future__ import annotations
@@ -23,25 +24,25 @@ from .results import Segmentation
 class SegmentPancreasd:
     """Adds the mask of the pancreas to a dictionary that holds a CT.
 
-    keys: of the CT, or of several CTs. The CT may be whatever `ggpfn.segment` takes; a tensor or array without a place in
-        the patient is [i, j, k] or [1, i, j, k], as MONAI has them, and wants spacing.
+    keys: of the CT, or of several CTs. The CT may be whatever `ggpfn.segment` takes; a tensor or array without a place
+        in the patient is [i, j, k] or [1, i, j, k], as MONAI has them, and wants spacing.
     output: the mask's key; with several CTs, as many. None: the CT's key with "_pancreas" behind.
     model: a Model, or the path of a model file. None: the model that ships with ggpfn.
     spacing: mm along i, j, k, for CTs that do not say it themselves.
     threshold, largest_component, device, monitor: as for `ggpfn.segment`.
     row: a key for the row of measurements of the (last) CT. None: they are not kept.
 
-    The mask is of the CT's own kind and shape: a MetaTensor for a MetaTensor, with its affine, a tensor or an array [1, i, j, k]
-    for a tensor or an array [1, i, j, k], a torchio.LabelMap for a torchio.ScalarImage; for all others, a path
-    for example, the Segmentation. The given dictionary is not changed.
+    The mask is of the CT's own kind and shape: a MetaTensor for a MetaTensor, with its affine, a tensor for a tensor,
+    an array for an array, a torchio.LabelMap for a torchio.ScalarImage; for all others, a path for example, the
+    Segmentation. The given dictionary is not changed.
     """
 
     def __init__(
         self,
         keys: Union[str, Sequence[str]],
-        output: Union[None, str, Sequence[str]] = None,
+        output: Union[str, Sequence[str], None] = None,
         *,
-        model: Union[None, Model, str, os.PathLike[str]] = None,
+        model: Union[Model, str, os.PathLike[str], None] = None,
         spacing: Optional[Sequence[float]] = None,
         threshold: Optional[float] = None,
         largest_component: bool = False,
@@ -53,7 +54,7 @@ class SegmentPancreasd:
         outputs = [f"{key}_pancreas" for key in self.keys] if output is None else output
         self.outputs = (outputs,) if isinstance(outputs, str) else tuple(outputs)
         if len(self.outputs) != len(self.keys):
-            raise ValueError(f"{len(self.keys)} keys and {len(self.outputs)} outputs were given; as many were expected.")
+            raise ValueError(f"There are {len(self.keys)} keys and {len(self.outputs)} outputs; as many were expected.")
         self.model = model
         self.spacing = spacing
         self.threshold = threshold
