@@ -128,17 +128,19 @@ impl Drop for Worker {
 #[test]
 fn an_image_is_read_for_the_other_side() {
     let mut worker = Worker::new();
-    let (voxels, geometry) = (phantom([9, 8, 7]), Geometry::axis_aligned([9, 8, 7], [1.0, 2.0, 3.0]));
+    let volume = phantom::volume();
     let (path, file) = (worker.path("scan.nii.gz"), worker.path("voxels"));
-    io::write(&path, Voxels::F32(voxels.view()), &geometry).unwrap();
-    std::fs::write(&file, [0xee; 5000]).unwrap();
+    io::write(&path, Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
+    // Longer than the voxels are.
+    std::fs::write(&file, vec![0xee; 1 << 16]).unwrap();
     let request = json!({ "id": 1, "do": "read_image", "path": path, "file": file });
     let grid = worker.result(request.clone())["grid"].clone();
-    assert_eq!(
-        (&grid["size"], &grid["spacing"], &grid["frame"]),
-        (&json!([9, 8, 7]), &json!([1.0, 2.0, 3.0]), &json!("LPS"))
-    );
-    let bytes: Vec<u8> = voxels.iter().flat_map(|hu| hu.to_ne_bytes()).collect();
+    let read = io::read(&path, &ReadOptions::default()).unwrap();
+    let Geometry { size, spacing, origin, direction } = read.geometry();
+    let expected =
+        json!({ "size": size, "spacing": spacing, "origin": origin, "direction": direction, "frame": "LPS" });
+    assert_eq!(grid, expected);
+    let bytes: Vec<u8> = volume.voxels().iter().flat_map(|hu| hu.to_ne_bytes()).collect();
     assert_eq!(std::fs::read(&file).unwrap(), bytes);
     // The other side makes the file, so that one of its own is never taken for it; what is no image is refused by name.
     std::fs::remove_file(&file).unwrap();

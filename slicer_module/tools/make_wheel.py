@@ -169,6 +169,7 @@ def files(tag, library=None, program=None, licences=None):
         constants = (SOURCE / "_abi.py").read_text(encoding="utf-8")
         abi = re.search(r"^GGPFN_ABI_VERSION = (\d+)", constants, re.M).group(1)
         yield f"ggpfn/lib/libggpfn.so.{abi}", without_paths(library), True
+        yield "ggpfn/lib/uses-torch.txt", f"{torch()}\n".encode(), False
         yield "ggpfn/bin/ggpfn", without_paths(program), True
     info = f"ggpfn-{version()}.dist-info"
     yield f"{info}/METADATA", metadata([f"torch=={torch()}.*"] if library else []).encode(), False

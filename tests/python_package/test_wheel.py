@@ -105,6 +105,25 @@ class Wheel(unittest.TestCase):
         self.use("first")
         self.use("last")
 
+    def test_torch_is_missing(self):
+        (self.site / "others.pth").rename(self.site / "others")
+        try:
+            numpy = f"import sys; sys.path.append({str(self.folder / 'numpy')!r})"
+            (self.folder / "numpy").mkdir()
+            for name in os.listdir(sysconfig.get_paths()["purelib"]):
+                if name.startswith("numpy"):
+                    (self.folder / "numpy" / name).symlink_to(Path(sysconfig.get_paths()["purelib"]) / name)
+            script = f"""{numpy}
+import ggpfn
+try:
+    ggpfn.open_engine("in process")
+except ggpfn.WrongLibrary as error:
+    print(error)
+"""
+            self.assertIn("install torch", run(self.python, "-c", script))
+        finally:
+            (self.site / "others").rename(self.site / "others.pth")
+
     def test_the_console_script(self):
         script = self.python.parent / "ggpfn"
         self.assertIn("Nothing is wrong", run(script, "doctor"))

@@ -162,7 +162,7 @@ def _advice(message: str) -> str:
     """What to do about a message of the system's loader."""
     if "undefined symbol" in message or "Symbol not found" in message:
         return ' The process may hold another libtorch; use a child process, open_engine("child process").'
-    if "libtorch" in message and _torch.folder() is None and os.path.isdir(os.path.join(PACKAGE, "lib")):
+    if "libtorch" in message and _torch.folder() is None and os.path.isfile(_torch.MARK):
         return " It uses the libtorch of PyTorch, which was not found in this Python; install torch."
     if any(part in message for part in ("libtorch", "libc10", "dependencies")):
         return " Its libtorch has to lie beside it; take the whole folder that it was delivered in."

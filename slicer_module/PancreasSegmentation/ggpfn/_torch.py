@@ -14,6 +14,9 @@ import sys
 from typing import Optional
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
+# What a wheel has beside a library that is to use PyTorch's libtorch. Where it is missing, as in 3D
+# Slicer's extension, a PyTorch of any version may be in the environment, and must not be touched.
+MARK = os.path.join(PACKAGE, "lib", "uses-torch.txt")
 # In the order in which they need one another.
 LIBRARIES = ("libc10.so", "libtorch_cpu.so")
 
@@ -33,14 +36,9 @@ def folder() -> Optional[str]:
 
 
 def is_for(path: str) -> bool:
-    """Whether a library or program is to use PyTorch's libtorch: one of this package's, with no libtorch beside it."""
-    if not sys.platform.startswith("linux"):
-        return False
-    place = os.path.dirname(os.path.realpath(path))
-    if os.path.dirname(place) != os.path.realpath(PACKAGE):
-        return False
-    beside = os.path.join(PACKAGE, "lib", LIBRARIES[-1])
-    return not os.path.exists(beside) and folder() is not None
+    """Whether a library or program is to use PyTorch's libtorch: a wheel's, where PyTorch is there."""
+    above = os.path.dirname(os.path.dirname(os.path.realpath(path)))
+    return above == os.path.realpath(PACKAGE) and os.path.isfile(MARK) and folder() is not None
 
 
 def load() -> None:
