@@ -61,6 +61,11 @@ def torch_can_be_imported():
     return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600).returncode == 0
 
 
+def sources():
+    """The files in the extension's folder; what Python keeps of any import is not a build's."""
+    return sorted(str(path) for path in MODULE.parent.rglob("*") if "__pycache__" not in path.parts)
+
+
 def binaries():
     return Path(os.environ["GGPFN_LIBRARY"]), Path(os.environ["GGPFN_PROGRAM"])
 
@@ -75,7 +80,7 @@ class Wheel(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="größe (1) ")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
-        cls.before = sorted(str(path) for path in MODULE.parent.rglob("*"))
+        cls.before = sources()
         # Debug builds are large; how well they are compressed does not matter here.
         cls.wheel = make_wheel.make(cls.folder / "out", *binaries(), level=1)
         cls.python = cls.folder / "environment" / "bin" / "python"
@@ -172,7 +177,7 @@ except ggpfn.WrongLibrary as error:
             names = wheel.namelist()
         self.assertIn("ggpfn/py.typed", names)
         self.assertFalse([name for name in names if "/lib/" in name or "/bin/" in name])
-        self.assertEqual(sorted(str(path) for path in MODULE.parent.rglob("*")), self.before)
+        self.assertEqual(sources(), self.before)
 
     def test_what_cannot_be_in_a_wheel(self):
         with self.assertRaisesRegex(make_wheel.Unfit, "no ELF file"):

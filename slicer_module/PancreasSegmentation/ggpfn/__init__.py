@@ -167,9 +167,8 @@ def segment(
     block:
         Slices at a time; 0: chosen by the memory there is.
     patch, overlap:
-        (rows, columns), multiples of 8, for GPUs with little memory, and the pixels by which patches overlap. None and
-        0:
-        whole slices, 64 pixels.
+        (rows, columns), multiples of 8, for GPUs with little memory, and the pixels by which patches overlap. None:
+        whole slices; 0: 64 pixels.
     probability, view_probabilities, uncertainty:
         Whether these arrays are wanted beside the mask.
     monitor:
