@@ -70,3 +70,18 @@ fn networks_are_trained() {
 fn work_is_followed_and_cancelled() {
     passes("test_work");
 }
+
+#[test]
+fn files_and_images_of_other_packages() {
+    passes("test_inputs");
+}
+
+#[test]
+fn the_wheel_is_installed_and_used() {
+    passes("test_wheel");
+}
+
+#[test]
+fn the_notebook_runs_and_shows_pictures() {
+    passes("test_notebook");
+}

@@ -125,6 +125,32 @@ impl Drop for Worker {
     }
 }
 
+#[test]
+fn an_image_is_read_for_the_other_side() {
+    let mut worker = Worker::new();
+    let volume = phantom::volume();
+    let (path, file) = (worker.path("scan.nii.gz"), worker.path("voxels"));
+    io::write(&path, Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
+    // Longer than the voxels are.
+    std::fs::write(&file, vec![0xee; 1 << 16]).unwrap();
+    let request = json!({ "id": 1, "do": "read_image", "path": path, "file": file });
+    let grid = worker.result(request.clone())["grid"].clone();
+    let read = io::read(&path, &ReadOptions::default()).unwrap();
+    let Geometry { size, spacing, origin, direction } = read.geometry();
+    let expected =
+        json!({ "size": size, "spacing": spacing, "origin": origin, "direction": direction, "frame": "LPS" });
+    assert_eq!(grid, expected);
+    let bytes: Vec<u8> = volume.voxels().iter().flat_map(|hu| hu.to_ne_bytes()).collect();
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    // The other side makes the file, so that one of its own is never taken for it; what is no image is refused by name.
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(worker.status(request), 4);
+    std::fs::write(&file, b"no image at all").unwrap();
+    assert_eq!(worker.status(json!({ "id": 2, "do": "read_image", "path": file, "file": file })), 2);
+    assert_eq!(std::fs::read(&file).unwrap(), b"no image at all");
+    assert!(worker.end().success());
+}
+
 fn image(geometry: &Geometry, offset: usize, dtype: &str) -> Value {
     let Geometry { size, spacing, origin, direction } = geometry;
     let grid = json!({ "size": size, "spacing": spacing, "origin": origin, "direction": direction, "frame": "LPS" });

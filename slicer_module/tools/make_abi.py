@@ -44,6 +44,7 @@ from ctypes import (
     Structure,
 {imports}
 )
+from typing import Any
 
 # The version of the header that this file was made from.
 VERSION = "{version}"
@@ -51,7 +52,7 @@ VERSION = "{version}"
 
 END = '''
 
-def bind(library):
+def bind(library: Any) -> list[str]:
     """Gives the functions of a ctypes library their argument and result types.
 
     Returns the names of those that it does not have, because it is older than the header.

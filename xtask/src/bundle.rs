@@ -21,10 +21,8 @@ pub fn bundle() -> Result<PathBuf, Fault> {
         return Err(Fault::new("bundles are made on Linux alone so far; `cargo xtask install` is there"));
     }
     let found = libtorch::settle(false)?;
-    let target = target_folder().join("bundle");
     let folders = Folders::find(&found)?;
-    headline("building without this machine's paths (some minutes the first time)");
-    build(&found, &folders, &target)?;
+    let (library, program) = build_in_place(&found, &folders)?;
 
     let name = format!("ggpfn-{}-{}-{}", Numbers::read()?.version, std::env::consts::OS, std::env::consts::ARCH);
     let out = root().join("out");
@@ -38,7 +36,6 @@ pub fn bundle() -> Result<PathBuf, Fault> {
     for (name, path) in &brought {
         place_program(path, &tree.join("lib").join(name))?;
     }
-    let (library, program) = built(&target.join("release"));
     assemble(&tree, &Parts { library, program, needed: brought.iter().map(|(name, _)| name.clone()).collect() })?;
     licences::libraries(&brought, &tree.join("share/doc/ggpfn/licences/libraries"))?;
 
@@ -53,6 +50,25 @@ pub fn bundle() -> Result<PathBuf, Fault> {
     let size = fs::metadata(&archive).map_or(0, |data| data.len());
     println!("{}: {:.0} MB, {:.0} MB unpacked", archive.display(), megabytes(size), megabytes(size_of(&tree)));
     Ok(tree)
+}
+
+/// Library and program that name no folder of this machine, for packages that find libtorch by other means; checked.
+pub fn without_traces() -> Result<(PathBuf, PathBuf), Fault> {
+    if !cfg!(target_os = "linux") {
+        return Err(Fault::new("such packages are made on Linux alone so far"));
+    }
+    let found = libtorch::settle(false)?;
+    let folders = Folders::find(&found)?;
+    let made = build_in_place(&found, &folders)?;
+    traces_in(&[made.0.clone(), made.1.clone()], &folders)?;
+    Ok(made)
+}
+
+fn build_in_place(found: &libtorch::Found, folders: &Folders) -> Result<(PathBuf, PathBuf), Fault> {
+    let target = target_folder().join("bundle");
+    headline("building without this machine's paths (some minutes the first time)");
+    build(found, folders, &target)?;
+    Ok(built(&target.join("release")))
 }
 
 /// Folders of this machine that must not be in the bundle, and what stands for them in messages.
@@ -153,9 +169,14 @@ fn pack(out: &Path, name: &str, archive: &Path) -> Result<(), Fault> {
 
 /// Looks for this machine's folders in all files but libtorch's own.
 fn no_traces(tree: &Path, but: &[PathBuf], folders: &Folders) -> Result<(), Fault> {
+    let files: Vec<PathBuf> = all_files(tree).into_iter().filter(|file| !but.contains(file)).collect();
+    traces_in(&files, folders)
+}
+
+fn traces_in(files: &[PathBuf], folders: &Folders) -> Result<(), Fault> {
     let mut faults = Vec::new();
-    for file in all_files(tree).into_iter().filter(|file| !but.contains(file)) {
-        let bytes = fs::read(&file).map_err(|error| Fault::new(format!("{}: {error}", file.display())))?;
+    for file in files {
+        let bytes = fs::read(file).map_err(|error| Fault::new(format!("{}: {error}", file.display())))?;
         for (folder, _) in &folders.0 {
             let trace = folder.as_os_str().as_encoded_bytes();
             // Most bytes are no slash, which makes this fast enough.
@@ -168,7 +189,7 @@ fn no_traces(tree: &Path, but: &[PathBuf], folders: &Folders) -> Result<(), Faul
     if faults.is_empty() {
         return Ok(());
     }
-    Err(Fault::new(format!("the bundle has traces of this machine:\n  {}", faults.join("\n  "))))
+    Err(Fault::new(format!("there are traces of this machine:\n  {}", faults.join("\n  "))))
 }
 
 /// Unpacks the archive into a folder of an awkward name and uses it there, with nothing in the environment that could help.

@@ -19,6 +19,7 @@ mod shell;
 mod skips;
 mod slicer;
 mod tools;
+mod wheel;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -39,6 +40,7 @@ cargo xtask COMMAND
   bundle        the same with libtorch for processors, as one archive for any folder: out/ggpfn-VERSION-SYSTEM.tar.gz
   slicer        the module for 3D Slicer with library and program inside, out/slicer/PancreasSegmentation; `slicer --bundle`: with
                 libtorch too, to be taken elsewhere
+  wheel         the Python package with library and program inside, for the environment's own torch: out/ggpfn-VERSION-...whl
   header        write include/ggpfn.h anew, from src/capi
   growth        a program built against today's header, on a library whose structs have grown
   fuzz          `fuzz [TARGET ...] [--seconds N]`: readers, model files, requests and C calls under inputs that coverage guides, a minute
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         "install" => install::install(rest, build),
         "bundle" => bundle::bundle().map(|_| ()),
         "slicer" => slicer::slicer(rest, build),
+        "wheel" => wheel::wheel(rest),
         "header" => libtorch::settle(false).and_then(|found| header(&found)),
         "growth" => libtorch::settle(false).and_then(|found| growth::growth(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),

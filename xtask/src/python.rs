@@ -11,9 +11,23 @@ use std::process::Command;
 use crate::root;
 use crate::shell::{headline, quietly, Fault};
 
-/// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, one of C headers, and DICOM results.
-const TEST_PACKAGES: [&str; 6] =
-    ["numpy==2.2.6", "nibabel==5.3.2", "SimpleITK==2.5.2", "ctk-cli==1.5", "cffi==2.1.1", "highdicom==0.28.2"];
+/// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, and one of C headers;
+/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook.
+const TEST_PACKAGES: [&str; 13] = [
+    "numpy==2.2.6",
+    "nibabel==5.3.2",
+    "SimpleITK==2.5.2",
+    "ctk-cli==1.5",
+    "cffi==2.1.1",
+    "highdicom==0.28.2",
+    "itk-core==5.4.4",
+    "xarray==2025.4.0",
+    "tqdm==4.70.1",
+    "mypy==2.4.1",
+    "nbclient==0.11.0",
+    "ipykernel==7.4.0",
+    "matplotlib==3.10.3",
+];
 
 /// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references
 /// to None wrongly under Python 3.11), and Slicer's views for the pictures, which want this slicer-core.

@@ -20,6 +20,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
+from typing import Any
 
 # The version of the header that this file was made from.
 VERSION = "0.1.0"
@@ -965,7 +966,7 @@ PROTOTYPES = {
 }
 
 
-def bind(library):
+def bind(library: Any) -> list[str]:
     """Gives the functions of a ctypes library their argument and result types.
 
     Returns the names of those that it does not have, because it is older than the header.

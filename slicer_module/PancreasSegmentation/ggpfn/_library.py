@@ -11,9 +11,10 @@ import ctypes
 import os
 import sys
 import threading
+from typing import Any, Optional
 
-from . import _abi
-from .errors import LibraryMissing, WrongLibrary, from_status
+from . import _abi, _torch
+from .errors import Error, LibraryMissing, WrongLibrary, from_status
 
 _ABI = _abi.GGPFN_ABI_VERSION
 if sys.platform == "win32":
@@ -25,18 +26,20 @@ else:
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
-_loaded = {}
+_loaded: dict[str, Library] = {}
 _lock = threading.Lock()
 
 
 class Library:
     """A libggpfn in this process."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         """Raises WrongLibrary, which names the file and says why, if it cannot be used."""
         self.path = path
         self._folders = _let_windows_look_beside(path)
         try:
+            if _torch.is_for(path):
+                _torch.load()
             library = ctypes.CDLL(path)
         except OSError as error:
             raise WrongLibrary(f"{path} could not be loaded: {error}.{_advice(str(error))}") from error
@@ -54,7 +57,7 @@ class Library:
         self._library = library
         self.version = library.ggpfn_version().decode()
 
-    def function(self, name):
+    def function(self, name: str) -> Any:
         """A function by name, without a look at its status."""
         if name in self._missing:
             raise WrongLibrary(
@@ -63,14 +66,14 @@ class Library:
             )
         return getattr(self._library, name)
 
-    def call(self, name, *arguments):
+    def call(self, name: str, *arguments: Any) -> None:
         """Calls a function; raises what its status means, with the library's message."""
         function = self.function(name)
         status = function(*arguments)
         if status != _abi.GGPFN_OK:
             raise self.error(status)
 
-    def error(self, status):
+    def error(self, status: int) -> Error:
         """The exception for a status that a function has just returned on this thread."""
         size = ctypes.c_size_t(1024)
         status_of_text = _abi.GGPFN_ERROR_BUFFER
@@ -80,7 +83,7 @@ class Library:
         message = text.value.decode("utf-8", "replace") or self._library.ggpfn_status_text(status).decode()
         return from_status(status, message)
 
-    def text(self, name, *arguments):
+    def text(self, name: str, *arguments: Any) -> str:
         """The text that a function writes to a buffer."""
         function = self.function(name)
         size = ctypes.c_size_t(1024)
@@ -93,7 +96,7 @@ class Library:
                 raise self.error(status)
 
 
-def load(library=None):
+def load(library: Any = None) -> Library:
     """The Library; one that was loaded before is given again.
 
     library: a file, or a folder that holds it; None: the search that this module's docstring tells. Raises
@@ -125,12 +128,12 @@ def load(library=None):
     )
 
 
-def is_loaded():
+def is_loaded() -> bool:
     """Whether this package has loaded a libggpfn, and with it libtorch, into the process."""
     return bool(_loaded)
 
 
-def places(library=None):
+def places(library: Any = None) -> list[str]:
     """The files to look at, in order; the last ones are bare names for the system's loader."""
     chosen = os.fspath(library) if library is not None else os.environ.get("GGPFN_LIBRARY")
     if chosen:
@@ -148,23 +151,25 @@ def places(library=None):
     return [*found, *NAMES]
 
 
-def _extension_folders():
+def _extension_folders() -> list[str]:
     """The folder of the 3D Slicer module, where Slicer runs it."""
     modules = getattr(sys.modules.get("slicer"), "modules", None)
     path = getattr(getattr(modules, "pancreassegmentation", None), "path", None)
     return [os.path.dirname(os.path.abspath(path))] if isinstance(path, str) and path else []
 
 
-def _advice(message):
+def _advice(message: str) -> str:
     """What to do about a message of the system's loader."""
     if "undefined symbol" in message or "Symbol not found" in message:
         return ' The process may hold another libtorch; use a child process, open_engine("child process").'
+    if "libtorch" in message and _torch.folder() is None and os.path.isfile(_torch.MARK):
+        return " It uses the libtorch of PyTorch, which was not found in this Python; install torch."
     if any(part in message for part in ("libtorch", "libc10", "dependencies")):
         return " Its libtorch has to lie beside it; take the whole folder that it was delivered in."
     return ""
 
 
-def _let_windows_look_beside(path):
+def _let_windows_look_beside(path: str) -> list[Any]:
     """Windows looks for a DLL's own DLLs in folders that it was told of alone. What is returned must be kept."""
     if sys.platform != "win32" or os.path.basename(path) == path:
         return []
@@ -173,7 +178,7 @@ def _let_windows_look_beside(path):
     return [os.add_dll_directory(os.path.abspath(one)) for one in beside if os.path.isdir(one)]
 
 
-def _not_found(error):
+def _not_found(error: Any) -> bool:
     """Whether the system's loader said that it knows no library of this name; a part of it may be missing as well."""
     if error is None:
         return False
@@ -181,27 +186,30 @@ def _not_found(error):
     return sys.platform == "win32" or any(name in str(error).split(":")[0] for name in NAMES)
 
 
-def foreign_libtorch(library=None):
+def foreign_libtorch(library: Any = None) -> Optional[str]:
     """The libtorch that the process holds and that is not libggpfn's own, as its path or as "the module torch"; None if
     there is none. To be asked before libggpfn is loaded: its libtorch would get mixed with that one.
     """
     if is_loaded():
         return None
-    if "torch" in sys.modules:
-        return "the module torch"
     own = set()
-    for place in places(library):
-        if os.path.isfile(place):
-            folder = os.path.dirname(os.path.realpath(place))
-            own |= {folder, os.path.realpath(os.path.join(folder, "..", "lib"))}
+    found = [place for place in places(library) if os.path.isfile(place)]
+    torch = _torch.folder() if found and _torch.is_for(found[0]) else None
+    if torch is not None:
+        own.add(os.path.realpath(torch))
+    elif "torch" in sys.modules:
+        return "the module torch"
+    for place in found:
+        folder = os.path.dirname(os.path.realpath(place))
+        own |= {folder, os.path.realpath(os.path.join(folder, "..", "lib"))}
     for path in _mapped_files():
-        torch = os.path.basename(path).lower().startswith(("libtorch", "torch_cpu", "libc10.", "c10."))
-        if torch and os.path.dirname(os.path.realpath(path)) not in own:
+        of_torch = os.path.basename(path).lower().startswith(("libtorch", "torch_cpu", "libc10.", "c10."))
+        if of_torch and os.path.dirname(os.path.realpath(path)) not in own:
             return path
     return None
 
 
-def _mapped_files():
+def _mapped_files() -> list[str]:
     """The files of the libraries in this process, as far as the system tells them."""
     if sys.platform.startswith("linux"):
         try:

@@ -15,10 +15,11 @@ import subprocess
 import sys
 import threading
 import weakref
+from typing import Any, Callable, Optional
 
-from . import _library
+from . import _library, _torch
 from .errors import ChildDied, Error, LibraryMissing, WrongLibrary, from_status
-from .monitor import Monitor, Progress
+from .monitor import MonitorLike, Progress, as_monitor
 
 NAME = "ggpfn.exe" if sys.platform == "win32" else "ggpfn"
 PROTOCOL = 1
@@ -38,10 +39,10 @@ WANTED_VARIABLES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
 
 
 # Those that this process, or one from which it was forked, has started.
-_under_way = weakref.WeakSet()
+_under_way: weakref.WeakSet[Process] = weakref.WeakSet()
 
 
-def _leave_to_owners():
+def _leave_to_owners() -> None:
     for process in list(_under_way):
         process.leave_to_owner()
 
@@ -53,16 +54,18 @@ if hasattr(os, "register_at_fork"):
 class Process:
     """A child under way: lines go out on any thread, and a thread of its own hands the answers to who waits."""
 
-    def __init__(self, program):
+    def __init__(self, program: Any) -> None:
         """Raises WrongLibrary, which names the program and says why, if it does not start."""
-        hidden = {"creationflags": 0x08000000} if sys.platform == "win32" else {"start_new_session": True}
+        hidden: dict[str, Any] = (
+            {"creationflags": 0x08000000} if sys.platform == "win32" else {"start_new_session": True}
+        )
         try:
-            self._popen = subprocess.Popen(
+            self._popen: Any = subprocess.Popen(
                 [program, "worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=environment(),
+                env=_torch.environment(program, environment()),
                 **hidden,
             )
         except OSError as error:
@@ -70,22 +73,22 @@ class Process:
         self.program = program
         self._owner = os.getpid()
         _under_way.add(self)
-        self.died = None  # a sentence, once it has
+        self.died: Optional[str] = None  # a sentence, once it has
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._waiting = {}
-        self._forgotten = collections.deque()
-        self._complaints = collections.deque(maxlen=20)
-        self._hello = queue.SimpleQueue()
+        self._waiting: dict[Any, _Call] = {}
+        self._forgotten: collections.deque[int] = collections.deque()
+        self._complaints: collections.deque[str] = collections.deque(maxlen=20)
+        self._hello: queue.SimpleQueue[Optional[dict[str, Any]]] = queue.SimpleQueue()
         self._complaining = _thread(self._hear_complaints)
         _thread(self._hear)
         self._greet()
 
-    def is_own(self):
+    def is_own(self) -> bool:
         """Whether this process started it, and not one from which this one was forked."""
         return self._owner == os.getpid()
 
-    def leave_to_owner(self):
+    def leave_to_owner(self) -> None:
         """Lets go of the pipes, in a process that was just forked: whoever holds them keeps the child alive."""
         nothing = os.open(os.devnull, os.O_RDWR)
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
@@ -97,10 +100,10 @@ class Process:
         os.close(nothing)
 
     @property
-    def pid(self):
-        return self._popen.pid
+    def pid(self) -> int:
+        return int(self._popen.pid)
 
-    def _greet(self):
+    def _greet(self) -> None:
         try:
             hello = self._hello.get(timeout=START)
         except queue.Empty:
@@ -116,15 +119,14 @@ class Process:
                 "install the program and the package of the same version."
             )
 
-    def ask(self, do, fields, monitor=None, sent=None):
+    def ask(
+        self, do: str, fields: dict[str, Any], monitor: MonitorLike = None, sent: Optional[Callable[[], None]] = None
+    ) -> Any:
         """Asks for something and waits for the result. Raises what the answer says, or ChildDied.
 
         monitor: Monitor, or None. sent: called when the child has begun.
         """
-        if monitor is None:
-            monitor = Monitor()
-        elif not isinstance(monitor, Monitor):
-            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
+        monitor = as_monitor(monitor)
         self.send_forgotten()
         call = _Call(self, next(self._numbers), monitor.callback is not None)
         with monitor.watch(call.cancel) as watch:
@@ -142,7 +144,7 @@ class Process:
                 # The watch refers to the call.
                 call.note = None
 
-    def send(self, message, call=None):
+    def send(self, message: dict[str, Any], call: Optional[_Call] = None) -> None:
         line = json.dumps(message).encode("utf-8") + b"\n"
         with self._lock:
             if call is not None:
@@ -156,11 +158,11 @@ class Process:
                 # It is dying; the thread that hears it will tell whoever waits.
                 pass
 
-    def forget(self, model):
+    def forget(self, model: int) -> None:
         """Notes that nobody needs a model any more; does nothing else, since garbage may be being collected."""
         self._forgotten.append(model)
 
-    def send_forgotten(self):
+    def send_forgotten(self) -> None:
         while self._forgotten:
             try:
                 model = self._forgotten.popleft()
@@ -168,14 +170,14 @@ class Process:
                 return
             self.send({"id": next(self._numbers), "do": "free_model", "model": model})
 
-    def close_soon(self):
+    def close_soon(self) -> None:
         """Ends the child without waiting for it."""
         try:
             self._popen.stdin.close()
         except (OSError, ValueError):
             pass
 
-    def close(self):
+    def close(self) -> None:
         self.close_soon()
         try:
             self._popen.wait(PATIENCE)
@@ -183,7 +185,7 @@ class Process:
             self._popen.kill()
             self._popen.wait()
 
-    def _hear(self):
+    def _hear(self) -> None:
         """On a thread of its own, as long as the child lives."""
         for line in self._popen.stdout:
             try:
@@ -213,12 +215,12 @@ class Process:
         for call in waiting:
             call.hear({})
 
-    def _hear_complaints(self):
+    def _hear_complaints(self) -> None:
         for line in self._popen.stderr:
             self._complaints.append(line.decode("utf-8", "replace").strip())
         self._popen.stderr.close()
 
-    def _why(self, status):
+    def _why(self, status: int) -> str:
         if self._complaints:
             return self._complaints[-1]
         if status >= 0:
@@ -235,19 +237,19 @@ class Process:
 class _Call:
     """A request under way."""
 
-    def __init__(self, process, number, heard):
+    def __init__(self, process: Process, number: int, heard: bool) -> None:
         """heard: whether somebody is called with each report; else the first one alone wakes the thread that waits."""
         self.process = process
         self.number = number
         self._heard = heard
         self._begun = False
-        self.note = None
+        self.note: Optional[Callable[[Progress], None]] = None
         self._lock = threading.Lock()
         self._sent = self._cancelled = False
-        self._answers = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._ended = False
 
-    def send(self, message):
+    def send(self, message: dict[str, Any]) -> None:
         self.process.send(message, self)
         with self._lock:
             self._sent = True
@@ -255,28 +257,29 @@ class _Call:
         if cancelled:
             self._send_cancel()
 
-    def cancel(self):
+    def cancel(self) -> None:
         with self._lock:
             self._cancelled = True
             sent = self._sent
         if sent:
             self._send_cancel()
 
-    def _send_cancel(self):
+    def _send_cancel(self) -> None:
         self.process.send({"id": self.number, "do": "cancel"})
 
-    def hear(self, message):
+    def hear(self, message: dict[str, Any]) -> None:
         """Takes a line; one without anything means that the child has died."""
         if "progress" in message:
-            message, note = Progress(**message["progress"]), self.note
+            progress, note = Progress(**message["progress"]), self.note
             if note is not None:
-                note(message)
+                note(progress)
             begun, self._begun = self._begun, True
-            if begun and not self._heard:
-                return
+            if self._heard or not begun:
+                self._answers.put(progress)
+            return
         self._answers.put(message)
 
-    def wait(self, tell, sent=None):
+    def wait(self, tell: Callable[[Progress], None], sent: Optional[Callable[[], None]] = None) -> Any:
         while True:
             try:
                 answer = self._answers.get(timeout=TICK)
@@ -293,9 +296,9 @@ class _Call:
                 return answer["result"]
             if "error" in answer:
                 raise from_status(answer["error"]["status"], answer["error"]["message"])
-            raise ChildDied(self.process.died)
+            raise ChildDied(self.process.died or "The program ggpfn ended before it had answered.")
 
-    def wait_for_end(self):
+    def wait_for_end(self) -> None:
         if self._sent and not self._ended:
             try:
                 self.wait(lambda progress: None)
@@ -303,7 +306,7 @@ class _Call:
                 pass
 
 
-def find(program=None, library=None):
+def find(program: Any = None, library: Any = None) -> str:
     """The file of the program ggpfn: as given, else what GGPFN_PROGRAM names, else beside the library, in the
     extension's and this package's folders bin, and on the system's PATH. Raises LibraryMissing."""
     chosen = os.fspath(program) if program is not None else os.environ.get("GGPFN_PROGRAM")
@@ -333,10 +336,10 @@ def find(program=None, library=None):
     )
 
 
-def environment():
+def environment() -> dict[str, str]:
     """The environment for a child: as it was before Slicer's launcher put Slicer's libraries and Python into it."""
     found = None
-    util = getattr(sys.modules.get("slicer"), "util", None)
+    util: Any = getattr(sys.modules.get("slicer"), "util", None)
     try:
         found = dict(util.startupEnvironment())
     except Exception:  # not in Slicer, or in one without an application
@@ -357,7 +360,7 @@ def environment():
     return found
 
 
-def _thread(work):
+def _thread(work: Callable[..., None]) -> threading.Thread:
     thread = threading.Thread(target=work, name="ggpfn-child", daemon=True)
     thread.start()
     return thread

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from typing import Any, Optional
 
 import numpy as np
 
 from .errors import ChildDied, OutOfMemory
+from .image import Image
 
 # Arrays begin at multiples of this many bytes.
 ALIGNMENT = 64
@@ -25,19 +27,19 @@ class Shared:
     First everything gets its place, then `write` makes the file; results are read from it when the child has answered.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._size = 0
-        self._inputs = []
-        self._file = None
-        self.path = None
+        self._inputs: list[tuple[int, Any]] = []
+        self._file: Any = None
+        self.path: Optional[str] = None
 
-    def __enter__(self):
+    def __enter__(self) -> Shared:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Removes the file; twice is no fault."""
         file, self._file = self._file, None
         if file is not None:
@@ -49,27 +51,27 @@ class Shared:
             except OSError:
                 pass  # the child has removed it
 
-    def image(self, image):
+    def image(self, image: Image) -> Any:
         """The request's part for an Image."""
         return {"grid": grid(image), "voxels": self.array(image.array)}
 
-    def array(self, array):
+    def array(self, array: Any) -> Any:
         """The request's part for an array that the child reads."""
         offset = self._take(array.nbytes)
         self._inputs.append((offset, array))
         return {"offset": offset, "dtype": array.dtype.name}
 
-    def result(self, shape, dtype):
+    def result(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """A place for an array that the child writes."""
         dtype = np.dtype(dtype)
         return self._take(int(np.prod(shape)) * dtype.itemsize), shape, dtype
 
-    def _take(self, count):
+    def _take(self, count: int) -> Any:
         offset = self._size
         self._size += -(-count // ALIGNMENT) * ALIGNMENT
         return offset
 
-    def write(self):
+    def write(self) -> Any:
         """Makes the file with the arrays that the child is to read; the request's part for it."""
         self._create(max(self._size, 1))
         try:
@@ -83,7 +85,7 @@ class Shared:
             raise OutOfMemory(f"The image could not be handed to the child process: {error}.") from error
         return {"file": self.path, "remove": True}
 
-    def _create(self, size):
+    def _create(self, size: int) -> None:
         refused = None
         folders = [folder for folder in ("/dev/shm",) if os.path.isdir(folder)]
         for folder in [*folders, tempfile.gettempdir()]:
@@ -104,16 +106,16 @@ class Shared:
             f"{refused}."
         ) from refused
 
-    def _write(self, array):
-        rest = memoryview(array.reshape(-1).view(np.uint8))
+    def _write(self, array: np.ndarray[Any, Any]) -> None:
+        rest = memoryview(array.reshape(-1).view(np.uint8).data)
         while len(rest):
             rest = rest[self._file.write(rest[:CHUNK]) :]
 
-    def read(self, place):
+    def read(self, place: Any) -> np.ndarray[Any, Any]:
         """The array of a place that the child has written."""
         offset, shape, dtype = place
         array = np.empty(shape, dtype)
-        rest = memoryview(array.reshape(-1).view(np.uint8))
+        rest = memoryview(array.reshape(-1).view(np.uint8).data)
         self._file.seek(offset)
         while len(rest):
             count = self._file.readinto(rest[:CHUNK])
@@ -123,7 +125,7 @@ class Shared:
         return array
 
 
-def grid(image):
+def grid(image: Image) -> Any:
     """The request's part for where an Image's voxels lie."""
     return {
         "size": image.size,
@@ -134,6 +136,6 @@ def grid(image):
     }
 
 
-def place_of(result):
+def place_of(result: Any) -> Any:
     """The request's part for a result."""
     return {"offset": result[0]}

@@ -15,18 +15,22 @@ import copy
 import dataclasses
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import weakref
+from typing import Any, Optional
 
 import numpy as np
 
+from . import _torch
 from . import image as images
-from ._process import Process, find
+from ._process import Process, environment, find
 from ._shared import Shared, grid, place_of
-from .engine import Engine
+from .engine import Described, Engine, Options
 from .errors import Error, WrongLibrary
 from .model import Model, checked_path
+from .monitor import Monitor, MonitorLike
 from .results import (
     Comparison,
     Measurements,
@@ -40,27 +44,68 @@ from .results import (
 )
 
 
+def read_image(path: Any, series: Optional[str] = None) -> images.Image:
+    """The Image of a file or a DICOM folder; a child reads it, on the library's own readers."""
+    path = os.path.abspath(checked_path(path).decode("utf-8"))
+    process = Process(find())
+    try:
+        handle, file = tempfile.mkstemp(prefix="ggpfn-")
+        os.close(handle)
+        try:
+            request = {"path": path, "file": file}
+            if series is not None:
+                request["series"] = str(series)
+            found = process.ask("read_image", request)["grid"]
+            array = np.fromfile(file, np.float32).reshape(found["size"][::-1])
+        finally:
+            os.remove(file)
+    finally:
+        process.close_soon()
+    return images.Image(array, found["spacing"], found["origin"], found["direction"], found["frame"])
+
+
+def sample(seed: int = 0, spacing: float = 2.0) -> tuple[images.Image, images.Image]:
+    """A made-up CT of the abdomen and the exact mask of its pancreas, to try things out: (image, truth).
+
+    seed: another CT for another one, the same for the same. spacing: of the voxels, in mm.
+    """
+    program = find()
+    with tempfile.TemporaryDirectory(prefix="ggpfn-") as folder:
+        numbers = ["--count", "1", "--seed", str(int(seed)), "--spacing", str(float(spacing))]
+        done = subprocess.run(
+            [program, "synth", *numbers, "--quiet", folder],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_torch.environment(program, environment()),
+        )
+        if done.returncode:
+            raise Error(f"No sample was made: {done.stderr.decode('utf-8', 'replace').strip()}")
+        (name,) = os.listdir(os.path.join(folder, "images"))
+        return read_image(os.path.join(folder, "images", name)), read_image(os.path.join(folder, "labels", name))
+
+
 class Child(Engine):
     """An engine on a child process."""
 
     kind = "child process"
 
-    def __init__(self, program=None, library=None, reason="It was asked for."):
+    def __init__(self, program: Any = None, library: Any = None, reason: str = "It was asked for.") -> None:
         """program: the file of the program ggpfn; None: it is searched, beside `library` too, the file libggpfn or its
         folder. Raises LibraryMissing or WrongLibrary."""
         self.reason = reason
         self.library = None
         self.program = find(program, library)
         self._lock = threading.Lock()
-        self._process = None
-        self._shipped = None
+        self._process: Optional[Process] = None
+        self._shipped: Optional[Model] = None
         self._closed = False
         found = self.runtime()
         if found.wrong_libtorch:
             self.close()
             raise WrongLibrary(f"{self.program} cannot be used: {found.problems}")
 
-    def close(self):
+    def close(self) -> None:
         """Ends the child; work that is under way is cancelled. Twice is no fault."""
         with self._lock:
             self._closed = True
@@ -68,7 +113,7 @@ class Child(Engine):
         if process is not None:
             process.close()
 
-    def _running(self):
+    def _running(self) -> Process:
         """The child, started if there is none."""
         with self._lock:
             if self._closed:
@@ -79,16 +124,16 @@ class Child(Engine):
                 weakref.finalize(self, process.close_soon)
             return self._process
 
-    def runtime(self, gpus=False):
+    def runtime(self, gpus: bool = False) -> Runtime:
         """Runtime. gpus: whether to look for GPUs, which loads CUDA (seconds, hundreds of MB) if there is a driver."""
         found = self._running().ask("runtime", {"gpus": bool(gpus)})
         found["gpu_names"] = tuple(found["gpu_names"])
         return Runtime(library=None, program=self.program, **found)
 
-    def load_model(self, path=None):
+    def load_model(self, path: Any = None) -> Model:
         """The Model of a file (a path), or of a model file's bytes; None: the one that is part of the program."""
         if path is None:
-            source = {}
+            source: dict[str, Any] = {}
         elif isinstance(path, (bytes, bytearray, memoryview)):
             source = {"bytes": bytes(path)}
         else:
@@ -96,15 +141,15 @@ class Child(Engine):
             source = {"path": os.path.abspath(checked_path(path).decode("utf-8"))}
         return self._model("load_model", source)
 
-    def _new_model(self, text, seed):
+    def _new_model(self, text: bytes, seed: int) -> Model:
         return self._model("new_model", {"configuration": text.decode("utf-8"), "seed": seed})
 
-    def _model(self, do, source):
+    def _model(self, do: str, source: Any) -> Model:
         backing = ChildModel(self, do, source)
         backing.number(self._running())
         return Model(self, backing)
 
-    def _model_of(self, model):
+    def _model_of(self, model: Optional[Model]) -> Any:
         """What stands behind a model; None for None, the shipped one."""
         if model is None:
             return None
@@ -113,7 +158,7 @@ class Child(Engine):
             raise Error("The model is not one of this engine's; load it with the engine's load_model.")
         return backing
 
-    def _views(self, options, backing):
+    def _views(self, options: Options, backing: Any) -> Any:
         """The names of the views that will be computed."""
         if options.views:
             return options.views
@@ -124,7 +169,7 @@ class Child(Engine):
             backing = self._shipped.backing
         return backing.info().views
 
-    def _estimate_memory(self, image, backing, options):
+    def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
         process = self._running()
         request = {"grid": grid(image), "options": _options(options), "results": {}}
         place = {"offset": 0}
@@ -138,7 +183,7 @@ class Child(Engine):
         found = process.ask("estimate_memory", request)
         return Memory(found["host_bytes"], found["device_bytes"], found["host_free"])
 
-    def _segment(self, image, backing, options, monitor):
+    def _segment(self, image: images.Image, backing: Any, options: Options, monitor: Monitor) -> Segmentation:
         process, shape = self._running(), image.array.shape
         with Shared() as shared:
             request = {"image": shared.image(image), "options": _options(options), "results": {}}
@@ -165,7 +210,9 @@ class Child(Engine):
             uncertainty=arrays.get("uncertainty"),
         )
 
-    def _threshold(self, image, probability, threshold, largest_component):
+    def _threshold(
+        self, image: images.Image, probability: np.ndarray[Any, Any], threshold: float, largest_component: bool
+    ) -> tuple[np.ndarray[Any, Any], Measurements]:
         process, shape = self._running(), probability.shape
         with Shared() as shared:
             mask = shared.result(shape, np.uint8)
@@ -179,8 +226,10 @@ class Child(Engine):
             found = process.ask("threshold", {**request, **shared.write()})
             return shared.read(mask), _measurements(found["measurements"])
 
-    def _fuse(self, arrays, weights, threshold):
-        request = {"threshold": threshold}
+    def _fuse(
+        self, arrays: dict[str, np.ndarray[Any, Any]], weights: Optional[dict[str, float]], threshold: float
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        request: dict[str, Any] = {"threshold": threshold}
         if weights is not None:
             request["weights"] = weights
         shape = next(iter(arrays.values())).shape
@@ -194,7 +243,7 @@ class Child(Engine):
             process.ask("fuse", {**request, **shared.write()})
             return shared.read(probability), shared.read(mask)
 
-    def evaluate(self, prediction, truth):
+    def evaluate(self, prediction: images.Image, truth: images.Image) -> Comparison:
         """Comparison of two masks, Images on one grid (corners within 0.01 mm); what is not 0 is inside."""
         images.check(prediction, "prediction")
         images.check(truth, "truth")
@@ -203,7 +252,9 @@ class Child(Engine):
             request = {"prediction": shared.image(prediction), "truth": shared.image(truth)}
             return Comparison(**process.ask("evaluate", {**request, **shared.write()}))
 
-    def _train(self, described, folder, resume, minutes, monitor):
+    def _train(
+        self, described: Described, folder: Optional[bytes], resume: bool, minutes: float, monitor: MonitorLike
+    ) -> tuple[Model, TrainingResult]:
         request = {
             "options": described.options.decode("utf-8"),
             "all_stages": described.all_stages,
@@ -238,16 +289,16 @@ class Child(Engine):
 class ChildModel:
     """What stands behind a model in a child: where it comes from, and its number in the child that has it."""
 
-    def __init__(self, engine, do, source):
+    def __init__(self, engine: Any, do: str, source: Any) -> None:
         self.engine = engine
         self.do = do
         self.source = source
         self._lock = threading.Lock()
-        self._process = None
-        self._found = None
-        self._free = None
+        self._process: Optional[Process] = None
+        self._found: Any = None
+        self._free: Any = None
 
-    def number(self, process):
+    def number(self, process: Process) -> Any:
         """The model's number in a child, which loads it if it has not yet."""
         with self._lock:
             if self._process is not process:
@@ -261,32 +312,32 @@ class ChildModel:
                 self._take(process, found)
             return self._found["model"]
 
-    def take(self, process, found):
+    def take(self, process: Process, found: Any) -> None:
         """Notes what a child said of a model that it has."""
         with self._lock:
             self._take(process, found)
 
-    def _take(self, process, found):
+    def _take(self, process: Process, found: Any) -> None:
         self._process, self._found = process, found
         self._free = weakref.finalize(self, process.forget, found["model"])
         # At the end of Python the child ends anyway.
         self._free.atexit = False
 
-    def info(self):
+    def info(self) -> ModelInfo:
         found = dict(self._found["info"])
         for name in ("views", "window", "spacing"):
             found[name] = None if found[name] is None else tuple(found[name])
         return ModelInfo(**found)
 
-    def configuration(self):
+    def configuration(self) -> Any:
         return copy.deepcopy(self._found["configuration"])
 
-    def save(self, path, weights):
+    def save(self, path: Any, weights: str) -> None:
         path = os.path.abspath(checked_path(path).decode("utf-8"))
         process = self.engine._running()
         process.ask("save_model", {"model": self.number(process), "path": path, "weights": weights})
 
-    def to_bytes(self, weights):
+    def to_bytes(self, weights: str) -> bytes:
         folder = tempfile.mkdtemp(prefix="ggpfn-")
         try:
             path = os.path.join(folder, "model.safetensors")
@@ -296,14 +347,14 @@ class ChildModel:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def close(self):
+    def close(self) -> None:
         if self._free is not None:
             self._free()
         if self._process is not None:
             self._process.send_forgotten()
 
 
-def _options(options):
+def _options(options: Options) -> dict[str, Any]:
     """The request's part for Options; which results are wanted is said elsewhere."""
     given = dataclasses.asdict(options)
     for wanted in ("probability", "view_probabilities", "uncertainty"):
@@ -311,13 +362,13 @@ def _options(options):
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _quality(found):
+def _quality(found: Any) -> Quality:
     """Quality of an answer."""
     warnings = tuple(ResultWarning(warning["kind"], warning["text"]) for warning in found["warnings"])
     return Quality(found["expected_dice"], found["doubtful"], warnings)
 
 
-def _measurements(found):
+def _measurements(found: Any) -> Measurements:
     """Measurements of an answer."""
     triples = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
     return Measurements(**{**found, **triples})

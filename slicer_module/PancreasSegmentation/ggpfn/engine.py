@@ -7,15 +7,16 @@ it; then the program `ggpfn` does the same work in a process of its own.
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import difflib
 import json
 import math
 import operator
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
@@ -24,15 +25,23 @@ from . import image as images
 from .errors import Error, LibraryMissing, WrongLibrary
 from .image import Case
 from .model import Model, checked_path, checked_text
-from .results import VIEWS
+from .monitor import Monitor, MonitorLike, as_monitor
+from .results import VIEWS, Comparison, Measurements, Memory, Runtime, Segmentation, TrainingResult
+
+if TYPE_CHECKING:
+    from .child import Child
+    from .inprocess import InProcess
+
+# ((i, j, k), (ni, nj, nk)): the first voxel, and voxels along i, j and k.
+Region = tuple[tuple[int, int, int], tuple[int, int, int]]
 
 KINDS = ("auto", "in process", "child process")
 
-_shared = {}
+_shared: dict[str, Engine] = {}
 _shared_lock = threading.Lock()
 
 
-def open_engine(kind="auto", library=None, program=None):
+def open_engine(kind: str = "auto", library: Any = None, program: Any = None) -> Engine:
     """An engine: InProcess or Child, which have the same methods.
 
     kind: "in process", "child process", or "auto": in process, unless the process already holds another libtorch or the
@@ -78,7 +87,7 @@ def open_engine(kind="auto", library=None, program=None):
         raise type(missing)(f"{reason} A child process is needed: {missing.message} ({error.message})") from error
 
 
-def shared(kind="in process"):
+def shared(kind: str = "in process") -> Engine:
     """The engine of the functions of this package, which is in process; the one of another kind is for pickled models
     alone."""
     with _shared_lock:
@@ -90,13 +99,13 @@ def shared(kind="in process"):
         return _shared[kind]
 
 
-def _in_process(library, reason):
+def _in_process(library: Any, reason: str) -> InProcess:
     from .inprocess import InProcess
 
     return InProcess(library, reason)
 
 
-def _child(library, program, reason):
+def _child(library: Any, program: Any, reason: str) -> Child:
     from .child import Child
 
     engine = Child(program=program, library=library)
@@ -112,13 +121,32 @@ class Engine:
     same time.
     """
 
-    def __enter__(self):
+    kind: str
+    reason: str
+
+    def close(self) -> None:
+        """Lets go of what the engine holds; twice is no fault."""
+        raise NotImplementedError
+
+    def runtime(self, gpus: bool = False) -> Runtime:
+        """Runtime: libtorch and the machine."""
+        raise NotImplementedError
+
+    def load_model(self, path: Any = None) -> Model:
+        """The Model of a file (a path), or of a model file's bytes; None: the shipped one."""
+        raise NotImplementedError
+
+    def evaluate(self, prediction: images.Image, truth: images.Image) -> Comparison:
+        """Comparison of two masks, Images on one grid (corners within 0.01 mm); what is not 0 is inside."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Engine:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def new_model(self, configuration=None, seed=0):
+    def new_model(self, configuration: Any = None, seed: int = 0) -> Model:
         """An untrained Model, its weights drawn from seed.
 
         configuration: dict or JSON text with the entries of a model file's header; what it leaves out is the paper's.
@@ -128,46 +156,31 @@ class Engine:
         text = configuration if isinstance(configuration, str) else json.dumps(configuration)
         return self._new_model(checked_text(text, "configuration"), seed)
 
-    def estimate_memory(self, image, model=None, **options):
-        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
-        options = Options.checked(**options)
-        backing = self._model_of(model)
-        return self._estimate_memory(images.check(image), backing, options)
-
-    def segment(
+    def estimate_memory(
         self,
-        image,
-        model=None,
+        image: Any,
+        model: Optional[Model] = None,
         *,
-        views=None,
-        view_weights=None,
-        threshold=None,
-        largest_component=False,
-        region=None,
-        device="auto",
-        precision="auto",
-        threads=0,
-        block=0,
-        patch=None,
-        overlap=0,
-        probability=False,
-        view_probabilities=False,
-        uncertainty=False,
-        monitor=None,
-        **unknown,
-    ):
-        """Segments the pancreas in an Image; a Segmentation on its grid.
-
-        model: Model; None: the shipped one. views: names of the views to compute. view_weights: dict by view, scaled to
-        add up to 1; views left out weigh 0. threshold: probabilities from here on are pancreas, above 0 and up to 1.
-        largest_component: keep the largest connected part alone. region: ((i, j, k), (ni, nj, nk)), the voxels to look
-        at. device: "auto", "cpu", "cuda", "cuda:1". precision: "auto", "float32", "bfloat16". threads: of the
-        processor; 0: all. block: slices at a time. patch: (rows, columns), multiples of 8, for GPUs with little memory;
-        overlap: of patches, in pixels. None and 0 are defaults. probability, view_probabilities, uncertainty: whether
-        these arrays are wanted too. monitor: Monitor, to hear of progress and to cancel.
-
-        Raises Error and what is derived from it; Cancelled after Monitor.cancel.
-        """
+        spacing: Optional[Sequence[float]] = None,
+        origin: Optional[Sequence[float]] = None,
+        direction: Any = None,
+        frame: Optional[str] = None,
+        views: Union[str, Sequence[str], None] = None,
+        view_weights: Optional[Mapping[str, float]] = None,
+        threshold: Optional[float] = None,
+        largest_component: bool = False,
+        region: Optional[Region] = None,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        block: int = 0,
+        patch: Union[int, tuple[int, int], None] = None,
+        overlap: int = 0,
+        probability: bool = False,
+        view_probabilities: bool = False,
+        uncertainty: bool = False,
+    ) -> Memory:
+        """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
         options = Options.checked(
             views=views,
             view_weights=view_weights,
@@ -183,12 +196,61 @@ class Engine:
             probability=probability,
             view_probabilities=view_probabilities,
             uncertainty=uncertainty,
-            **unknown,
         )
         backing = self._model_of(model)
-        return self._segment(images.check(image), backing, options, monitor)
+        return self._estimate_memory(images.Image.of(image, spacing, origin, direction, frame), backing, options)
 
-    def threshold(self, image, probability, threshold, largest_component=False):
+    def segment(
+        self,
+        image: Any,
+        model: Optional[Model] = None,
+        *,
+        spacing: Optional[Sequence[float]] = None,
+        origin: Optional[Sequence[float]] = None,
+        direction: Any = None,
+        frame: Optional[str] = None,
+        views: Union[str, Sequence[str], None] = None,
+        view_weights: Optional[Mapping[str, float]] = None,
+        threshold: Optional[float] = None,
+        largest_component: bool = False,
+        region: Optional[Region] = None,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        block: int = 0,
+        patch: Union[int, tuple[int, int], None] = None,
+        overlap: int = 0,
+        probability: bool = False,
+        view_probabilities: bool = False,
+        uncertainty: bool = False,
+        monitor: MonitorLike = None,
+    ) -> Segmentation:
+        """Segments the pancreas in a CT; a Segmentation on its grid. See ggpfn.segment, which has the same arguments; a
+        model has to be one of this engine's."""
+        options = Options.checked(
+            views=views,
+            view_weights=view_weights,
+            threshold=threshold,
+            largest_component=largest_component,
+            region=region,
+            device=device,
+            precision=precision,
+            threads=threads,
+            block=block,
+            patch=patch,
+            overlap=overlap,
+            probability=probability,
+            view_probabilities=view_probabilities,
+            uncertainty=uncertainty,
+        )
+        backing = self._model_of(model)
+        placed = images.Image.of(image, spacing, origin, direction, frame)
+        found = self._segment(placed, backing, options, as_monitor(monitor))
+        return dataclasses.replace(found, grid=placed.grid)
+
+    def threshold(
+        self, image: Any, probability: Any, threshold: float, largest_component: bool = False
+    ) -> tuple[np.ndarray[Any, Any], Measurements]:
         """The mask (uint8 [k, j, i]) of a probability that `segment` gave for this Image, and its Measurements.
 
         For a threshold that is being tried: no network runs.
@@ -199,7 +261,9 @@ class Engine:
             raise Error(f"The probability has the shape {probability.shape}, and the image {shape}.")
         return self._threshold(image, probability, checked_threshold("threshold", threshold), bool(largest_component))
 
-    def fuse(self, views, weights=None, threshold=0.5):
+    def fuse(
+        self, views: Mapping[str, Any], weights: Optional[Mapping[str, float]] = None, threshold: float = 0.5
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Fuses probabilities of views: (probability float32, mask uint8), of their shape.
 
         views: dict of arrays by view, all of one shape. weights: dict by view, scaled to add up to 1; None: equal.
@@ -213,17 +277,17 @@ class Engine:
 
     def train(
         self,
-        cases,
+        cases: Iterable[Case],
         *,
-        options="",
-        model=None,
-        all_stages=False,
-        folder=None,
-        resume=False,
-        device="auto",
-        minutes=0,
-        monitor=None,
-    ):
+        options: str = "",
+        model: Optional[Model] = None,
+        all_stages: bool = False,
+        folder: Any = None,
+        resume: bool = False,
+        device: str = "auto",
+        minutes: float = 0,
+        monitor: MonitorLike = None,
+    ) -> tuple[Model, TrainingResult]:
         """Trains a network, or fine-tunes one; (Model, TrainingResult).
 
         cases: Case objects, which are converted at once. options: TOML text as `ggpfn train --config` reads it; what it
@@ -242,19 +306,46 @@ class Engine:
         folder = None if folder is None else checked_path(folder)
         return self._train(described, folder, bool(resume), float(minutes or 0), monitor)
 
+    def _model_of(self, model: Optional[Model]) -> Any:
+        raise NotImplementedError
+
+    def _new_model(self, text: bytes, seed: int) -> Model:
+        raise NotImplementedError
+
+    def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
+        raise NotImplementedError
+
+    def _segment(self, image: images.Image, backing: Any, options: Options, monitor: Monitor) -> Segmentation:
+        raise NotImplementedError
+
+    def _threshold(
+        self, image: images.Image, probability: np.ndarray[Any, Any], threshold: float, largest_component: bool
+    ) -> tuple[np.ndarray[Any, Any], Measurements]:
+        raise NotImplementedError
+
+    def _fuse(
+        self, arrays: dict[str, np.ndarray[Any, Any]], weights: Optional[dict[str, float]], threshold: float
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        raise NotImplementedError
+
+    def _train(
+        self, described: Described, folder: Optional[bytes], resume: bool, minutes: float, monitor: MonitorLike
+    ) -> tuple[Model, TrainingResult]:
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Described:
     """What is to be trained, and on what, checked."""
 
-    cases: list  # of Case
+    cases: list[Case]  # of Case
     options: bytes  # TOML, UTF-8
     model: Optional[Model]
     all_stages: bool
     device: str
 
     @classmethod
-    def checked(cls, cases, options, model, all_stages, device):
+    def checked(cls, cases: Any, options: Any, model: Any, all_stages: Any, device: Any) -> Described:
         """Raises Error, with a sentence, for what cannot be meant."""
         if not isinstance(options, str):
             raise Error(f"The options are a {type(options).__name__}; TOML text was expected.")
@@ -278,23 +369,23 @@ class Options:
     """How an image is to be segmented, checked: what `segment` and `estimate_memory` of both engines take as
     keywords."""
 
-    views: Optional[tuple] = None  # names; None: all that the model has
-    view_weights: Optional[dict] = None  # by view; None: the model's
+    views: Optional[tuple[str, ...]] = None  # names; None: all that the model has
+    view_weights: Optional[dict[str, float]] = None  # by view; None: the model's
     threshold: Optional[float] = None  # above 0, up to 1; None: the model's
     largest_component: bool = False
-    region: Optional[tuple] = None  # ((i, j, k), (ni, nj, nk)); None: the whole image
+    region: Optional[Region] = None  # ((i, j, k), (ni, nj, nk)); None: the whole image
     device: str = "auto"  # "auto", "cpu", "cuda", "cuda:1"
     precision: str = "auto"  # "auto", "float32", "bfloat16"
     threads: int = 0  # 0: as many as there are processors
     block: int = 0  # slices at a time; 0: chosen
-    patch: Optional[tuple] = None  # rows and columns, multiples of 8; None: whole slices
+    patch: Optional[tuple[int, ...]] = None  # rows and columns, multiples of 8; None: whole slices
     overlap: int = 0  # pixels; 0: 64
     probability: bool = False
     view_probabilities: bool = False
     uncertainty: bool = False
 
     @classmethod
-    def checked(cls, **given):
+    def checked(cls, **given: Any) -> Options:
         """Options of keywords. Raises Error, with a sentence, for what cannot be meant."""
         known = cls.__dataclass_fields__
         for name in given:
@@ -314,7 +405,7 @@ class Options:
             found[name] = found.get(name) or "auto"
         return cls(**found)
 
-    def struct(self):
+    def struct(self) -> Any:
         """The library's struct."""
         device, number = device_numbers(self.device)
         region = self.region or ((0, 0, 0), (0, 0, 0))
@@ -345,7 +436,7 @@ PRECISIONS = {
 }
 
 
-def device_numbers(device):
+def device_numbers(device: Any) -> tuple[int, int]:
     """The library's two numbers for "auto", "cpu", "cuda" or "cuda:1"."""
     match = re.fullmatch(r"(auto|cpu|cuda)(?::(\d{1,4}))?", device) if isinstance(device, str) else None
     if match is None or (match[2] and match[1] != "cuda"):
@@ -353,12 +444,12 @@ def device_numbers(device):
     return getattr(_abi, f"GGPFN_DEVICE_{match[1].upper()}"), int(match[2] or 0)
 
 
-def weight_numbers(weights):
+def weight_numbers(weights: Any) -> tuple[float, ...]:
     """Weights by view as the library's three numbers; all 0 for None."""
     return tuple((weights or {}).get(view, 0.0) for view in VIEWS)
 
 
-def floats(array, what):
+def floats(array: Any, what: str) -> np.ndarray[Any, Any]:
     """The array as dense, aligned float32, without a copy where it is that already."""
     array = images.as_array(array)
     if array.dtype.kind not in "fiub" or array.size == 0:
@@ -366,15 +457,15 @@ def floats(array, what):
     return np.require(array, np.float32, ["C", "A"])
 
 
-def checked_threshold(name, value):
+def checked_threshold(name: str, value: Any) -> float:
     """A number above 0, up to 1. 0 would have everything be pancreas, and means the default to the library."""
-    value = _number(name, value)
-    if not 0 < value <= 1:
-        raise Error(f"The {name} is {value:g}; a number above 0 and up to 1 was expected.")
-    return value
+    number = _number(name, value)
+    if not 0 < number <= 1:
+        raise Error(f"The {name} is {number:g}; a number above 0 and up to 1 was expected.")
+    return number
 
 
-def checked_weights(name, weights):
+def checked_weights(name: str, weights: Any) -> dict[str, float]:
     """A dict of weights by view; those that are left out are 0."""
     if not isinstance(weights, Mapping):
         raise Error(f'{name} is {weights!r}; a dict by view was expected, {{"axial": 1, "coronal": 2}} for example.')
@@ -387,7 +478,7 @@ def checked_weights(name, weights):
     return found
 
 
-def checked_views(name, views):
+def checked_views(name: str, views: Any) -> tuple[str, ...]:
     """The names of views, each once, in the library's order; one name alone may stand for itself."""
     views = [views] if isinstance(views, str) else list(views)
     if not views:
@@ -396,13 +487,13 @@ def checked_views(name, views):
     return tuple(view for view in VIEWS if view in found)
 
 
-def _view(view):
-    if view not in VIEWS:
+def _view(view: Any) -> str:
+    if not isinstance(view, str) or view not in VIEWS:
         raise Error(f"There is no view {view!r}; one of {', '.join(VIEWS)} was expected.")
     return view
 
 
-def _number(name, value):
+def _number(name: str, value: Any) -> float:
     try:
         found = float(value)
     except (TypeError, ValueError):
@@ -412,7 +503,7 @@ def _number(name, value):
     return found
 
 
-def _count(name, value, most=2**31 - 1):
+def _count(name: str, value: Any, most: Any = 2**31 - 1) -> int:
     try:
         found = operator.index(value)
     except TypeError:
@@ -422,7 +513,7 @@ def _count(name, value, most=2**31 - 1):
     return found
 
 
-def _region(name, region):
+def _region(name: str, region: Any) -> Region:
     try:
         start, size = (tuple(part) for part in region)
         if len(start) != 3 or len(size) != 3:
@@ -436,7 +527,7 @@ def _region(name, region):
     return start, size
 
 
-def _patch(name, patch):
+def _patch(name: str, patch: Any) -> tuple[int, ...]:
     try:
         patch = (patch, patch) if not hasattr(patch, "__len__") else tuple(patch)
     except TypeError:
@@ -446,13 +537,13 @@ def _patch(name, patch):
     return tuple(_count("The patch's side", n) for n in patch)
 
 
-def _precision(name, precision):
+def _precision(name: str, precision: str) -> str:
     if precision not in PRECISIONS:
         raise Error(f"The {name} is {precision!r}; one of {', '.join(PRECISIONS)} was expected.")
     return precision
 
 
-def _device(name, device):
+def _device(name: str, device: str) -> str:
     device_numbers(device)
     return device
 

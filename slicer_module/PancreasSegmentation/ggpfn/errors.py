@@ -6,6 +6,8 @@ ModelError. Whatever has no class of its own, an option that cannot be used for 
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import _abi
 
 
@@ -16,12 +18,12 @@ class Error(Exception):
     found before it asked the library.
     """
 
-    def __init__(self, message, status=0):
+    def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message, status)
         self.message = message
         self.status = status
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message
 
 
@@ -35,7 +37,7 @@ class LibraryMissing(Error):
     searched (list of str): the places that were looked at.
     """
 
-    def __init__(self, message, searched=()):
+    def __init__(self, message: str, searched: Any = ()) -> None:
         super().__init__(message)
         # What pickle gives back to __init__.
         self.args = (message, list(searched))
@@ -89,6 +91,6 @@ _CLASSES = {
 }
 
 
-def from_status(status, message):
+def from_status(status: int, message: str) -> Error:
     """The exception for a GGPFN_ERROR number and the library's message; a number that is not known gives an Error."""
     return _CLASSES.get(status, Error)(message, status)

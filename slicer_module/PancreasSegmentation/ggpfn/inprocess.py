@@ -10,15 +10,17 @@ from __future__ import annotations
 import ctypes
 import queue
 import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from . import _abi, _library
 from . import image as images
-from .engine import ROLES, Described, Engine, checked_views, device_numbers, floats, shared, weight_numbers
+from .engine import ROLES, Described, Engine, Options, checked_views, device_numbers, floats, shared, weight_numbers
 from .errors import Error, WrongLibrary
 from .model import Handle, InProcessModel, Model, checked_path, checked_text
-from .monitor import Monitor, Progress
+from .monitor import Monitor, MonitorLike, Progress, as_monitor
 from .results import (
     STAGES,
     VIEWS,
@@ -49,21 +51,21 @@ class InProcess(Engine):
 
     kind = "in process"
 
-    def __init__(self, library=None, reason="It was asked for."):
+    def __init__(self, library: Any = None, reason: str = "It was asked for.") -> None:
         """library: the file libggpfn or its folder; None: it is searched. Raises LibraryMissing or WrongLibrary."""
         self.reason = reason
         self.library = _library.load(library)
-        self._shipped = None
+        self._shipped: Optional[Model] = None
         self._lock = threading.Lock()
         if self._query(False).wrong_libtorch:
             raise WrongLibrary(self.library.text("ggpfn_runtime_problems", 0), _abi.GGPFN_ERROR_RUNTIME)
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of what the engine keeps. Models that it gave live on; the library itself cannot be unloaded."""
         with self._lock:
             self._shipped = None
 
-    def runtime(self, gpus=False):
+    def runtime(self, gpus: bool = False) -> Runtime:
         """Runtime. gpus: whether to look for GPUs, which loads CUDA (seconds, hundreds of MB) if there is a driver."""
         found = self._query(gpus)
         count = found.gpus if found.gpus >= 0 else None
@@ -82,12 +84,12 @@ class InProcess(Engine):
             problems=self.library.text("ggpfn_runtime_problems", int(gpus)),
         )
 
-    def _query(self, gpus):
+    def _query(self, gpus: bool) -> Any:
         found = _sized(_abi.ggpfn_runtime)
         self.library.call("ggpfn_runtime_query", int(gpus), ctypes.byref(found))
         return found
 
-    def load_model(self, path=None):
+    def load_model(self, path: Any = None) -> Model:
         """The Model of a file (a path), or of a model file's bytes; None: the one that is part of the library."""
         call = self.library.call
         if path is None:
@@ -98,13 +100,13 @@ class InProcess(Engine):
         path = checked_path(path)
         return self._model(lambda place: call("ggpfn_model_load", path, place))
 
-    def _new_model(self, text, seed):
+    def _new_model(self, text: bytes, seed: int) -> Model:
         return self._model(lambda place: self.library.call("ggpfn_model_new", text, seed, place))
 
-    def _model(self, make):
+    def _model(self, make: Callable[[Any], None]) -> Model:
         return Model(self, InProcessModel(Handle(self.library, "ggpfn_model_free", make)))
 
-    def _model_of(self, model):
+    def _model_of(self, model: Optional[Model]) -> Any:
         """What stands behind a model, which the caller must keep during a call; None: the shipped one."""
         if model is None:
             with self._lock:
@@ -116,7 +118,7 @@ class InProcess(Engine):
             raise Error("The model is not one of this engine's; load it with the engine's load_model.")
         return backing
 
-    def _estimate_memory(self, image, backing, options):
+    def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
         # An output counts as wanted if its address is not NULL, and is not followed.
         result, struct = _sized(_abi.ggpfn_result), image.struct(voxels=False)
         for output, _, _ in _outputs(result, options, _views_of(options, backing)):
@@ -126,7 +128,7 @@ class InProcess(Engine):
         self.library.call("ggpfn_estimate_memory", backing.number, *arguments)
         return Memory.from_struct(memory)
 
-    def _segment(self, image, backing, options, monitor):
+    def _segment(self, image: images.Image, backing: Any, options: Options, monitor: Monitor) -> Segmentation:
         computed = _views_of(options, backing)
         struct, settings = image.struct(), options.struct()
         result, found = _sized(_abi.ggpfn_result), _sized(_abi.ggpfn_measurements)
@@ -141,7 +143,7 @@ class InProcess(Engine):
         kept = (image, arrays, found)
         warnings = []
 
-        def work(handle, kept=kept):
+        def work(handle: Any, kept: Any = kept) -> None:
             arguments = (ctypes.byref(one) for one in (struct, settings, result))
             self.library.call("ggpfn_segment", backing.number, *arguments, handle)
             # Here, since they are those of the thread that made the call.
@@ -161,7 +163,9 @@ class InProcess(Engine):
             uncertainty=arrays.get("uncertainty"),
         )
 
-    def _threshold(self, image, probability, threshold, largest_component):
+    def _threshold(
+        self, image: images.Image, probability: np.ndarray[Any, Any], threshold: float, largest_component: bool
+    ) -> tuple[np.ndarray[Any, Any], Measurements]:
         struct = image.struct()
         mask, found = np.empty(probability.shape, np.uint8), _sized(_abi.ggpfn_measurements)
         self.library.call(
@@ -175,7 +179,9 @@ class InProcess(Engine):
         )
         return mask, Measurements.from_struct(found)
 
-    def _fuse(self, arrays, weights, threshold):
+    def _fuse(
+        self, arrays: dict[str, np.ndarray[Any, Any]], weights: Optional[dict[str, float]], threshold: float
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         numbers = None if weights is None else (ctypes.c_double * 3)(*weight_numbers(weights))
         first = next(iter(arrays.values()))
         probability, mask = np.empty(first.shape, np.float32), np.empty(first.shape, np.uint8)
@@ -190,14 +196,16 @@ class InProcess(Engine):
         )
         return probability, mask
 
-    def evaluate(self, prediction, truth):
+    def evaluate(self, prediction: images.Image, truth: images.Image) -> Comparison:
         """Comparison of two masks, Images on one grid (corners within 0.01 mm); what is not 0 is inside."""
         found = _sized(_abi.ggpfn_comparison)
         masks = (images.check(prediction, "prediction").struct(), images.check(truth, "truth").struct())
         self.library.call("ggpfn_evaluate", *map(ctypes.byref, masks), ctypes.byref(found))
         return Comparison.from_struct(found)
 
-    def _train(self, described, folder, resume, minutes, monitor):
+    def _train(
+        self, described: Described, folder: Optional[bytes], resume: bool, minutes: float, monitor: MonitorLike
+    ) -> tuple[Model, TrainingResult]:
         training = self._training(described)
         if folder is not None:
             self.library.call("ggpfn_training_set_folder", training.number, folder, int(resume))
@@ -205,7 +213,7 @@ class InProcess(Engine):
             self.library.call("ggpfn_training_set_minutes", training.number, minutes)
         result = _sized(_abi.ggpfn_training_result)
 
-        def run(place):
+        def run(place: Any) -> None:
             arguments = (place, ctypes.byref(result))
             self._follow(
                 monitor, lambda handle: self.library.call("ggpfn_training_run", training.number, handle, *arguments)
@@ -215,7 +223,7 @@ class InProcess(Engine):
         training.close()
         return trained, TrainingResult.from_struct(result)
 
-    def _training(self, described):
+    def _training(self, described: Described) -> Any:
         """The Handle of a training that is described but for its folder and its time."""
         call = self.library.call
         text = described.options
@@ -230,33 +238,31 @@ class InProcess(Engine):
             call("ggpfn_training_add_case", training.number, name, *pair, ROLES[case.role])
         return training
 
-    def trainer(self, cases, **options):
+    def trainer(self, cases: Iterable[images.Case], **options: Any) -> Trainer:
         """A Trainer on this engine; see there."""
         return Trainer(cases, engine=self, **options)
 
-    def _follow(self, monitor, work):
+    def _follow(self, monitor: MonitorLike, work: Callable[..., None]) -> Any:
         """Runs work(handle of the library's monitor) on a thread of its own, and hands its reports to the Monitor on
         this one.
 
         Python takes no signals while the main thread is in C; waiting here it does, and a Ctrl-C cancels the work. The
         exception is raised when the work has stopped, since until then the library uses the arrays.
         """
-        if monitor is None:
-            monitor = Monitor()
-        elif not isinstance(monitor, Monitor):
-            raise Error(f"The monitor is a {type(monitor).__name__}; a ggpfn.Monitor was expected.")
+        monitor = as_monitor(monitor)
         call = self.library.call
         handle = Handle(self.library, "ggpfn_monitor_free", lambda place: call("ggpfn_monitor_new", place))
-        reports, outcome = queue.SimpleQueue(), []
+        reports: queue.SimpleQueue[Optional[Progress]] = queue.SimpleQueue()
+        outcome: list[BaseException] = []
         wanted = monitor.callback is not None
 
-        def ask():
+        def ask() -> Any:
             report = _sized(_abi.ggpfn_progress)
             call("ggpfn_monitor_progress", handle.number, ctypes.byref(report))
             return _progress(report)
 
-        def run():
-            def hear(progress, _):
+        def run() -> Any:
+            def hear(progress: Any, _: Any) -> Any:
                 reports.put(_progress(progress.contents))
                 return 1
 
@@ -271,7 +277,7 @@ class InProcess(Engine):
             finally:
                 reports.put(None)
 
-        def listen(tell):
+        def listen(tell: Callable[[Progress], None]) -> None:
             while True:
                 try:
                     report = reports.get(timeout=TICK)
@@ -315,108 +321,109 @@ class Trainer:
 
     def __init__(
         self,
-        cases,
+        cases: Iterable[images.Case],
         *,
-        view="axial",
-        stage="whole",
-        options="",
-        model=None,
-        all_stages=False,
-        device="auto",
-        rank=0,
-        ranks=1,
-        engine=None,
-    ):
-        self._engine = engine = shared() if engine is None else engine
+        view: str = "axial",
+        stage: str = "whole",
+        options: str = "",
+        model: Optional[Model] = None,
+        all_stages: bool = False,
+        device: str = "auto",
+        rank: int = 0,
+        ranks: int = 1,
+        engine: Any = None,
+    ) -> None:
+        engine = shared() if engine is None else engine
+        self._engine: InProcess = engine
         self._library = engine.library
         (view,) = checked_views("view", view)
         if stage not in STAGES:
             raise Error(f"The stage is {stage!r}; one of {', '.join(STAGES)} was expected.")
         training = engine._training(Described.checked(cases, options, model, all_stages, device))
         arguments = (training.number, VIEWS.index(view), STAGES.index(stage), rank, ranks)
-        self._handle = Handle(
+        self._handle: Optional[Handle] = Handle(
             self._library,
             "ggpfn_trainer_free",
             lambda place: self._library.call("ggpfn_trainer_new", *arguments, place),
         )
         training.close()
 
-    def gradients(self):
+    def gradients(self) -> Losses:
         """The first half of a step: draws the next batch, computes its loss, and leaves its gradients. Losses."""
         losses = _sized(_abi.ggpfn_losses)
         self._library.call("ggpfn_trainer_gradients", self._number, ctypes.byref(losses))
         return Losses.from_struct(losses)
 
-    def update(self, learning_rate):
+    def update(self, learning_rate: float) -> None:
         """The second half of a step: Adam's step with the gradients as they are now."""
         self._library.call("ggpfn_trainer_update", self._number, float(learning_rate))
 
-    def length(self, which):
+    def length(self, which: str) -> int:
         """The number of elements of "parameters", "gradients" (as many) or "statistics"."""
         length = ctypes.c_size_t()
         self._library.call("ggpfn_trainer_length", self._number, _buffer(which), ctypes.byref(length))
         return length.value
 
-    def read(self, which):
+    def read(self, which: str) -> np.ndarray[Any, Any]:
         """A copy of "parameters", "gradients" or "statistics": float32, flat, in the order of the model file."""
         values = np.empty(self.length(which), np.float32)
         pointer = _pointer(values, ctypes.c_float)
         self._library.call("ggpfn_trainer_read", self._number, _buffer(which), pointer, values.size)
         return values
 
-    def write(self, which, values):
+    def write(self, which: str, values: Any) -> None:
         """Puts values in the place of "parameters", "gradients" or "statistics"; as many as length says."""
         values = floats(values, which)
         pointer = _pointer(values, ctypes.c_float)
         self._library.call("ggpfn_trainer_write", self._number, _buffer(which), pointer, values.size)
 
-    def model(self):
+    def model(self) -> Model:
         """The Model of this view as it is now."""
         return self._engine._model(lambda place: self._library.call("ggpfn_trainer_model", self._number, place))
 
     @property
-    def _number(self):
+    def _number(self) -> Any:
         if self._handle is None:
             raise Error("The trainer was closed.")
         return self._handle.number
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of it now; twice is no fault."""
         handle, self._handle = self._handle, None
         if handle is not None:
             handle.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Trainer:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
 
-def _sized(struct):
+def _sized(struct: Any) -> Any:
     return struct(struct_size=ctypes.sizeof(struct))
 
 
-def _address(array):
+def _address(array: Any) -> Any:
     return array.__array_interface__["data"][0]
 
 
-def _pointer(array, kind):
+def _pointer(array: Any, kind: Any) -> Any:
     return ctypes.cast(_address(array), ctypes.POINTER(kind))
 
 
-def _buffer(which):
+def _buffer(which: str) -> Any:
     if which not in BUFFERS:
         raise Error(f"There is no buffer {which!r}; one of {', '.join(BUFFERS)} was expected.")
     return BUFFERS[which]
 
 
-def _views_of(options, backing):
+def _views_of(options: Options, backing: Any) -> Any:
     """The names of the views that will be computed."""
     return options.views or backing.info().views
 
 
-def _outputs(result, options, views):
+def _outputs(result: Any, options: Options, views: Sequence[str]) -> Iterator[Any]:
     """The outputs that are wanted: the struct's part, a name, and the type of the elements."""
     yield result.mask, "mask", np.uint8
     if options.probability:
@@ -427,7 +434,7 @@ def _outputs(result, options, views):
         yield result.uncertainty, "uncertainty", np.float32
 
 
-def _progress(report):
+def _progress(report: Any) -> Any:
     """A Progress of the library's report."""
     return Progress(
         fraction=report.fraction,
@@ -444,5 +451,5 @@ def _progress(report):
     )
 
 
-def _known(count):
+def _known(count: int) -> Any:
     return count if count >= 0 else None

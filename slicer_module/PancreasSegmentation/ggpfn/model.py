@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import weakref
+from typing import Any, Callable, Optional
 
 from . import _abi
 from .errors import Error
@@ -29,14 +30,14 @@ class Model:
     goes with the last reference, or with close; work that is using it then still finishes.
     """
 
-    def __init__(self, engine, backing):
+    def __init__(self, engine: Any, backing: Any) -> None:
         """engine: what made it. backing: has the methods of InProcessModel."""
         self.engine = engine
         self._backing = backing
-        self._info = None
+        self._info: Optional[ModelInfo] = None
 
     @classmethod
-    def load(cls, source):
+    def load(cls, source: Any) -> Model:
         """The model of a file (a path), or of a file's bytes, in this process."""
         from .engine import shared
 
@@ -45,77 +46,78 @@ class Model:
         return shared().load_model(source)
 
     @classmethod
-    def shipped(cls):
+    def shipped(cls) -> Model:
         """The model that is part of the library, in this process: trained on synthetic CTs, for research."""
         from .engine import shared
 
         return shared().load_model()
 
     @property
-    def backing(self):
+    def backing(self) -> Any:
         """For engines: what stands behind this model. Raises Error after close."""
         if self._backing is None:
             raise Error("The model was closed; load it again.")
         return self._backing
 
     @property
-    def info(self):
+    def info(self) -> ModelInfo:
         """ModelInfo."""
         if self._info is None:
             self._info = self.backing.info()
         return self._info
 
     @property
-    def configuration(self):
+    def configuration(self) -> dict[str, Any]:
         """The whole configuration with its provenance, as a dict of JSON values."""
-        return self.backing.configuration()
+        found: dict[str, Any] = self.backing.configuration()
+        return found
 
-    def save(self, path, weights="float16"):
+    def save(self, path: Any, weights: str = "float16") -> None:
         """Writes a model file, .safetensors, which appears whole or not at all. weights: "float32", "float16" or
         "bfloat16"."""
         self.backing.save(path, checked_weights(weights))
 
-    def to_bytes(self, weights="float16"):
+    def to_bytes(self, weights: str = "float16") -> bytes:
         """The bytes of a model file."""
-        return self.backing.to_bytes(checked_weights(weights))
+        return bytes(self.backing.to_bytes(checked_weights(weights)))
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of the model now; twice is no fault."""
         backing, self._backing = self._backing, None
         if backing is not None:
             backing.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Model:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         # Pickled as a model file's bytes, for other processes and for copies.
         return _restore, (self.engine.kind, self.to_bytes("float32"))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self._backing is None:
             return "<ggpfn.Model, closed>"
         return f"<ggpfn.Model {', '.join(self.info.views)}, {self.info.sha256[:12]}>"
 
 
-def _restore(kind, data):
+def _restore(kind: str, data: Any) -> Model:
     """The model of a pickle, on an engine of the kind that the pickled one had."""
     from .engine import shared
 
     return shared(kind).load_model(data)
 
 
-def checked_weights(weights):
+def checked_weights(weights: str) -> str:
     """Refuses what is not the name of a type of weights."""
     if weights not in WEIGHTS:
         raise Error(f"The weights are {weights!r}; one of {', '.join(WEIGHTS)} was expected.")
     return weights
 
 
-def checked_path(path):
+def checked_path(path: Any) -> bytes:
     """A path as the library takes it: UTF-8."""
     try:
         path = os.fsdecode(path)
@@ -124,7 +126,7 @@ def checked_path(path):
     return checked_text(path, "path")
 
 
-def checked_text(text, what):
+def checked_text(text: Any, what: str) -> bytes:
     """Text as the library takes it: UTF-8 without a NUL, which would end it."""
     if not isinstance(text, str):
         raise Error(f"The {what} is a {type(text).__name__}; text was expected.")
@@ -140,7 +142,7 @@ def checked_text(text, what):
 class Handle:
     """A handle of the library's, freed when nothing refers to it any more."""
 
-    def __init__(self, library, free, make):
+    def __init__(self, library: Any, free: str, make: Callable[[Any], None]) -> None:
         """make: called with the place where the handle is to be written; free: the function's name that frees it."""
         self.library = library
         self.number = ctypes.c_void_p()
@@ -152,23 +154,24 @@ class Handle:
 class InProcessModel:
     """What stands behind a model in this process."""
 
-    def __init__(self, handle):
+    def __init__(self, handle: Any) -> None:
         self.handle = handle
         self.library = handle.library
         self.number = handle.number
 
-    def info(self):
+    def info(self) -> ModelInfo:
         info = _abi.ggpfn_model_info(struct_size=ctypes.sizeof(_abi.ggpfn_model_info))
         self.library.call("ggpfn_model_describe", self.number, ctypes.byref(info))
         return ModelInfo.from_struct(info)
 
-    def configuration(self):
-        return json.loads(self.library.text("ggpfn_model_configuration", self.number))
+    def configuration(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.library.text("ggpfn_model_configuration", self.number))
+        return found
 
-    def save(self, path, weights):
+    def save(self, path: Any, weights: str) -> None:
         self.library.call("ggpfn_model_save", self.number, checked_path(path), WEIGHTS[weights])
 
-    def to_bytes(self, weights):
+    def to_bytes(self, weights: str) -> bytes:
         needed = ctypes.c_size_t()
         arguments = (self.number, WEIGHTS[weights])
         self.library.call("ggpfn_model_save_memory", *arguments, None, 0, ctypes.byref(needed))
@@ -176,5 +179,5 @@ class InProcessModel:
         self.library.call("ggpfn_model_save_memory", *arguments, buffer, len(buffer), ctypes.byref(needed))
         return buffer.raw
 
-    def close(self):
+    def close(self) -> None:
         self.handle.close()

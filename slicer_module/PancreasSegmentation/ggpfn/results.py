@@ -6,12 +6,15 @@ The same classes serve work in this process and in a child; `from_struct` makes 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from . import _abi
+from .errors import Error
+from .image import Grid
 
 # In the order of the library's numbers, GGPFN_AXIAL and so on.
 VIEWS = ("axial", "sagittal", "coronal")
@@ -39,7 +42,7 @@ class Runtime:
     cpu_bfloat16: bool  # whether the processor computes bfloat16 faster than float32
     gpu_driver: bool  # whether an NVIDIA driver is present
     gpus: Optional[int] = None  # GPUs that can be used; None if that was not asked for
-    gpu_names: tuple = ()  # them in words, "cuda:0, NVIDIA H100, fast at bfloat16"
+    gpu_names: tuple[str, ...] = ()  # them in words, "cuda:0, NVIDIA H100, fast at bfloat16"
     libtorch: str = ""  # the file of libtorch
     problems: str = ""  # what is wrong with libtorch, or why a GPU that is there cannot be used; sentences for people
 
@@ -49,18 +52,18 @@ class ModelInfo:
     """What a model is."""
 
     parameters: int  # of one view's network
-    views: tuple  # the views that it has a network for
+    views: tuple[str, ...]  # the views that it has a network for
     t: int  # a slice's probability comes from 2 t + 1 slices
     progressive: bool  # whether slices are fused progressively, or at once
     global_guidance: bool
-    window: tuple  # Hounsfield units that map to 0 and 1
-    spacing: Optional[tuple]  # the working spacing in mm along x, y, z of LPS; None: each image's own grid
-    view_weights: dict  # by view, in the fusion
+    window: tuple[float, ...]  # Hounsfield units that map to 0 and 1
+    spacing: Optional[tuple[float, ...]]  # the working spacing in mm along x, y, z of LPS; None: each image's own grid
+    view_weights: dict[str, float]  # by view, in the fusion
     threshold: float  # probabilities from here on are pancreas
     sha256: str  # of the model file's bytes, in hexadecimal
 
     @classmethod
-    def from_struct(cls, info):
+    def from_struct(cls, info: Any) -> ModelInfo:
         views = tuple(view for number, view in enumerate(VIEWS) if info.views >> number & 1)
         return cls(
             parameters=info.parameters,
@@ -85,7 +88,7 @@ class Memory:
     host_free: Optional[int]  # bytes that the machine has free now; None if that is not known
 
     @classmethod
-    def from_struct(cls, memory):
+    def from_struct(cls, memory: Any) -> Memory:
         return cls(memory.host_bytes, memory.device_bytes, memory.host_free or None)
 
 
@@ -96,21 +99,21 @@ class Measurements:
     voxels: int
     components: int  # connected parts of the mask; voxels that touch by a corner are connected
     volume_ml: float
-    box_start: Optional[tuple]  # the smallest index (i, j, k) in the mask
-    box_size: tuple  # the bounding box's voxels along i, j and k; zeros for an empty mask
-    box_mm: Optional[tuple]  # its edges in mm
-    centroid: Optional[tuple]  # in mm, in the frame of the image
+    box_start: Optional[tuple[int, ...]]  # the smallest index (i, j, k) in the mask
+    box_size: tuple[int, ...]  # the bounding box's voxels along i, j and k; zeros for an empty mask
+    box_mm: Optional[tuple[float, ...]]  # its edges in mm
+    centroid: Optional[tuple[float, ...]]  # in mm, in the frame of the image
     mean_hu: Optional[float]
     std_hu: Optional[float]
     threshold: float  # that made the mask
     # The rest tells how the network ran, and is empty for a threshold that was tried on a kept probability.
-    weights: dict = field(default_factory=dict)  # of the views that were computed
+    weights: dict[str, float] = field(default_factory=dict)  # of the views that were computed
     device: Optional[str] = None  # "cpu" or "cuda"
     precision: Optional[str] = None  # "float32" or "bfloat16"
     seconds: Optional[float] = None  # wall-clock time of the whole work
 
     @classmethod
-    def from_struct(cls, found, views=()):
+    def from_struct(cls, found: Any, views: Any = ()) -> Measurements:
         """views: the names of those that were computed."""
         return cls(
             voxels=found.voxels,
@@ -144,10 +147,10 @@ class Quality:
 
     expected_dice: float  # against a manual segmentation, 0 to 1
     doubtful: bool  # whether a person should look before the result is used
-    warnings: tuple = ()  # of ResultWarning
+    warnings: tuple[ResultWarning, ...] = ()  # of ResultWarning
 
     @classmethod
-    def from_struct(cls, found, warnings):
+    def from_struct(cls, found: Any, warnings: Any) -> Quality:
         """warnings: [(number, text)] of the library."""
         named = tuple(ResultWarning(WARNINGS.get(number, f"warning-{number}"), text) for number, text in warnings)
         return cls(found.expected_dice, bool(found.doubtful), named)
@@ -157,12 +160,61 @@ class Quality:
 class Segmentation:
     """A segmentation on the image's grid; arrays are [k, j, i], and None if they were not asked for."""
 
-    mask: np.ndarray  # uint8, 1 in the pancreas
+    mask: np.ndarray[Any, Any]  # uint8, 1 in the pancreas
     measurements: Measurements
     quality: Quality
-    probability: Optional[np.ndarray] = None  # float32, fused, 0 to 1
-    view_probabilities: Optional[dict] = None  # float32 by view
-    uncertainty: Optional[np.ndarray] = None  # float32: standard deviation of the views' probabilities, 0 to 0.5
+    probability: Optional[np.ndarray[Any, Any]] = None  # float32, fused, 0 to 1
+    view_probabilities: Optional[dict[str, np.ndarray[Any, Any]]] = None  # float32 by view
+    uncertainty: Optional[np.ndarray[Any, Any]] = (
+        None  # float32: standard deviation of the views' probabilities, 0 to 0.5
+    )
+    grid: Optional[Grid] = None  # where the voxels lie
+
+    def to_sitk(self, what: str = "mask") -> Any:
+        """The mask, or "probability", "uncertainty" or a view's probability, as a SimpleITK image on the scan's
+        grid."""
+        return self._placed().to_sitk(self._array(what))
+
+    def to_itk(self, what: str = "mask") -> Any:
+        """The same as an image of ITK's own Python package."""
+        return self._placed().to_itk(self._array(what))
+
+    def to_nibabel(self, what: str = "mask") -> Any:
+        """The same as a nibabel Nifti1Image."""
+        return self._placed().to_nibabel(self._array(what))
+
+    def row(self) -> dict[str, Any]:
+        """Measurements and quality as a flat dict of numbers and text, a row of a pandas DataFrame or of a CSV file."""
+        row: dict[str, Any] = {}
+        for key, value in vars(self.measurements).items():
+            if isinstance(value, tuple) or key in ("box_start", "box_mm", "centroid"):
+                row.update({f"{key}_{axis}": n for axis, n in zip("ijk", value or (None, None, None))})
+            elif key == "weights":
+                row.update({f"weight_{view}": weight for view, weight in value.items()})
+            else:
+                row[key] = value
+        # The centroid is a place in the patient and no index.
+        for index, axis in zip("ijk", "xyz"):
+            row[f"centroid_{axis}"] = row.pop(f"centroid_{index}")
+        row["expected_dice"] = self.quality.expected_dice
+        row["doubtful"] = self.quality.doubtful
+        row["warnings"] = "; ".join(warning.kind for warning in self.quality.warnings)
+        return row
+
+    def _array(self, what: str) -> np.ndarray[Any, Any]:
+        found = (self.view_probabilities or {}).get(what) if what in VIEWS else vars(self).get(what)
+        if not isinstance(found, np.ndarray):
+            wanted = "view_probabilities" if what in VIEWS else what
+            known = ("mask", "probability", "uncertainty", *VIEWS)
+            if what not in known:
+                raise Error(f"There is no array {what!r}; one of {', '.join(known)} was expected.")
+            raise Error(f"The segmentation has no {what}; ask for it with segment(..., {wanted}=True).")
+        return found
+
+    def _placed(self) -> Grid:
+        if self.grid is None:
+            raise Error("The segmentation does not know where its voxels lie.")
+        return self.grid
 
 
 @dataclass(frozen=True)
@@ -180,7 +232,7 @@ class Comparison:
     mean_surface_mm: Optional[float]  # mean of the same distances
 
     @classmethod
-    def from_struct(cls, found):
+    def from_struct(cls, found: Any) -> Comparison:
         return cls(**_numbers_of(found))
 
 
@@ -190,10 +242,10 @@ class TrainingResult:
 
     end: str  # "done", "out of time" or "cancelled"; what is not done can be taken up again from its folder
     cases: int  # that were trained on
-    dice: dict  # the best validation Dice of each view's masks; None without one
+    dice: dict[str, Optional[float]]  # the best validation Dice of each view's masks; None without one
 
     @classmethod
-    def from_struct(cls, result):
+    def from_struct(cls, result: Any) -> TrainingResult:
         dice = {view: number(value) for view, value in zip(VIEWS, result.dice)}
         return cls(name(ENDS, result.end) or f"end {result.end}", result.cases, dice)
 
@@ -210,25 +262,25 @@ class Losses:
     batch: int  # the batch's number, from 0
 
     @classmethod
-    def from_struct(cls, losses):
+    def from_struct(cls, losses: Any) -> Losses:
         numbers = _numbers_of(losses)
         return cls(global_=numbers.pop("global"), **numbers)
 
 
-def number(value):
+def number(value: Any) -> Optional[float]:
     """NaN as None."""
     return None if math.isnan(value) else value
 
 
-def name(names, index):
+def name(names: Sequence[str], index: int) -> Optional[str]:
     """The name of one of the library's numbers; None for -1, which is what does not apply."""
     return names[index] if 0 <= index < len(names) else None
 
 
-def _triple(values):
+def _triple(values: Any) -> Any:
     return None if any(math.isnan(value) for value in values) else tuple(values)
 
 
-def _numbers_of(struct):
+def _numbers_of(struct: Any) -> Any:
     values = {key: getattr(struct, key) for key, *_ in struct._fields_ if key != "struct_size"}
     return {key: number(value) if isinstance(value, float) else value for key, value in values.items()}

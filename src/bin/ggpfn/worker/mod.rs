@@ -41,6 +41,7 @@ Requests, with their fields (? may be left out) and what the result holds:
   new_model        configuration?, seed?                 the same
   save_model       model, path, weights?                 nothing
   free_model       model                                 nothing
+  read_image       path, file, series?                   grid; float32 voxels in file, which must exist and gets their length
   estimate_memory  grid, model?, options?, results?      host_bytes, device_bytes, host_free
   segment          file, image, results, model?, options?
                                                          measurements

@@ -4,6 +4,8 @@
 //! and not at all if the work fails.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use ggpfn::capi::status as code;
 use ggpfn::evaluation::compare;
 use ggpfn::inference::{self, Monitor, Progress};
+use ggpfn::io::{self, ReadOptions};
 use ggpfn::network::{Model, ModelConfig, WeightType};
 use ggpfn::runtime::{self, Runtime};
 use ggpfn::training::{Cases, Preset, Run, RunEnd, TrainOptions, TrainingCase};
@@ -34,6 +37,7 @@ pub fn answer(task: &Task, what: &str, fields: Map<String, Value>) -> Outcome {
         "new_model" => new_model(task, parse(fields)?),
         "save_model" => save_model(task, parse(fields)?),
         "free_model" => free_model(task, parse(fields)?),
+        "read_image" => read_image(parse(fields)?),
         "estimate_memory" => estimate_memory(task, parse(fields)?),
         "segment" => segment(task, parse(fields)?),
         "threshold" => threshold(parse(fields)?),
@@ -96,6 +100,35 @@ impl Models {
 
 fn unknown(number: u64) -> Error {
     Error::argument("model", format!("there is no model {number}; the number that load_model gave was expected"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageFile {
+    path: PathBuf,
+    file: PathBuf,
+    series: Option<String>,
+}
+
+/// Reads an image into a file of the other side's, which gets its length here: how large the image is nobody knows before.
+fn read_image(asked: ImageFile) -> Outcome {
+    let volume = io::read(&asked.path, &ReadOptions { series: asked.series, ..ReadOptions::default() })?;
+    let fault = |e| Error::file("write", &asked.file, e);
+    let file = OpenOptions::new().write(true).truncate(true).open(&asked.file).map_err(fault)?;
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    // In their order of indices, i fastest, however they lie in memory.
+    for value in volume.voxels() {
+        file.write_all(&value.to_ne_bytes()).map_err(fault)?;
+    }
+    file.flush().map_err(fault)?;
+    let geometry = volume.geometry();
+    Ok(json!({ "grid": {
+        "size": geometry.size,
+        "spacing": geometry.spacing,
+        "origin": geometry.origin,
+        "direction": geometry.direction,
+        "frame": "LPS",
+    } }))
 }
 
 #[derive(Deserialize)]
