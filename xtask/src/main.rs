@@ -19,6 +19,7 @@ mod score;
 mod shell;
 mod skips;
 mod slicer;
+mod toolchain;
 mod tools;
 
 use std::path::PathBuf;
@@ -159,6 +160,7 @@ fn run_program(arguments: &[String]) -> Result<(), Fault> {
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {
     headline("structure");
     circles::check()?;
+    toolchain::check()?;
     headline("format");
     cargo(found, &["fmt", "--all", "--check"])?;
     headline("lints");
