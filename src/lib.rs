@@ -52,3 +52,8 @@ pub mod training;
 pub mod volume;
 
 pub use error::{Error, Result};
+
+/// The README's program is compiled with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{scrambled, small_config};
@@ -18,6 +19,94 @@ fn parameters_are_the_papers() {
     assert_eq!(layout::parameters(&config), 14_151_959); // table 1: 1.4e7
     assert_eq!(3 * layout::parameters(&config), 42_455_877); // 4.2e7
     assert_eq!((config.slices(), config.receptive_field()), (31, 144));
+}
+
+/// The rows of docs/network.md's tables, each as its cells without backticks.
+fn documented_rows() -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/network.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(|cell| cell.replace('`', "")).collect()).collect()
+}
+
+/// A number as the tables write it, with a space between thousands.
+fn number(cell: &str) -> usize {
+    cell.replace(' ', "").parse().unwrap_or_else(|_| panic!("{cell} is no number"))
+}
+
+/// docs/network.md lists every layer, with its weight's shape and its parameters, and no other.
+#[test]
+fn the_documented_layers_are_the_codes() {
+    let rows = documented_rows();
+    let is_layer = |row: &&Vec<String>| {
+        ["local.", "global."].iter().any(|start| row[0].starts_with(start)) && row[1].starts_with('[')
+    };
+    let mut documented: Vec<(String, String, usize)> =
+        rows.iter().filter(is_layer).map(|row| (row[0].clone(), row[1].clone(), number(row.last().unwrap()))).collect();
+    documented.sort();
+    let mut layers: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    for entry in layout::table(&ModelConfig::default()).iter().filter(|entry| entry.role.is_parameter()) {
+        let (path, part) = entry.name.rsplit_once('.').unwrap();
+        let layer = path.strip_suffix(".conv").or(path.strip_suffix(".bn")).unwrap_or(path);
+        let (shape, parameters) = layers.entry(layer.into()).or_default();
+        if part == "weight" && !path.ends_with(".bn") {
+            *shape = format!("{:?}", entry.shape);
+        }
+        *parameters += entry.shape.iter().product::<usize>();
+    }
+    let coded: Vec<_> = layers.into_iter().map(|(layer, (shape, parameters))| (layer, shape, parameters)).collect();
+    assert_eq!(documented, coded);
+    assert_eq!(coded.iter().map(|(.., parameters)| parameters).sum::<usize>(), 14_151_959);
+}
+
+/// So are the names of a model file's tensors, the slices that groups leave, and the variants' numbers of parameters.
+#[test]
+fn the_documented_names_slices_and_variants_are_the_codes() {
+    let rows = documented_rows();
+    for entry in layout::table(&ModelConfig::default()) {
+        let part = |part: &str| entry.name.strip_suffix(&format!(".{part}")).map(String::from);
+        let fits = |row: &&Vec<String>| {
+            let Some((_, patterns)) = row[0].split_once(": ") else { return false };
+            let layers: Vec<String> = row[1].split(", ").filter_map(part).collect();
+            let is_of = |pattern: &str, layer: &String| match pattern.strip_suffix('*') {
+                Some(start) => layer.starts_with(start) && !layer.ends_with(".conv") && !layer.ends_with(".bn"),
+                None => layer == pattern,
+            };
+            patterns.split(", ").any(|pattern| layers.iter().any(|layer| is_of(pattern, layer)))
+        };
+        assert_eq!(rows.iter().filter(fits).count(), 1, "{}", entry.name);
+    }
+    let mut slices = 0;
+    for row in rows.iter().filter(|row| row.len() == 6 && row[0].parse::<usize>().is_ok()) {
+        let t: usize = row[0].parse().unwrap();
+        let mut left = 2 * t + 1;
+        assert_eq!(number(&row[1]), left);
+        let mut index = 0;
+        for (group, cell) in layout::ENCODER.iter().zip(&row[2..]) {
+            for _ in 0..group.convolutions() {
+                left -= layout::depth_extent(&ModelConfig { t, ..ModelConfig::default() }, index) - 1;
+                index += 1;
+            }
+            assert_eq!(number(cell), left, "T = {t}");
+        }
+        slices += 1;
+    }
+    assert_eq!(slices, 4);
+
+    let default = ModelConfig::default;
+    let one_off = |t| ModelConfig { t, fusion: Fusion::OneOff, ..default() };
+    for (name, config) in [
+        ("default (progressive, T = 15, global guidance)", default()),
+        ("T = 10", ModelConfig { t: 10, ..default() }),
+        ("T = 5", ModelConfig { t: 5, ..default() }),
+        ("one-off, T = 15", one_off(15)),
+        ("one-off, T = 10", one_off(10)),
+        ("one-off, T = 5", one_off(5)),
+        ("one-off, T = 1", one_off(1)),
+        ("no global guidance", ModelConfig { global_widths: None, ..default() }),
+    ] {
+        let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("no row {name}"));
+        assert_eq!(number(&row[1]), layout::parameters(&config), "{name}");
+    }
 }
 
 #[test]

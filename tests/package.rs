@@ -164,7 +164,8 @@ fn says_version_of_program(tree: &Path) {
 /// Builds a program in a folder by the lines that the tour of the C interface gives, as they stand there.
 fn with_pkg_config(tree: &Path, folder: &Path) {
     let tour = std::fs::read_to_string(root().join("docs/c-api.md")).unwrap();
-    let lines = tour.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    let blocks = tour.split("```sh").skip(1).filter_map(|block| block.split("```").next());
+    let lines = blocks.filter_map(|block| Some(block.split_once('\n')?.1));
     let lines = lines.filter(|block| block.contains("pkg-config --cflags")).collect::<Vec<_>>();
     assert_eq!(lines.len(), 1, "docs/c-api.md has one block of commands with pkg-config");
     std::fs::create_dir(folder).unwrap();

@@ -6,7 +6,7 @@
 //! last two slices of its input, and out comes, for every slice once, what the windows would have given.
 //!
 //! **The ends of the volume.** Beyond the first and last slice the paper's windows are filled with copies of that slice
-//! (NETWORK.md, section 4). Of these copies a layer need compute only one, since what follows is the same again: the first
+//! (docs/network.md, section 4). Of these copies a layer need compute only one, since what follows is the same again: the first
 //! layer sees a constant stack before slice 0, so its output is constant before slice -1, the next layer's before slice -2,
 //! and so on. Each layer therefore extends its input by copying its own first or last slice, never more than two, and never
 //! further than layer T needs for slices 0 to l - 1.

@@ -1,4 +1,4 @@
-//! What a network looks like: the JSON object in a model file's header (NETWORK.md, section 6).
+//! What a network looks like: the JSON object in a model file's header (docs/network.md, section 6).
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! The layer table: which tensors a network of one view has, under which names, in which shapes.
 //!
-//! This is the one place that knows the names of NETWORK.md, section 6. The model file is checked against it, an untrained
+//! This is the one place that knows the names of docs/network.md, section 6. The model file is checked against it, an untrained
 //! model is drawn from it, and the layers look their tensors up by the same names.
 
 use super::config::ModelConfig;

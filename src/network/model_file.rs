@@ -1,4 +1,4 @@
-//! The model file: one safetensors file that holds the configuration and the weights (NETWORK.md, section 6).
+//! The model file: one safetensors file that holds the configuration and the weights (docs/network.md, section 6).
 //!
 //! A file is checked whole before anything of it is used: the header's limits, the configuration, and for every tensor of
 //! the [layer table](super::layout) its name, shape and type. A [`Model`] is plain numbers that any number of threads may

@@ -1,6 +1,6 @@
 //! Algorithm 1 of the paper, literally: for every slice the window of 2T + 1 slices, for every patch of it the whole network.
 //!
-//! Written against NETWORK.md alone, layer by layer with batch normalisation as a layer of its own, bilinear sampling pixel by
+//! Written from docs/network.md alone, layer by layer with batch normalisation as a layer of its own, bilinear sampling pixel by
 //! pixel, nothing shared with the library but the model's numbers. It is what the streaming engine has to be equal to.
 #![allow(dead_code)]
 

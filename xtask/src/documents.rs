@@ -59,7 +59,7 @@ fn links(markdown: &str) -> Vec<String> {
 }
 
 /// The path without `.` and `..`; none if it leads out.
-fn normal(path: &Path) -> Option<PathBuf> {
+pub fn normal(path: &Path) -> Option<PathBuf> {
     let mut normal = PathBuf::new();
     for part in path.components() {
         match part {

@@ -5,6 +5,7 @@
 //! libtorch is there.
 
 mod ablation;
+mod book;
 mod bundle;
 mod circles;
 mod documents;
@@ -18,6 +19,7 @@ mod score;
 mod shell;
 mod skips;
 mod slicer;
+mod toolchain;
 mod tools;
 mod wheel;
 
@@ -49,6 +51,7 @@ cargo xtask COMMAND
                 PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
+  book          the documents as a site, out/book/site; wants `cargo install mdbook`
   lint          structure, format, lints and documentation alone
   env           print the settings for plain cargo:  eval \"$(cargo xtask env)\"
 
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
             cargo(&found, &["bench", "--bench", "gpu"])?;
             cargo(&found, &["bench", "--bench", "training"])
         }),
+        "book" => book::book(),
         "lint" => libtorch::settle(false).and_then(|found| lint(&found)),
         "env" => libtorch::settle(false).map(|found| found.print_exports()),
         "help" | "--help" | "-h" => {
@@ -159,6 +163,7 @@ fn run_program(arguments: &[String]) -> Result<(), Fault> {
 fn lint(found: &libtorch::Found) -> Result<(), Fault> {
     headline("structure");
     circles::check()?;
+    toolchain::check()?;
     headline("format");
     cargo(found, &["fmt", "--all", "--check"])?;
     headline("lints");
