@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{scrambled, small_config};
-use ggpfn::network::{layout, BatchNorm, Fusion, Model, ModelConfig, Network, WeightType};
+use ggpfn::network::{layout, topology, BatchNorm, Fusion, Model, ModelConfig, Network, WeightType};
 use ggpfn::volume::View;
 use ggpfn::Error;
 use rand::{Rng, SeedableRng};
@@ -81,9 +81,9 @@ fn the_documented_names_slices_and_variants_are_the_codes() {
         let mut left = 2 * t + 1;
         assert_eq!(number(&row[1]), left);
         let mut index = 0;
-        for (group, cell) in layout::ENCODER.iter().zip(&row[2..]) {
+        for (group, cell) in topology::ENCODER.iter().zip(&row[2..]) {
             for _ in 0..group.convolutions() {
-                left -= layout::depth_extent(&ModelConfig { t, ..ModelConfig::default() }, index) - 1;
+                left -= topology::depth_extent(&ModelConfig { t, ..ModelConfig::default() }, index) - 1;
                 index += 1;
             }
             assert_eq!(number(cell), left, "T = {t}");
