@@ -1,5 +1,5 @@
-//! The fuzz targets of `fuzz/` but DICOM, driven by a fixed sequence of mutations of their seeds: the same inputs each time. `cargo xtask fuzz` has
-//! coverage guide them, which takes a build of its own. DICOM is left to that: an element that claims gigabytes takes seconds to be refused.
+//! The fuzz targets of `fuzz/`, driven by a fixed sequence of mutations of their seeds: the same inputs each time. `cargo xtask fuzz` has
+//! coverage guide them, which takes a build of its own.
 
 #[path = "common/needs.rs"]
 mod needs;
@@ -104,6 +104,12 @@ fn metaimage_files() {
 }
 
 #[test]
+fn dicom_files() {
+    // Few: rows and columns that claim gigabytes of pixels take a quarter of a second to be refused.
+    survives("dicom", 60);
+}
+
+#[test]
 fn model_files() {
     survives("model_file", 10_000);
 }
@@ -145,5 +151,24 @@ fn files_of_others_are_seeds() {
         let of_target: Vec<_> = seeds.iter().filter(|(own, _)| *own == name).collect();
         assert_eq!(of_target.len() > 30, ["nifti", "nrrd", "metaimage"].contains(&name), "{name}: {}", of_target.len());
         of_target.iter().for_each(|(_, seed)| target(work.path(), seed));
+    }
+}
+
+/// The seeds as files, in a folder for each target: where `GGPFN_SOW` says, for `cargo xtask fuzz`, which also names a folder with images of
+/// others.
+#[test]
+fn every_target_has_seeds() {
+    let work = tempfile::tempdir().unwrap();
+    let corpus = std::env::var_os("GGPFN_SOW").map_or(work.path().join("corpus"), Into::into);
+    let mut all = seeds::own(work.path());
+    all.extend(std::env::var_os("GGPFN_SOW_FROM").map(|others| seeds::others(others.as_ref())).unwrap_or_default());
+    for (number, (target, bytes)) in all.into_iter().enumerate() {
+        let folder = corpus.join(target);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("seed-{number:04}")), bytes).unwrap();
+    }
+    for (target, _) in targets::ALL {
+        let sown = std::fs::read_dir(corpus.join(target)).unwrap_or_else(|error| panic!("{target}: {error}"));
+        assert!(sown.count() > 0, "{target} has no seed");
     }
 }

@@ -42,7 +42,10 @@ pub fn fuzz(arguments: &[String]) -> Result<(), Fault> {
     fs::create_dir_all(&others).map_err(|error| Fault::new(format!("cannot write {}: {error}", others.display())))?;
     let python = python::for_tests()?;
     run(Command::new(python).arg(root().join("tests/python/oracles.py")).arg("write").arg(&others))?;
-    run(program("seeds").arg("corpus").arg(&others))?;
+    // By a test: a program of the fuzzing build would need a fuzzer linked in.
+    let mut sow = cargo_command(&found);
+    sow.args(["test", "--test", "fuzz", "every_target_has_seeds"]);
+    run(sow.env("GGPFN_SOW", folder.join("corpus")).env("GGPFN_SOW_FROM", &others))?;
 
     let mut total = 0;
     for target in targets {

@@ -4,7 +4,7 @@
 //! attributes stand in functional groups, shared by all frames or one set for each. Either way the result is a list of
 //! [`Slice`]s.
 
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,6 +123,13 @@ pub(super) fn open(path: &Path, until: Option<Tag>) -> Result<DefaultDicomObject
         } else {
             (bare_syntax(&start).ok_or_else(|| damaged("it has no DICM"))?.to_string(), start)
         };
+        let place = file.stream_position().ok();
+        if let Some(begin) = place.and_then(|place| place.checked_sub(start.len() as u64)) {
+            let fault = |e: std::io::Error| format!("it cannot be read: {e}");
+            file.seek(SeekFrom::Start(begin)).map_err(fault)?;
+            super::lengths::check(&mut file, &syntax, until).map_err(|why| damaged(&why))?;
+            file.seek(SeekFrom::Start(begin + start.len() as u64)).map_err(fault)?;
+        }
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(syntax)
             .media_storage_sop_class_uid(uids::CT_IMAGE_STORAGE)

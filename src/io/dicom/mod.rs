@@ -13,6 +13,7 @@
 //! guessed. The slices of a tilted gantry are resampled where that is asked for (`tilt`), and refused otherwise.
 
 mod header;
+mod lengths;
 mod pixels;
 pub mod results;
 mod series;
