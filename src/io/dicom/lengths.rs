@@ -228,7 +228,7 @@ mod tests {
     fn what_is_not_there_may_not() {
         let told = "the element (7FE0,0010) claims 4000000000 bytes, and 2 are left";
         let huge = explicit([0x7FE0, 0x10], b"OW", 4_000_000_000, b"ab");
-        assert_eq!(verdict(&[huge.clone()], LITTLE), Err(told.into()));
+        assert_eq!(verdict(std::slice::from_ref(&huge), LITTLE), Err(told.into()));
         let nested = [explicit([0x8, 0x1140], b"SQ", UNDEFINED, b""), item(0xE000, UNDEFINED), huge.clone()];
         assert_eq!(verdict(&nested, LITTLE), Err(told.into()));
         let in_known_lengths =
