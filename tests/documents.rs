@@ -374,15 +374,17 @@ fn the_snippets_in_cmake_and_for_itk_work() {
 fn the_snippets_in_python_run() {
     let Some(python) = needs::python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let ct = folder.path().join("ct.nii.gz");
+    let ct = folder.path().join("scan.nii.gz");
     let set = sets::Set::pairs();
     fs::copy(set.root().join("images/a.nii.gz"), &ct).unwrap();
     library_folder();
     for fence in fences_in("python") {
         println!("{}", fence.place());
-        let text = format!("import SimpleITK\nimage = SimpleITK.ReadImage({:?})\n{}", ct.display(), fence.text);
+        let head = "import SimpleITK\nimage = SimpleITK.ReadImage('scan.nii.gz')\narray = SimpleITK.GetArrayFromImage(image)\n";
+        let text = format!("{head}{}", fence.text);
         let mut command = Command::new(&python);
         command.env("PYTHONPATH", root().join("slicer_module/PancreasSegmentation")).env("GGPFN_LIBRARY", library());
+        command.env("GGPFN_PROGRAM", env!("CARGO_BIN_EXE_ggpfn")).env_remove("LD_LIBRARY_PATH");
         run(command.env("PYTHONDONTWRITEBYTECODE", "1").args(["-c", &text]).current_dir(folder.path()));
     }
 }
