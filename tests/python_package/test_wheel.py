@@ -45,7 +45,7 @@ if order != "never":
     with ggpfn.open_engine() as engine:
         again = engine.segment(image, engine.new_model(tiny, 1), precision="float32").mask
     assert (again == masks[0]).all()
-maps = {line.split()[-1] for line in open("/proc/self/maps") if "libtorch_cpu.so" in line}
+maps = {line.split(None, 5)[5].strip() for line in open("/proc/self/maps") if "libtorch_cpu.so" in line}
 print(json.dumps(sorted(maps)))
 """
 
