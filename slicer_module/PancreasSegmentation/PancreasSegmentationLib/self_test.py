@@ -11,9 +11,9 @@ from .kept import dice
 from .parameters import Region
 from .scene_input import mask_of, scan_of
 
-# All three views, as a user has them: 0.66 in this small region, 0.91 on the whole sample. A region hides what tells
-# where one is.
-GOOD_ENOUGH = 0.65
+# All three views, as a user has them: 0.91 on the whole sample. In a small region, which hides what tells where one is,
+# it is two thirds of that; so the region leaves the organ's surroundings in.
+GOOD_ENOUGH = 0.75
 
 
 def run(logic, test):
@@ -23,7 +23,7 @@ def run(logic, test):
     parameters = logic.getParameterNode()
     parameters.inputVolume = volume
     parameters.region = Region.ROI
-    parameters.roi = roi_around(volume, truth)
+    parameters.roi = roi_around(volume, truth, margin=50.0)
     parameters.useSagittal = parameters.useCoronal = True
     parameters.outputSegmentation = None
     started = time.monotonic()
