@@ -35,13 +35,16 @@ VIEWS = ["axial", "sagittal", "coronal"]
 # Painted CTs: part of the label maps (none: made up), number, seed, spacing in mm (the network works at 2.5), style.
 PAINTED = {
     "train": ("train", 120, 401, 2.5, "realistic"),
+    "train-2": ("train", 120, 406, 2.5, "realistic"),
+    "train-3": ("train", 120, 407, 2.5, "realistic"),
     "train-randomised": ("train", 40, 404, 2.5, "randomised"),
+    "train-randomised-2": ("train", 40, 408, 2.5, "randomised"),
     "validation": ("validation", 6, 402, 2.0, "realistic"),
     "held-out": ("held-out", 13, 403, 2.0, "realistic"),
     "made-up": (None, 10, 405, 2.0, "realistic"),
 }
 # Crops of a part of the patients are set into painted CTs of these seeds: the same pixels among different neighbours.
-CROPS = {"train": [411, 412], "validation": [411], "held-out": [411]}
+CROPS = {"train": [411, 412, 413, 414, 415], "validation": [411], "held-out": [411]}
 
 # The axial view trains on real slices too. All views are validated by `finish`: the learning rate falls to nearly nothing, and the last
 # weights are the ones to take.
@@ -110,13 +113,14 @@ def prepare(arguments):
         paint(ggpfn, data, folder, name, arguments.cases)
     if has_image_tools() and not arguments.cases:
         real_images(data, ggpfn, folder)
-    sides = {"painted": folder / "train", "randomised": folder / "train-randomised"}
+    sides = {name.replace("train", "painted"): folder / name for name in PAINTED if name.startswith("train")}
     for seed in CROPS["train"]:
         if (folder / f"crops-train-{seed}").exists():
             sides[f"crops{seed}"] = folder / f"crops-train-{seed}"
     gather(folder / "sides", sides)
     slices = folder / "slices-train"
-    gather(folder / "front", sides | ({"slices": slices} if slices.exists() else {}))
+    # Twice, so that half of what the axial view sees is real.
+    gather(folder / "front", sides | ({"slices": slices, "slices-again": slices} if slices.exists() else {}))
 
 
 def has_image_tools():

@@ -42,6 +42,7 @@ pub mod files;
 mod float_environment;
 pub mod inference;
 pub mod io;
+pub mod labels;
 pub mod limits;
 pub mod network;
 pub mod outputs;

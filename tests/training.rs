@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ggpfn::inference::{segment, Cancel, DeviceChoice, Monitor, SegmentOptions};
+use ggpfn::inference::{segment, Cancel, DeviceChoice, Monitor, PrecisionChoice, Region, SegmentOptions};
 use ggpfn::io::{self, Voxels};
 use ggpfn::network::{Model, ModelConfig};
 use ggpfn::synthesis::phantom;
@@ -17,7 +17,7 @@ use ggpfn::training::{
     Augmentation, Cases, Event, OrganOptions, Preset, Run, RunEnd, Stage, TrainOptions, TrainingCase,
 };
 use ggpfn::volume::{Geometry, View, Volume};
-use ndarray::{s, Array3};
+use ndarray::{s, Array3, Array4, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -87,6 +87,90 @@ fn a_single_volume_is_learned_to_a_dice_of_0_95() {
     let reached = dice(&result.mask, &truth);
     println!("Dice {reached:.4} after {:.0} s", start.elapsed().as_secs_f64());
     assert!(reached >= 0.95, "Dice {reached}");
+}
+
+/// A body with a bright organ, in which a brighter lump lies.
+fn organ_with_tumour(seed: u64) -> (Volume, Array3<u8>) {
+    let middle = 20.0 + (seed % 3) as f64;
+    let distance = |(z, y, x): (usize, usize, usize), centre: [f64; 3]| {
+        let d = [z as f64 - centre[0], y as f64 - centre[1], x as f64 - centre[2]];
+        d.iter().map(|d| d * d).sum::<f64>().sqrt()
+    };
+    let values = Array3::from_shape_fn((24, 48, 48), |at| match at {
+        at if distance(at, [12.0, middle, 26.0]) < 4.5 => 2,
+        at if distance(at, [12.0, 22.0, 24.0]) < 11.0 => 1,
+        _ => 0,
+    });
+    let mut voxels = values.mapv(|value| [-20.0, 80.0, 150.0][usize::from(value)]);
+    voxels.slice_mut(s![.., ..3, ..]).fill(-1000.0);
+    (Volume::new(voxels, Geometry::axis_aligned([48, 48, 24], [1.0, 1.0, 2.0])).unwrap(), values)
+}
+
+/// The paper's labels, pancreas with tumour, and the tumour of its own: learned, written to a file, read, segmented, each label apart and as
+/// one map; and labels that exclude each other.
+#[test]
+fn two_labels_are_learned_and_found() {
+    for exclusive in [false, true] {
+        let mut options = tiny();
+        options.views = vec![View::Axial];
+        options.widths = [8, 8, 8, 8];
+        options.augmentation = Augmentation { rotation_degrees: 0.0, elastic_mm: 0.0, ..Default::default() };
+        options.slices_per_sample = 6;
+        options.samples_per_volume = 8;
+        let pancreas = if exclusive { "pancreas=1" } else { "pancreas=1,2" };
+        options.labels = [pancreas, "tumour=2"].iter().map(|label| label.parse().unwrap()).collect();
+        options.exclusive_labels = exclusive;
+        for stage in [&mut options.global, &mut options.local, &mut options.whole] {
+            (stage.epochs, stage.batch, stage.learning_rate) = (0, 4, 1e-2);
+        }
+        (options.local.epochs, options.whole.epochs) = (18, 7);
+        let bits = options.label_bits();
+        let config = options.model_config();
+        assert_eq!((config.format, config.labels.count()), (2, 2));
+        let cases: Vec<_> = (0..2)
+            .map(|seed| {
+                let (volume, values) = organ_with_tumour(seed);
+                let labels = values.mapv(|value| bits.of(u16::from(value)));
+                Arc::new(TrainingCase::new(&format!("case {seed}"), &volume, labels.view(), &config).unwrap())
+            })
+            .collect();
+        let cases = Cases { train: cases.clone(), validation: cases };
+        let outcome =
+            Run::new(options, cases).unwrap().device(DeviceChoice::Cpu).train(&Cancel::new(), &|_| {}).unwrap();
+        let validated = outcome.dice[&View::Axial].unwrap();
+
+        let file = tempfile::tempdir().unwrap();
+        let path = file.path().join("two labels.safetensors");
+        outcome.model.save(&path, ggpfn::network::WeightType::F32).unwrap();
+        let model = ggpfn::network::Model::load(&path).unwrap();
+        let mut mean = 0.0;
+        for seed in 0..2 {
+            let (volume, values) = organ_with_tumour(seed);
+            let exact = SegmentOptions { precision: PrecisionChoice::F32, ..Default::default() };
+            let result = segment(&model, &volume, &exact, &Monitor::default()).unwrap();
+            let [tumour] = &result.others[..] else { panic!("two labels were expected") };
+            assert_eq!((result.label.name.as_str(), tumour.label.name.as_str()), ("pancreas", "tumour"));
+            let whole = values.mapv(|value| u8::from(value != 0 && !(exclusive && value == 2)));
+            let reached = [dice(&result.mask, &whole), dice(&tumour.mask, &values.mapv(|value| u8::from(value == 2)))];
+            assert!(reached.iter().all(|dice| *dice > 0.75), "exclusive {exclusive}: {reached:?}");
+            mean += reached.iter().sum::<f64>() / 4.0;
+            assert_eq!(tumour.measurements.voxels, tumour.mask.iter().filter(|inside| **inside != 0).count());
+            // A voxel of the map has the last label that it is in.
+            let map = result.label_map().unwrap();
+            for ((value, pancreas), tumour) in map.iter().zip(&result.mask).zip(&tumour.mask) {
+                assert_eq!(*value, if *tumour == 1 { 2 } else { *pancreas });
+                assert!(!exclusive || pancreas + tumour < 2);
+            }
+            // A region's results lie where the region is.
+            let region = Region { start: [4, 5, 3], size: [40, 40, 19] };
+            let options = SegmentOptions { region: Some(region), ..exact };
+            let part = segment(&model, &volume, &options, &Monitor::default()).unwrap();
+            assert_eq!(part.others[0].mask.dim(), values.dim());
+            assert!(dice(&part.others[0].mask, &tumour.mask) > 0.8);
+        }
+        // What the training measured is what inference finds.
+        assert!((validated - mean).abs() < 1e-3, "{validated} {mean}");
+    }
 }
 
 /// What a run on the processor gives depends on nothing but its options: not on the number of threads that make batches, nor on being
@@ -491,17 +575,18 @@ fn a_warped_balls_truth_is_the_warped_ball() {
             let augmentation = Augmentation { rotation_degrees: 30.0, ..Default::default() };
             let sample = sample::random(&case, &shape, false, &augmentation, &mut random);
             let (windows, truth) = (sample.windows.unwrap(), sample.truth.unwrap());
-            assert_eq!((windows.dim(), truth.dim()), ((7, 48, 64), (3, 48, 64)));
+            assert_eq!((windows.dim(), truth.dim()), ((7, 48, 64), (3, 1, 48, 64)));
             // Intensity is the truth's own here: where one is above one half so is the other.
             let own = windows.slice(s![2..5, .., ..]);
             assert!(own.iter().zip(&truth).all(|(v, t)| (*v >= 0.5) == (*t == 1.0)));
             // The whole slices are deformed by the same map.
             let [coarse, fine] = sample.global_truth.unwrap();
-            assert_eq!((coarse.dim(), fine.dim()), ((3, 2, 3), (3, 4, 6)));
+            assert_eq!((coarse.dim(), fine.dim()), ((3, 1, 2, 3), (3, 1, 4, 6)));
             // Each pixel's truth is the mean over its part that comes from the volume; beyond that there is no ball.
             let [coarse_part, fine_part] = sample.global_counted.unwrap();
             let mean = |a: &Array3<f32>| a.mean().unwrap();
-            let (coarse, fine) = (coarse * coarse_part, fine * fine_part);
+            let pancreas = |truth: Array4<f32>| truth.index_axis_move(Axis(1), 0);
+            let (coarse, fine) = (pancreas(coarse) * coarse_part, pancreas(fine) * fine_part);
             let global = sample.global.unwrap();
             assert!((mean(&coarse) - mean(&fine)).abs() < 1e-5);
             assert!((mean(&global) - mean(&fine)).abs() < 0.02, "{} {}", mean(&global), mean(&fine));
@@ -713,7 +798,7 @@ fn a_sample_without_deformation_is_the_volume_itself() {
         let expected = config.normalise(volume.voxels()[[z, y, x]]);
         assert!((value - expected).abs() < 1e-5, "{d} {r} {c}");
     }
-    for ((d, r, c), value) in patch_truth.indexed_iter() {
+    for ((d, _, r, c), value) in patch_truth.indexed_iter() {
         assert_eq!(*value, f32::from(truth[[r + 4, c.min(47), d + 1]]));
     }
 }

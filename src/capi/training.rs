@@ -284,11 +284,11 @@ pub unsafe extern "C" fn ggpfn_training_add_folder(
                 None if validation => (Vec::new(), cases),
                 None => (cases, Vec::new()),
             };
-            let config = plan.options.model_config();
+            let (config, labels) = (plan.options.model_config(), plan.options.label_bits());
             let all = (train.len() + validate.len()) as f64;
             let [train, validate] = follow(monitor, |cancel, report| {
                 let prepare = |cases: &[dataset::Case], before: usize| {
-                    training::prepare(cases, &config, cache.as_deref(), cancel, &|done| {
+                    training::prepare(cases, &config, &labels, cache.as_deref(), cancel, &|done| {
                         report(ggpfn_progress::new("preparing", (before + done) as f64 / all));
                     })
                 };

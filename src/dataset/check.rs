@@ -17,6 +17,7 @@ use super::find::survey;
 use super::problem::{lossy, Problem, ProblemKind, Severity};
 use super::{list, open, scan_faults, Case, Fault, Layout, Loaded, Opened};
 use crate::io::ReadOptions;
+use crate::labels::LabelBits;
 use crate::quality::{InputFeatures, LEAST_SOFT, SOFT_TISSUE};
 use crate::volume::{keep_largest_component, lps_spacing, lps_view, Volume};
 use crate::{Error, Result};
@@ -169,7 +170,7 @@ impl Problems<'_> {
 
 fn examine(case: &Case, options: &ReadOptions) -> (Option<Examined>, Vec<Problem>) {
     let mut problems = Problems { case, list: Vec::new() };
-    let Opened { loaded, values } = match open(case, options) {
+    let Opened { loaded, values } = match open(case, options, &LabelBits::default()) {
         Ok(opened) => opened,
         Err(fault) => return (None, vec![unreadable(case, fault)]),
     };

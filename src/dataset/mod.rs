@@ -26,6 +26,7 @@ pub use problem::{Problem, ProblemKind, Severity};
 pub use split::{split, Split, SplitCounts};
 
 use crate::io::{self, ReadOptions};
+use crate::labels::LabelBits;
 use crate::quality::InputFeatures;
 use crate::volume::{Content, Geometry, Volume, GEOMETRY_TOLERANCE_MM};
 use crate::{Error, Result};
@@ -105,7 +106,8 @@ pub struct Case {
 pub struct Loaded {
     /// The CT in Hounsfield units.
     pub volume: Volume,
-    /// The label, `[k, j, i]` on the volume's grid: 1 is pancreas, 0 is not.
+    /// The labels, `[k, j, i]` on the volume's grid, the bits of each voxel's byte: bit 0 is the first label's. Of the pancreas alone that
+    /// is a mask: 1 is pancreas, 0 is not.
     pub mask: Array3<u8>,
     /// What was done to bring the two together, in sentences; empty where nothing had to be.
     pub notes: Vec<String>,
@@ -125,7 +127,16 @@ const MOST_VALUES: usize = 8;
 /// in a header; for [`Layout::Nihc`], where no flip of it fits the image clearly best), or where it holds other than whole
 /// numbers from 0.
 pub fn load(case: &Case, options: &ReadOptions) -> Result<Loaded> {
-    open(case, options).map(|opened| opened.loaded).map_err(|fault| fault.error)
+    load_labels(case, options, &LabelBits::default())
+}
+
+/// As [`load`], with a bit for each of several labels: `labels` says which values of the label's file set which. Values that it does not name
+/// are background.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_labels(case: &Case, options: &ReadOptions, labels: &LabelBits) -> Result<Loaded> {
+    open(case, options, labels).map(|opened| opened.loaded).map_err(|fault| fault.error)
 }
 
 /// Value of a map of organs where nobody knows what there is.
@@ -182,7 +193,7 @@ impl From<Error> for Fault {
     }
 }
 
-fn open(case: &Case, options: &ReadOptions) -> std::result::Result<Opened, Fault> {
+fn open(case: &Case, options: &ReadOptions, labels: &LabelBits) -> std::result::Result<Opened, Fault> {
     // The series of a DICOM folder is the image's business; a label is a file.
     let volume = io::read(&case.image, options)?;
     let label_options = ReadOptions { series: None, content: Content::Labels, ..options.clone() };
@@ -200,7 +211,7 @@ fn open(case: &Case, options: &ReadOptions) -> std::result::Result<Opened, Fault
         return Err(fault(ProblemKind::LabelValues, text));
     }
     let (placement, notes) = place(case, &label, &volume).map_err(|text| fault(ProblemKind::Grid, text))?;
-    let mask = placement.apply(label.voxels()).mapv(|value| u8::from(value >= 0.5));
+    let mask = placement.apply(label.voxels()).mapv(|value| labels.of(value.round().min(f32::from(u16::MAX)) as u16));
     // `mapv` keeps the order in memory, which after a swap of axes is not that of the volume.
     let mask = if mask.is_standard_layout() { mask } else { mask.as_standard_layout().into_owned() };
     Ok(Opened { loaded: Loaded { volume, mask, notes }, values })

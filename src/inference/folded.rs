@@ -36,8 +36,9 @@ pub(super) struct Deconvolution {
     bias: Tensor,
 }
 
-/// The last layer: 1 x 1 convolution to one logit and the sigmoid, in float32 whatever the layers before used.
+/// The last layer: 1 x 1 convolution to a logit for each label and the sigmoid, in float32 whatever the layers before used.
 pub(super) struct Head {
+    /// `[C]` for one label, `[C, L]` for several.
     weight: Tensor,
     bias: Tensor,
 }
@@ -69,11 +70,15 @@ impl Scale<Convolution, Deconvolution> {
 }
 
 impl Head {
-    /// `[N, C, H, W]` -> probabilities `[N, H, W]`, float32.
+    /// `[N, C, H, W]` -> probabilities `[L, N, H, W]`, float32.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let pixels = x.f_permute([0, 2, 3, 1])?.f_to_kind(Kind::Float)?; // [N, H, W, C], contiguous
         let mut logits = pixels.f_matmul(&self.weight)?.f_add(&self.bias)?;
-        Ok(logits.f_sigmoid_()?)
+        let probabilities = logits.f_sigmoid_()?;
+        Ok(match probabilities.dim() {
+            3 => probabilities.f_unsqueeze(0)?,
+            _ => probabilities.f_permute([3, 0, 1, 2])?,
+        })
     }
 }
 
@@ -176,10 +181,12 @@ impl Layers for Folder<'_> {
         })
     }
 
-    fn readout(&mut self, path: &str, _: usize) -> Result<Head> {
+    fn readout(&mut self, path: &str, _: usize, labels: usize) -> Result<Head> {
         let place = |name: &str| -> Result<Tensor> {
             Ok(self.tensor(&format!("{path}.{name}"))?.f_to_device(self.compute.device)?)
         };
-        Ok(Head { weight: place("weight")?.f_flatten(0, -1)?, bias: place("bias")? })
+        let weight = place("weight")?.f_flatten(1, -1)?; // [L, C]
+        let weight = if labels == 1 { weight.f_flatten(0, -1)? } else { weight.f_transpose(0, 1)?.f_contiguous()? };
+        Ok(Head { weight, bias: place("bias")? })
     }
 }

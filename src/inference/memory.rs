@@ -61,10 +61,12 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     let views_kept = if options.keep_views || options.uncertainty { views.len() as u64 } else { 0 };
     let results = 1 + if options.keep_views { views.len() as u64 } else { 0 } + u64::from(options.uncertainty);
     // Float32 throughout: the volume or the region of it, both resampled grids, the views, the results. The views' votes, a byte each. The
-    // mask, and its connected parts, of which each voxel has a number.
-    let during = 4 * (2 * region + 2 * resampled + views_kept * of_network) + of_network;
-    let after = 4 * (region + resampled + views_kept * of_network + results * region) + 6 * region;
-    let pasted = if options.region.is_some() { (4 * results + 1) * whole } else { 0 };
+    // mask, and its connected parts, of which each voxel has a number. Of labels beyond the first their sum, probability and mask.
+    let others = config.labels.count() as u64 - 1;
+    let during = 4 * (2 * region + 2 * resampled + (views_kept + others) * of_network) + of_network;
+    let after =
+        4 * (region + resampled + (views_kept + others) * of_network + results * region) + (6 + 5 * others) * region;
+    let pasted = if options.region.is_some() { (4 * results + 1 + 5 * others) * whole } else { 0 };
 
     let weights = 4 * (layout::parameters(config) * 2) as u64;
     let network = views

@@ -13,6 +13,7 @@ use super::view::{Plan, Sum, Votes};
 use crate::compute::threads::{give_memory_back, on_own_thread};
 use crate::compute::Compute;
 use crate::compute::Monitor;
+use crate::labels::Label;
 use crate::network::Model;
 use crate::quality::{Agreement, Found, InputFeatures, Quality};
 use crate::volume::{
@@ -30,13 +31,32 @@ pub struct Phase {
     pub seconds: f64,
 }
 
+/// What was found of a label beside the first; every array is `[k, j, i]` on the caller's grid.
+#[derive(Clone, Debug)]
+pub struct LabelResult {
+    /// The label.
+    pub label: Label,
+    /// 1 where it is, 0 elsewhere.
+    pub mask: Array3<u8>,
+    /// Its fused probability, 0 to 1.
+    pub probability: Array3<f32>,
+    /// The threshold that made the mask.
+    pub threshold: f64,
+    /// What the mask says about it.
+    pub measurements: Measurements,
+}
+
 /// The result, on the caller's own grid; every array is `[k, j, i]`.
 #[derive(Clone, Debug)]
 pub struct Segmentation {
-    /// 1 in the pancreas, 0 outside.
+    /// 1 in the pancreas (the model's first label), 0 outside.
     pub mask: Array3<u8>,
-    /// The fused probability, 0 to 1.
+    /// Its fused probability, 0 to 1.
     pub probability: Array3<f32>,
+    /// The first label.
+    pub label: Label,
+    /// The model's other labels, in order; none in a model of the pancreas alone.
+    pub others: Vec<LabelResult>,
     /// Each view's probability, if asked for.
     pub views: BTreeMap<View, Array3<f32>>,
     /// The standard deviation of the views' probabilities, 0 to 0.5: how much they disagree. If asked for.
@@ -58,6 +78,23 @@ pub struct Segmentation {
 }
 
 impl Segmentation {
+    /// All labels as one map: each voxel has its label's value, 0 outside. Where labels lie within others, a later one covers an earlier one.
+    ///
+    /// # Errors
+    /// [`Error::Memory`].
+    pub fn label_map(&self) -> Result<Array3<u8>> {
+        let mut map = zeros::<u8>(self.mask.dim())?;
+        let others = self.others.iter().map(|other| (other.label.value, &other.mask));
+        for (value, mask) in std::iter::once((self.label.value, &self.mask)).chain(others) {
+            Zip::from(&mut map).and(mask).par_for_each(|map, inside| {
+                if *inside != 0 {
+                    *map = value;
+                }
+            });
+        }
+        Ok(map)
+    }
+
     /// The segmentation of a region that begins at voxel `start`, on a grid of `size` voxels; zero outside the region.
     fn on_whole(mut self, start: [usize; 3], size: [usize; 3]) -> Result<Self> {
         fn paste<T: Clone + Default>(part: &Array3<T>, start: [usize; 3], size: [usize; 3]) -> Result<Array3<T>> {
@@ -72,7 +109,13 @@ impl Segmentation {
         for array in self.views.values_mut().chain(&mut self.uncertainty) {
             *array = paste(array, start, size)?;
         }
-        for corner in self.measurements.bounding_box.iter_mut().flatten() {
+        for other in &mut self.others {
+            other.mask = paste(&other.mask, start, size)?;
+            other.probability = paste(&other.probability, start, size)?;
+        }
+        let of_others = self.others.iter_mut().map(|other| &mut other.measurements);
+        let boxes = std::iter::once(&mut self.measurements).chain(of_others).map(|measured| &mut measured.bounding_box);
+        for corner in boxes.flatten().flatten() {
             corner.iter_mut().zip(start).for_each(|(index, start)| *index += start);
         }
         Ok(self)
@@ -124,7 +167,7 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let is_region = options.region.is_some();
     let options = &SegmentOptions { region: None, ..options.clone() };
     let view_weights = settle_weights(model, options)?;
-    let threshold = options.threshold.unwrap_or(model.config().threshold);
+    let threshold = options.threshold.unwrap_or(model.config().threshold_of(0));
     check_threshold(threshold)?;
     if options.uncertainty && view_weights.len() < 2 {
         return Err(Error::argument(
@@ -170,6 +213,8 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         Some(working) => working.view_mut(),
         None => lps_view_mut(probability.view_mut(), geometry),
     };
+    let labels = &model.config().labels;
+    let mut others = labels.labels[1..].iter().map(|_| zeros::<f32>(input.dim())).collect::<Result<Vec<_>>>()?;
     let keep = options.keep_views || options.uncertainty;
     let mut kept: BTreeMap<View, Array3<f32>> = BTreeMap::new();
     let mut votes = zeros::<u8>(input.dim())?;
@@ -183,12 +228,14 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
             Plan { config: model.config(), view: *view, compute, block: options.block, patches: options.patches };
         let votes = votes.view_mut();
         let squares = &mut squares[number];
+        let others: Vec<_> = others.iter_mut().map(|other| view.slices(other.view_mut())).collect();
+        let others_weight = *weight as f32;
         let run = |sum: ArrayViewMut3<f32>, weight: f64| {
             on_own_thread(threads, || {
                 let network = FoldedNetwork::new(model, *view, &compute)?;
                 let array = view.slices(votes);
                 let votes = Votes { array, bit: 1 << number, threshold: threshold as f32, squares };
-                let sum = Sum { array: view.slices(sum), weight: weight as f32, votes };
+                let sum = Sum { array: view.slices(sum), weight: weight as f32, others, others_weight, votes };
                 plan.run(&network, view.slices(input.view()), sum, monitor, &report)
             })
             .map_err(|error| {
@@ -235,8 +282,41 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     } else {
         BTreeMap::new()
     };
-    let (mask, measurements, components) =
+    let others = others.into_iter().map(|other| on_caller_grid(other.view())).collect::<Result<Vec<_>>>()?;
+    // Of labels that exclude each other a voxel has the most probable one.
+    let wins = |label: usize, at: (usize, usize, usize)| {
+        let own = |number: usize| if number == 0 { probability[at] } else { others[number - 1][at] };
+        !labels.exclusive || (0..labels.count()).all(|number| number == label || own(number) <= own(label))
+    };
+    let (mut mask, mut measurements, mut components) =
         thresholded(probability.view(), volume, threshold, options.largest_component)?;
+    if labels.exclusive && !others.is_empty() {
+        Zip::indexed(&mut mask).par_for_each(|at, inside| *inside &= u8::from(wins(0, at)));
+        (measurements, components) = measure_components(mask.view(), volume);
+    }
+    let masks = (1..labels.count())
+        .map(|number| {
+            let label = &labels.labels[number];
+            let threshold = label.threshold.unwrap_or(threshold);
+            let (mut mask, mut measurements, _) = thresholded(others[number - 1].view(), volume, threshold, false)?;
+            if labels.exclusive {
+                Zip::indexed(&mut mask).par_for_each(|at, inside| *inside &= u8::from(wins(number, at)));
+                (measurements, _) = measure_components(mask.view(), volume);
+            }
+            Ok((label.clone(), mask, threshold, measurements))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let others = masks
+        .into_iter()
+        .zip(others)
+        .map(|((label, mask, threshold, measurements), probability)| LabelResult {
+            label,
+            mask,
+            probability,
+            threshold,
+            measurements,
+        })
+        .collect();
     clock.lap("result");
     let quality = Quality::of(&Found {
         volume,
@@ -253,6 +333,8 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     Ok(Segmentation {
         mask,
         probability,
+        label: labels.labels[0].clone(),
+        others,
         views,
         uncertainty,
         measurements,

@@ -25,9 +25,13 @@ pub(super) struct Plan<'a> {
 
 /// Where a view's probabilities go: they are added, weighted, to what is there.
 pub(super) struct Sum<'a> {
-    /// `[slice, row, column]` of the view.
+    /// The first label's, `[slice, row, column]` of the view.
     pub array: ArrayViewMut3<'a, f32>,
     pub weight: f32,
+    /// The other labels', in order.
+    pub others: Vec<ArrayViewMut3<'a, f32>>,
+    /// The weight of theirs.
+    pub others_weight: f32,
     /// The view's votes, of the same shape.
     pub votes: Votes<'a>,
 }
@@ -74,7 +78,13 @@ impl Plan<'_> {
                 let kept = s![.., row_span.kept.0..row_span.kept.1, column_span.kept.0..column_span.kept.1];
                 let Votes { array, bit, threshold, squares } = &mut sum.votes;
                 let votes = Votes { array: array.slice_mut(kept), bit: *bit, threshold: *threshold, squares };
-                let sum = Sum { array: sum.array.slice_mut(kept), weight: sum.weight, votes };
+                let sum = Sum {
+                    array: sum.array.slice_mut(kept),
+                    weight: sum.weight,
+                    others: sum.others.iter_mut().map(|array| array.slice_mut(kept)).collect(),
+                    others_weight: sum.others_weight,
+                    votes,
+                };
                 patch.run(sum, monitor, &|part| progress((done as f64 + part) / patches as f64))?;
                 done += 1;
             }
@@ -206,7 +216,7 @@ impl Patch<'_> {
         Ok(windows.f_contiguous()?.f_permute([0, 3, 1, 2])?)
     }
 
-    /// Probabilities `[N, H, W]`, float32 on the CPU.
+    /// Probabilities of the labels, `[L, N, H, W]`, float32 on the CPU.
     fn decode(&self, encoded: &Encoded, monitor: &Monitor) -> Result<Tensor> {
         let mut x = encoded.features[3].shallow_clone();
         if let Some(guidance) = self.guidance(encoded)? {
@@ -249,13 +259,20 @@ impl Patch<'_> {
         let mut values = vec![0.0_f32; probabilities.numel()];
         let count = values.len();
         probabilities.f_copy_data(&mut values, count)?;
-        let shape = (count / (self.rows.length * self.columns.length), self.rows.length, self.columns.length);
-        let computed = ArrayView3::from_shape(shape, &values)
-            .map_err(|e| Error::Torch(format!("the decoder's output has another size than its input ({e})")))?;
+        let labels = sum.others.len() + 1;
+        let shape = (count / labels / (self.rows.length * self.columns.length), self.rows.length, self.columns.length);
         let local = |span: Span| span.kept.0 - span.start..span.kept.1 - span.start;
-        let kept = computed.slice_move(s![.., local(self.rows), local(self.columns)]);
-        let Sum { array, weight, votes } = sum;
+        let kept_of = |label: usize| -> Result<ArrayView3<f32>> {
+            let computed = ArrayView3::from_shape(shape, &values[label * (count / labels)..][..count / labels])
+                .map_err(|e| Error::Torch(format!("the decoder's output has another size than its input ({e})")))?;
+            Ok(computed.slice_move(s![.., local(self.rows), local(self.columns)]))
+        };
+        let Sum { array, weight, others, others_weight, votes } = sum;
         let slices = s![encoded.start..encoded.start + shape.0, .., ..];
+        for (number, other) in others.iter_mut().enumerate() {
+            Zip::from(other.slice_mut(slices)).and(kept_of(number + 1)?).for_each(|sum, p| *sum += *others_weight * p);
+        }
+        let kept = kept_of(0)?;
         let mut squares = 0.0;
         Zip::from(array.slice_mut(slices)).and(votes.array.slice_mut(slices)).and(kept).for_each(|sum, vote, p| {
             *sum += *weight * p;

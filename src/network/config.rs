@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::labels::LabelSet;
 use crate::volume::View;
 
-/// The model-file format that this library reads and writes.
+/// The model-file format of models that segment the pancreas alone.
 pub const FORMAT: u32 = 1;
+/// That of models with [labels](ModelConfig::labels) of their own.
+pub const LABELS_FORMAT: u32 = 2;
 
 /// The number of convolutions in the encoder, and so the largest T (paper: 15, with 31 slices).
 pub const ENCODER_CONVOLUTIONS: usize = 15;
@@ -26,8 +29,12 @@ pub enum Fusion {
 /// The configuration of a model: everything but its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
-    /// The file format's number, [`FORMAT`].
+    /// The file format's number: [`FORMAT`] for the pancreas alone, else [`LABELS_FORMAT`].
     pub format: u32,
+    /// What is segmented, in the order of the network's outputs.
+    #[serde(default, skip_serializing_if = "LabelSet::is_pancreas")]
+    // so that files of format 1 stay what they were
+    pub labels: LabelSet,
     /// The views that the model has a network for.
     pub views: Vec<View>,
     /// How neighbouring slices are fused.
@@ -58,6 +65,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         ModelConfig {
             format: FORMAT,
+            labels: LabelSet::default(),
             views: View::ALL.to_vec(),
             fusion: Fusion::Progressive,
             t: ENCODER_CONVOLUTIONS,
@@ -99,10 +107,19 @@ impl ModelConfig {
         /// Channels beyond any network that would be trained; keeps the arithmetic of sizes far from overflow.
         const WIDEST: usize = 8192;
         let fault = |text: String| Err(text);
-        if self.format != FORMAT {
+        if !(FORMAT..=LABELS_FORMAT).contains(&self.format) {
             return fault(format!(
-                "format {} is not known to this version, which reads format {FORMAT}; update ggpfn",
+                "format {} is not known to this version, which reads formats {FORMAT} and {LABELS_FORMAT}; update ggpfn",
                 self.format
+            ));
+        }
+        self.labels.check().map_err(|text| format!("labels: {text}"))?;
+        if self.format != Self::format_of(&self.labels) {
+            return fault(format!(
+                "format {} does not go with its labels ({}); format {} does",
+                self.format,
+                self.labels.names().collect::<Vec<_>>().join(", "),
+                Self::format_of(&self.labels)
             ));
         }
         if self.views.is_empty() {
@@ -157,6 +174,20 @@ impl ModelConfig {
             return fault(format!("threshold is {}; a number from 0 to 1 was expected", self.threshold));
         }
         Ok(())
+    }
+
+    /// The number of the oldest format that holds models with these labels.
+    pub fn format_of(labels: &LabelSet) -> u32 {
+        if labels.is_pancreas() {
+            FORMAT
+        } else {
+            LABELS_FORMAT
+        }
+    }
+
+    /// Probabilities from here on are the label number `label`.
+    pub fn threshold_of(&self, label: usize) -> f64 {
+        self.labels.labels.get(label).and_then(|label| label.threshold).unwrap_or(self.threshold)
     }
 
     /// The number of slices that one slice's probability is computed from: 2T + 1.

@@ -16,7 +16,7 @@ pub enum Role {
     Readout,
     /// A deconvolution's bias, or batch normalisation's shift.
     Shift,
-    /// A readout's bias. A training from nothing starts it at the log odds of the pancreas' share.
+    /// A readout's bias. A training from nothing starts it at the log odds of its labels' shares.
     ReadoutShift,
     /// Batch normalisation's scale.
     Scale,
@@ -86,9 +86,9 @@ impl Layers for Table {
         Ok(())
     }
 
-    fn readout(&mut self, path: &str, input: usize) -> Result<()> {
-        self.push(format!("{path}.weight"), vec![1, input, 1, 1], Role::Readout);
-        self.push(format!("{path}.bias"), vec![1], Role::ReadoutShift);
+    fn readout(&mut self, path: &str, input: usize, labels: usize) -> Result<()> {
+        self.push(format!("{path}.weight"), vec![labels, input, 1, 1], Role::Readout);
+        self.push(format!("{path}.bias"), vec![labels], Role::ReadoutShift);
         Ok(())
     }
 }

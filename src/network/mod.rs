@@ -16,7 +16,7 @@ pub mod sampling;
 mod shipped;
 pub mod topology;
 
-pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT};
+pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT, LABELS_FORMAT};
 pub use model_file::{Array, Model, WeightType};
 pub use plain::{BatchNorm, GlobalOutput, LocalOutput, Network};
 

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use super::config::ModelConfig;
+use super::config::{ModelConfig, FORMAT, LABELS_FORMAT};
 use super::layout::{self, Role};
 use crate::files;
 use crate::limits::Attainable;
@@ -230,11 +230,10 @@ fn parse_config(json: &str) -> std::result::Result<ModelConfig, String> {
     let value: serde_json::Value =
         serde_json::from_str(json).map_err(|e| format!("its configuration is not valid JSON: {e}"))?;
     match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(number) if number == super::config::FORMAT as u64 => {}
+        Some(number) if (u64::from(FORMAT)..=u64::from(LABELS_FORMAT)).contains(&number) => {}
         Some(number) => {
             return Err(format!(
-                "its format is number {number}; this version reads number {}: update ggpfn",
-                super::config::FORMAT
+                "its format is number {number}; this version reads numbers {FORMAT} and {LABELS_FORMAT}: update ggpfn"
             ))
         }
         None => return Err("its configuration has no format number".into()),

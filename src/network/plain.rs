@@ -38,9 +38,9 @@ pub struct Network {
 /// What the local branch computes, as logits, and what it reads them out of.
 #[derive(Debug)]
 pub struct LocalOutput {
-    /// P: `[N S, 1, H, W]`.
+    /// P: `[N S, L, H, W]`, L being the number of labels; 1 in the paper.
     pub logits: Tensor,
-    /// P_k^(j) of the encoder's groups, finest first: `[N S, 1, H / 2^j, W / 2^j]`.
+    /// P_k^(j) of the encoder's groups, finest first: `[N S, L, H / 2^j, W / 2^j]`.
     pub side: Vec<Tensor>,
     /// The features that P is read out of, no logits: `[N S, C0, H, W]`.
     pub finest: Tensor,
@@ -53,9 +53,9 @@ pub struct LocalOutput {
 pub struct GlobalOutput {
     /// F: `[N, C, h_g / 32, w_g / 32]`.
     pub features: Tensor,
-    /// P^f, logits: `[N, 1, h_g / 32, w_g / 32]`.
+    /// P^f, logits: `[N, L, h_g / 32, w_g / 32]`.
     pub logits: Tensor,
-    /// P^f', logits of the second last scale: `[N, 1, h_g / 16, w_g / 16]`.
+    /// P^f', logits of the second last scale: `[N, L, h_g / 16, w_g / 16]`.
     pub finer_logits: Tensor,
 }
 
@@ -254,7 +254,7 @@ impl Scale<Convolution, Deconvolution> {
     }
 }
 
-/// A 1 x 1 convolution to one logit per pixel.
+/// A 1 x 1 convolution to one logit per label and pixel.
 #[derive(Debug)]
 struct Readout {
     weight: Tensor,
@@ -320,7 +320,7 @@ impl Layers for Source<'_> {
         Ok(Deconvolution { weight: self.tensor(path, "weight")?, bias: self.tensor(path, "bias")? })
     }
 
-    fn readout(&mut self, path: &str, _: usize) -> Result<Readout> {
+    fn readout(&mut self, path: &str, _: usize, _: usize) -> Result<Readout> {
         Ok(Readout { weight: self.tensor(path, "weight")?, bias: self.tensor(path, "bias")? })
     }
 }

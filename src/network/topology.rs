@@ -13,7 +13,7 @@ pub trait Layers {
     type Convolution;
     /// 2 x 2 deconvolution of stride 2, with bias.
     type Deconvolution;
-    /// 1 x 1 convolution to a logit, with bias.
+    /// 1 x 1 convolution to a logit for each label, with bias.
     type Readout;
 
     /// A convolution.
@@ -28,11 +28,11 @@ pub trait Layers {
     /// As [`convolution`](Self::convolution).
     fn deconvolution(&mut self, path: &str, input: usize, output: usize) -> Result<Self::Deconvolution>;
 
-    /// A readout of `input` channels; its tensors are `PATH.weight`, `[1, input, 1, 1]`, and `PATH.bias`.
+    /// A readout of `input` channels to `labels` logits; its tensors are `PATH.weight`, `[labels, input, 1, 1]`, and `PATH.bias`.
     ///
     /// # Errors
     /// As [`convolution`](Self::convolution).
-    fn readout(&mut self, path: &str, input: usize) -> Result<Self::Readout>;
+    fn readout(&mut self, path: &str, input: usize, labels: usize) -> Result<Self::Readout>;
 }
 
 /// A convolution with its batch normalisation. Its tensors are `PATH.conv.weight` and `PATH.bn.weight`, `.bias`, `.running_mean` and
@@ -134,10 +134,11 @@ impl<C, D, R> Topology<C, D, R> {
         config: &ModelConfig,
         layers: &mut impl Layers<Convolution = C, Deconvolution = D, Readout = R>,
     ) -> Result<Self> {
-        let widths = config.widths;
+        let (widths, labels) = (config.widths, config.labels.count());
         let encoder = encoder(config, layers)?;
-        let side =
-            (0..widths.len()).map(|g| layers.readout(&format!("local.aux.{g}"), widths[g])).collect::<Result<_>>()?;
+        let side = (0..widths.len())
+            .map(|g| layers.readout(&format!("local.aux.{g}"), widths[g], labels))
+            .collect::<Result<_>>()?;
         let features = config.global_widths.map_or(0, |widths| widths[4]);
         let fuse = layers.convolution(plane("local.d4", widths[3], widths[3] + features))?;
         let decoder = (0..3)
@@ -149,8 +150,8 @@ impl<C, D, R> Topology<C, D, R> {
                 })
             })
             .collect::<Result<_>>()?;
-        let head = layers.readout("local.head", widths[0])?;
-        let global = config.global_widths.map(|widths| global(widths, layers)).transpose()?;
+        let head = layers.readout("local.head", widths[0], labels)?;
+        let global = config.global_widths.map(|widths| global(widths, labels, layers)).transpose()?;
         Ok(Topology { encoder, side, fuse, decoder, head, global })
     }
 }
@@ -181,7 +182,7 @@ fn encoder<L: Layers>(config: &ModelConfig, layers: &mut L) -> Result<Vec<Group<
     Ok(groups)
 }
 
-fn global<L: Layers>(widths: [usize; 5], layers: &mut L) -> Result<Global<L::Convolution, L::Readout>> {
+fn global<L: Layers>(widths: [usize; 5], labels: usize, layers: &mut L) -> Result<Global<L::Convolution, L::Readout>> {
     let mut input = 1;
     let mut groups = Vec::with_capacity(GLOBAL.len());
     for (k, convolutions) in GLOBAL.iter().enumerate() {
@@ -196,8 +197,8 @@ fn global<L: Layers>(widths: [usize; 5], layers: &mut L) -> Result<Global<L::Con
     }
     Ok(Global {
         groups,
-        readout: layers.readout("global.aux_f", widths[4])?,
-        finer_readout: layers.readout("global.aux_fp", widths[3])?,
+        readout: layers.readout("global.aux_f", widths[4], labels)?,
+        finer_readout: layers.readout("global.aux_fp", widths[3], labels)?,
     })
 }
 

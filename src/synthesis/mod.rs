@@ -16,6 +16,7 @@ mod paint;
 mod phantom;
 mod shapes;
 mod surroundings;
+mod tumour;
 mod vessels;
 
 use ndarray::Array3;
@@ -37,11 +38,13 @@ pub struct SynthesisOptions {
     pub style: Style,
     /// How much the anatomy is deformed: 0 not at all, 1 as adults differ.
     pub deformation: f64,
+    /// Whether each pancreas gets a tumour, 2 in the truth.
+    pub tumours: bool,
 }
 
 impl Default for SynthesisOptions {
     fn default() -> Self {
-        SynthesisOptions { style: Style::Realistic, deformation: 1.0 }
+        SynthesisOptions { style: Style::Realistic, deformation: 1.0, tumours: false }
     }
 }
 
@@ -50,7 +53,7 @@ impl Default for SynthesisOptions {
 pub struct Synthetic {
     /// The CT, axis-aligned in LPS.
     pub volume: Volume,
-    /// 1 in the pancreas, exact, `[k, j, i]` on the volume's grid.
+    /// 1 in the pancreas, and 2 in its tumour where one was asked for, exact, `[k, j, i]` on the volume's grid.
     pub truth: Array3<u8>,
     /// All organs, on the same grid.
     pub labels: Labels,
@@ -71,6 +74,10 @@ pub fn synthesise(organs: &Labels, options: &SynthesisOptions, seed: u64) -> Res
         surroundings::surround(organs, &mut random)
     };
     let volume = paint::paint(&labels, options.style, &mut random)?;
-    let truth = labels.ids.mapv(|id| u8::from(id == organ::PANCREAS));
+    let mut truth = labels.ids.mapv(|id| u8::from(id == organ::PANCREAS));
+    let volume = match options.tumours {
+        true => tumour::grow(volume, &mut truth, &labels, &mut random)?,
+        false => volume,
+    };
     Ok(Synthetic { volume, truth, labels })
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::scan_faults;
 use crate::files::AtomicFile;
+use crate::labels::MOST_LABELS;
 use crate::network::ModelConfig;
 use crate::quality::InputFeatures;
 use crate::volume::{lps_spacing, lps_view, resample, resampled_size, Geometry, Volume};
@@ -37,13 +38,24 @@ struct Header {
     size: [usize; 3],
     /// Their distances in mm.
     spacing: [f64; 3],
-    /// Lowest and highest index of the pancreas along z, y and x.
+    /// Lowest and highest index of what has any label along z, y and x.
     pancreas: Option<[[usize; 3]; 2]>,
+    /// The number of labels; 1 in cache files that do not say.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    labels: usize,
     /// Whether there is a map of organs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     organs: bool,
     /// What the voxels were made with and from: a cache made otherwise is not taken.
     key: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(labels: &usize) -> bool {
+    *labels == 1
 }
 
 #[derive(Debug)]
@@ -53,9 +65,10 @@ enum Store {
 }
 
 impl TrainingCase {
-    /// A case in memory. `mask` lies on the volume's grid, `[k, j, i]`; what is not 0 is pancreas.
+    /// A case in memory. `mask` lies on the volume's grid, `[k, j, i]`. Of a network of one label, what is not 0 is that label; of several, bit
+    /// number l of a voxel's byte is label l ([`LabelBits`](crate::labels::LabelBits)).
     ///
-    /// With a working spacing in `config` both are resampled to it, the truth to where the resampled mask reaches one half. The log warns
+    /// With a working spacing in `config` both are resampled to it, a label to where its resampled mask reaches one half. The log warns
     /// of a volume that is no CT in Hounsfield units or has impossible voxel sizes: what it is for is the caller's to know.
     ///
     /// # Errors
@@ -113,18 +126,34 @@ impl TrainingCase {
         }
         let same = size == [z, y, x];
         let quantise = |hu: &f32| (config.normalise(*hu) * FULL).round() as u16;
+        let labels = config.labels.count();
+        let bits = |value: u8| match labels {
+            1 => u8::from(value != 0),
+            labels => value & (u8::MAX >> (MOST_LABELS - labels)),
+        };
         let (image, truth) = if same {
-            (image.iter().map(quantise).collect(), truth.iter().map(|v| u8::from(*v != 0)).collect::<Vec<u8>>())
+            (image.iter().map(quantise).collect(), truth.iter().map(|v| bits(*v)).collect::<Vec<u8>>())
         } else {
-            let part = truth.mapv(|v| f32::from(u8::from(v != 0)));
-            let part = resample(part.view(), size, true);
+            let mut resampled = vec![0; size.iter().product()];
+            for label in 0..labels {
+                let part = truth.mapv(|v| f32::from(bits(v) >> label & 1));
+                let part = resample(part.view(), size, true);
+                resampled.iter_mut().zip(&part).for_each(|(bits, part)| *bits |= u8::from(*part >= 0.5) << label);
+            }
             let image = resample(image, size, true);
-            (image.iter().map(quantise).collect(), part.iter().map(|v| u8::from(*v >= 0.5)).collect())
+            (image.iter().map(quantise).collect(), resampled)
         };
         let pancreas = bounding_box(&truth, size);
         let organs = organs.map_or(Vec::new(), |organs| nearest(lps_view(organs, geometry), size));
-        let header =
-            Header { name: name.into(), size, spacing, pancreas, organs: !organs.is_empty(), key: String::new() };
+        let header = Header {
+            name: name.into(),
+            size,
+            spacing,
+            pancreas,
+            labels,
+            organs: !organs.is_empty(),
+            key: String::new(),
+        };
         Ok(TrainingCase { header, store: Store::Memory { image, truth, organs } })
     }
 
@@ -190,7 +219,7 @@ impl TrainingCase {
         self.header.spacing
     }
 
-    /// Lowest and highest index of the pancreas along z, y and x; none if there is none.
+    /// Lowest and highest index of the pancreas, or of whatever has a label, along z, y and x; none if nothing has.
     pub fn pancreas(&self) -> Option<[[usize; 3]; 2]> {
         self.header.pancreas
     }
@@ -208,13 +237,18 @@ impl TrainingCase {
         f32::from(value) / FULL
     }
 
-    /// Whether the voxel number `index` is pancreas: 1 or 0.
+    /// The labels of the voxel number `index`, bit 0 being the first's: of the pancreas alone, 1 or 0.
     #[inline]
     pub(super) fn truth(&self, index: usize) -> u8 {
         match &self.store {
             Store::Memory { truth, .. } => truth[index],
             Store::Mapped { map, start } => map[start + 2 * self.voxels() + index],
         }
+    }
+
+    /// The number of labels.
+    pub(super) fn labels(&self) -> usize {
+        self.header.labels
     }
 
     /// Whether the case has a map of organs.

@@ -1,6 +1,6 @@
 //! Equation (2) of the paper.
 //!
-//! Each C is the mean binary cross entropy over its map, computed on logits; truths of smaller maps are area-downsampled and lie between 0
+//! Each C is the mean binary cross entropy over its map, and over the labels where there are several, computed on logits; truths of smaller maps are area-downsampled and lie between 0
 //! and 1. What only repeats the volume's border (a patch larger than its slice, what a rotation turns in) is no part of the map: the mean
 //! is over the pixels that come from the volume.
 
@@ -12,9 +12,9 @@ use crate::Result;
 /// What a map should be, and how much each of its pixels counts.
 #[derive(Debug)]
 pub struct Target {
-    /// The truth, 0 to 1, `[N, 1, H, W]`.
+    /// The truth, 0 to 1, for each of L labels, `[N, L, H, W]`.
     pub truth: Tensor,
-    /// Of the same shape; 1 in all.
+    /// `[N, 1, H, W]`; 1 in all.
     pub weights: Tensor,
 }
 
@@ -32,8 +32,9 @@ impl Target {
 
     /// The mean binary cross entropy of `logits`.
     pub fn cross_entropy(&self, logits: &Tensor) -> Result<Tensor> {
-        let weights = Some(&self.weights);
-        Ok(logits.f_binary_cross_entropy_with_logits(&self.truth, weights, None, Reduction::Sum)?)
+        let labels = self.truth.size()[1];
+        let sum = logits.f_binary_cross_entropy_with_logits(&self.truth, Some(&self.weights), None, Reduction::Sum)?;
+        Ok(if labels == 1 { sum } else { sum.f_mul_scalar(1.0 / labels as f64)? })
     }
 
     /// The target of a map whose pixels are `scale` of these wide; height and width are multiples of it.
@@ -44,9 +45,10 @@ impl Target {
         Ok(Target { truth, weights: weights.f_mul_scalar((scale * scale) as f64)? })
     }
 
-    /// The share of pancreas.
-    pub fn share(&self) -> Result<f64> {
-        Ok(self.truth.f_mul(&self.weights)?.f_sum(Kind::Double)?.f_double_value(&[])?)
+    /// The share of each label.
+    pub fn shares(&self) -> Result<Vec<f64>> {
+        let all = self.truth.f_mul(&self.weights)?.f_sum_dim_intlist([0_i64, 2, 3].as_slice(), false, Kind::Double)?;
+        Ok(Vec::<f64>::try_from(&all)?)
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compute::trial;
 use crate::dataset::UNKNOWN_ORGAN;
+use crate::labels::{Label, LabelBits, LabelSet, LabelSource};
 use crate::network::{Fusion, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
@@ -173,6 +174,12 @@ pub struct TrainOptions {
     pub samples_per_volume: usize,
     /// Rotation and elastic deformation; size, contrast, brightness and noise where they are asked for.
     pub augmentation: Augmentation,
+    /// What is segmented, and which values it has in the cases' label maps; empty: the pancreas alone, as which every value above 0 counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<LabelSource>,
+    /// Whether a voxel has one of the labels at most. Otherwise a later label may lie within an earlier one, and covers it in a label map.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive_labels: bool,
     /// Other organs as teachers; none: the pancreas alone, as the paper has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organs: Option<OrganOptions>,
@@ -228,6 +235,8 @@ impl TrainOptions {
             slices_per_sample: 1,
             samples_per_volume: 2,
             augmentation: Augmentation::default(),
+            labels: Vec::new(),
+            exclusive_labels: false,
             organs: None,
             global: stage(1000, 32),
             local: stage(1000, 4),
@@ -278,7 +287,10 @@ impl TrainOptions {
 
     /// The configuration of the model that comes out.
     pub fn model_config(&self) -> ModelConfig {
+        let labels = self.label_set();
         ModelConfig {
+            format: ModelConfig::format_of(&labels),
+            labels,
             views: self.views.clone(),
             fusion: self.fusion,
             t: self.t,
@@ -293,6 +305,22 @@ impl TrainOptions {
         }
     }
 
+    /// What is segmented: labels with the values 1, 2, 3 and so on.
+    pub fn label_set(&self) -> LabelSet {
+        match self.labels.is_empty() {
+            true => LabelSet::default(),
+            false => LabelSet {
+                exclusive: self.exclusive_labels,
+                ..LabelSet::named(self.labels.iter().map(|source| source.name.as_str()))
+            },
+        }
+    }
+
+    /// Which labels the values of the cases' label maps are.
+    pub fn label_bits(&self) -> LabelBits {
+        LabelBits::new(&self.labels)
+    }
+
     /// Takes over what a model is, to go on from its weights: its network, views, view weights and threshold.
     pub fn adopt(&mut self, config: &ModelConfig) {
         self.views = config.views.clone();
@@ -305,6 +333,12 @@ impl TrainOptions {
         self.global_size.extend(config.global_size.iter().map(|(view, size)| (*view, *size)));
         self.window = config.window;
         self.spacing = config.spacing;
+        if self.labels.is_empty() && !config.labels.is_pancreas() {
+            // In its own label maps; a data set in which others stand for them says so.
+            let own = |label: &Label| LabelSource { name: label.name.clone(), values: vec![u16::from(label.value)] };
+            self.labels = config.labels.labels.iter().map(own).collect();
+        }
+        self.exclusive_labels = config.labels.exclusive;
         self.view_weights.extend(config.view_weights.iter().map(|(view, weight)| (*view, *weight)));
     }
 
@@ -320,6 +354,9 @@ impl TrainOptions {
                 differences.push(format!("{name} is {own}, that of the model to start from {has}"));
             }
         };
+        let labels = |set: &LabelSet| set.names().collect::<Vec<_>>().join(", ");
+        compare("the list of labels", labels(&own.labels), labels(&model.labels));
+        compare("exclusive_labels", own.labels.exclusive.to_string(), model.labels.exclusive.to_string());
         compare("fusion", format!("{:?}", own.fusion), format!("{:?}", model.fusion));
         compare("t", own.t.to_string(), model.t.to_string());
         compare("widths", format!("{:?}", own.widths), format!("{:?}", model.widths));

@@ -12,11 +12,12 @@ use crate::compute::Cancel;
 use crate::dataset::{self, scan_faults, Case};
 use crate::files::{create_folder, hex};
 use crate::io::ReadOptions;
+use crate::labels::LabelBits;
 use crate::network::ModelConfig;
 use crate::quality::InputFeatures;
 use crate::{Error, Result};
 
-/// Loads and prepares cases for a network. With a `cache` folder, which is created, prepared cases are kept there and mapped, so that memory
+/// Loads and prepares cases for a network, whose labels have the values in the cases' label maps that `labels` says. With a `cache` folder, which is created, prepared cases are kept there and mapped, so that memory
 /// stays bounded whatever the data set's size. `report` hears how many are done.
 ///
 /// # Errors
@@ -24,6 +25,7 @@ use crate::{Error, Result};
 pub fn prepare(
     cases: &[Case],
     config: &ModelConfig,
+    labels: &LabelBits,
     cache: Option<&Path>,
     cancel: &Cancel,
     report: &(dyn Fn(usize) + Sync),
@@ -37,7 +39,7 @@ pub fn prepare(
     let pool = pool.map_err(|e| Error::Memory(format!("the system gave no thread to prepare on ({e})")))?;
     let one = |case: &Case| -> Result<TrainingCase> {
         let load = || -> Result<TrainingCase> {
-            let loaded = dataset::load(case, &ReadOptions::default())?;
+            let loaded = dataset::load_labels(case, &ReadOptions::default(), labels)?;
             loaded.notes.iter().for_each(|note| log::info!("{}: {note}", case.name));
             if let Some((_, fault)) = scan_faults(&InputFeatures::of(&loaded.volume)).into_iter().next() {
                 return Err(Error::image(&case.image, fault));
@@ -47,7 +49,7 @@ pub fn prepare(
             TrainingCase::converted(&case.name, &loaded.volume, loaded.mask.view(), organs, config)
         };
         let Some(folder) = cache else { return load() };
-        let key = cache_key(case, config)?;
+        let key = cache_key(case, config, labels)?;
         let path = folder.join(format!("{}-{}.case", case.name, &key[..16]));
         match TrainingCase::open(&path, &key)? {
             Some(ready) => Ok(ready),
@@ -69,8 +71,8 @@ pub fn prepare(
     })
 }
 
-/// What a prepared case depends on: its files as they are now, window and working spacing.
-fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
+/// What a prepared case depends on: its files as they are now, window and working spacing, which values are which label.
+fn cache_key(case: &Case, config: &ModelConfig, labels: &LabelBits) -> Result<String> {
     let mut hash = Sha256::new();
     for path in [&case.image, &case.label].into_iter().chain(&case.organs) {
         let fault = |e| Error::file("read", path, e);
@@ -79,5 +81,8 @@ fn cache_key(case: &Case, config: &ModelConfig) -> Result<String> {
         hash.update(format!("{}|{}|{changed:?}|", path.display(), metadata.len()));
     }
     hash.update(format!("{:?}{:?}", config.window, config.spacing));
+    if labels.count() > 1 || labels.of(1) != labels.of(2) {
+        hash.update(format!("{labels:?}"));
+    }
     Ok(hex(&hash.finalize()))
 }

@@ -5,7 +5,7 @@
 //! Contrast, brightness and noise change intensities alone.
 //! Where a sample reaches beyond the volume, the nearest voxel is repeated, as in inference, and does not count in the loss.
 
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
 use rand::Rng;
 use tch::Tensor;
 
@@ -54,17 +54,17 @@ pub struct Sample {
     pub slice_size: [usize; 2],
     /// The patch in all slices, 0 to 1, `[D, H, W]`.
     pub windows: Option<Array3<f32>>,
-    /// The patch's truth, 0 or 1, `[S, H, W]`.
-    pub truth: Option<Array3<f32>>,
+    /// The patch's truth, 0 or 1, for each of L labels, `[S, L, H, W]`.
+    pub truth: Option<Array4<f32>>,
     /// Which of the truth's pixels come from the volume: 1, or 0 where its border is repeated.
     pub counted: Option<Array3<f32>>,
     /// The organs in the patch, of a case that has a map of them, `[S, H, W]`; 255 where its border is repeated.
     pub organs: Option<Array3<u8>>,
     /// The downsampled whole slices, `[S, h_g, w_g]`.
     pub global: Option<Array3<f32>>,
-    /// The whole slices' truth at the sizes of P^f and P^f', `[S, h_g / 32, w_g / 32]` and `[S, h_g / 16, w_g / 16]`, 0 to 1.
-    pub global_truth: Option<[Array3<f32>; 2]>,
-    /// The part of each of those pixels that comes from the volume, 0 to 1. Their truth is the mean over that part.
+    /// The whole slices' truth at the sizes of P^f and P^f', `[S, L, h_g / 32, w_g / 32]` and `[S, L, h_g / 16, w_g / 16]`, 0 to 1.
+    pub global_truth: Option<[Array4<f32>; 2]>,
+    /// The part of each of those pixels that comes from the volume, 0 to 1, `[S, h_g / 32, w_g / 32]` and so on. Their truth is the mean over that part.
     pub global_counted: Option<[Array3<f32>; 2]>,
 }
 
@@ -169,12 +169,17 @@ pub fn cut(case: &TrainingCase, shape: &Shape, place: Place, deformation: &Defor
         let whole = reader.image(&own, &taps, [rows, columns]);
         global = Some(resample(whole.view(), [own.len(), h, w], true));
         let inside = of_slices(&inside, own.len(), real);
-        let pancreas = &reader.truth(&own, &taps, [rows, columns]) * &inside;
+        let whole = reader.truth(&own, &taps, [rows, columns]);
         let parts = [32, 16].map(|scale| {
             let part = area_downsample(inside.view(), [h / scale, w / scale]);
-            let mut truth = area_downsample(pancreas.view(), [h / scale, w / scale]);
-            truth.zip_mut_with(&part, |truth, part| *truth = if *part > 0.0 { *truth / part } else { 0.0 });
-            (truth, part)
+            let mut all = Array4::zeros((own.len(), whole.dim().1, h / scale, w / scale));
+            for (label, mut target) in all.axis_iter_mut(Axis(1)).enumerate() {
+                let counted = &whole.index_axis(Axis(1), label) * &inside;
+                let mut truth = area_downsample(counted.view(), [h / scale, w / scale]);
+                truth.zip_mut_with(&part, |truth, part| *truth = if *part > 0.0 { *truth / part } else { 0.0 });
+                target.assign(&truth);
+            }
+            (all, part)
         });
         let [(coarse, coarse_part), (fine, fine_part)] = parts;
         (global_truth, global_counted) = (Some([coarse, fine]), Some([coarse_part, fine_part]));
@@ -259,11 +264,14 @@ impl<'a> Reader<'a> {
         self.gather(slices, taps, size, |index| self.case.intensity(index))
     }
 
-    /// Pancreas is where its interpolated share reaches one half.
-    fn truth(&self, slices: &[usize], taps: &[Tap], size: [usize; 2]) -> Array3<f32> {
-        let mut share = self.gather(slices, taps, size, |index| f32::from(self.case.truth(index)));
-        share.mapv_inplace(|v| f32::from(u8::from(v >= 0.5)));
-        share
+    /// A label is where its interpolated share reaches one half.
+    fn truth(&self, slices: &[usize], taps: &[Tap], size: [usize; 2]) -> Array4<f32> {
+        let mut all = Array4::zeros((slices.len(), self.case.labels(), size[0], size[1]));
+        for (label, mut truth) in all.axis_iter_mut(Axis(1)).enumerate() {
+            let share = self.gather(slices, taps, size, |index| f32::from(self.case.truth(index) >> label & 1));
+            truth.zip_mut_with(&share, |truth, share| *truth = f32::from(u8::from(*share >= 0.5)));
+        }
+        all
     }
 
     /// The organ of the nearest pixel; unknown where `inside` is 0.
@@ -325,13 +333,13 @@ pub struct Batch {
     pub names: Vec<String>,
     /// `[N, D, H, W]`.
     pub windows: Option<Tensor>,
-    /// Of `[N S, 1, H, W]`.
+    /// Of `[N S, L, H, W]`.
     pub target: Option<Target>,
     /// The organs in the patches, `[N S, H, W]` in int64; 255 where there is no knowing, and none if there is none anywhere.
     pub organs: Option<Tensor>,
     /// `[N S, 1, h_g, w_g]`.
     pub global: Option<Tensor>,
-    /// Of `[N S, 1, h_g / 32, w_g / 32]` and `[N S, 1, h_g / 16, w_g / 16]`.
+    /// Of `[N S, L, h_g / 32, w_g / 32]` and `[N S, L, h_g / 16, w_g / 16]`.
     pub global_target: Option<[Target; 2]>,
     /// The weights of sub-pixel sampling, `[N S, 1, H / 8, h_g / 32]` and `[N S, 1, W / 8, w_g / 32]`.
     pub sampling: Option<[Tensor; 2]>,
@@ -353,6 +361,20 @@ impl Batch {
             let values: Vec<f32> = arrays.iter().flat_map(|a| a.iter().copied()).collect();
             let [n, d, h, w] = [arrays.len(), d, h, w].map(|v| v as i64);
             let shape = if fold { [n * d, 1, h, w] } else { [n, d, h, w] };
+            Ok(Some(Tensor::f_from_slice(&values)?.f_reshape(shape)?))
+        };
+        let join_labels = |part: &dyn Fn(&Sample) -> Option<&Array4<f32>>| -> Result<Option<Tensor>> {
+            let arrays: Vec<&Array4<f32>> = samples.iter().filter_map(part).collect();
+            let Some(first) = arrays.first() else { return Ok(None) };
+            if arrays.iter().any(|a| a.dim() != first.dim()) || arrays.len() != samples.len() {
+                return Err(Error::argument(
+                    "samples",
+                    "they differ in shape or labels; those of one batch are all alike",
+                ));
+            }
+            let values: Vec<f32> = arrays.iter().flat_map(|a| a.iter().copied()).collect();
+            let (slices, labels, rows, columns) = first.dim();
+            let shape = [arrays.len() * slices, labels, rows, columns].map(|n| n as i64);
             Ok(Some(Tensor::f_from_slice(&values)?.f_reshape(shape)?))
         };
         if samples.is_empty() {
@@ -378,7 +400,7 @@ impl Batch {
         };
         let global_target = |which: usize| {
             target(
-                join(&|s| s.global_truth.as_ref().map(|t| &t[which]), true)?,
+                join_labels(&|s| s.global_truth.as_ref().map(|t| &t[which]))?,
                 join(&|s| s.global_counted.as_ref().map(|t| &t[which]), true)?,
             )
         };
@@ -402,7 +424,7 @@ impl Batch {
         Ok(Batch {
             names: samples.iter().map(|s| s.name.clone()).collect(),
             windows: join(&|s| s.windows.as_ref(), false)?,
-            target: target(join(&|s| s.truth.as_ref(), true)?, join(&|s| s.counted.as_ref(), true)?)?,
+            target: target(join_labels(&|s| s.truth.as_ref())?, join(&|s| s.counted.as_ref(), true)?)?,
             organs,
             global: join(&|s| s.global.as_ref(), true)?,
             global_target: coarse.zip(fine).map(|(coarse, fine)| [coarse, fine]),

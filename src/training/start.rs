@@ -71,18 +71,22 @@ pub(super) fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
                 continue;
             }
             let plan = plan(run, *view, stage);
-            let (mut sum, batches) = (0.0, plan.batches().min(4));
+            let (mut sums, batches) = (vec![0.0; config.labels.count()], plan.batches().min(4));
             for number in 0..batches {
                 let batch = plan.batch(0, number)?;
                 let target = batch.target.as_ref().or(batch.global_target.as_ref().map(|[_, finer]| finer));
-                sum += target.map_or(Ok(0.0), Target::share)?;
+                let shares = target.map_or(Ok(Vec::new()), Target::shares)?;
+                sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
             }
-            let share = (sum / batches as f64).clamp(1e-3, 0.5);
-            let logit = (share / (1.0 - share)).ln() as f32;
+            let logits: Vec<f32> = sums
+                .iter()
+                .map(|sum| (sum / batches as f64).clamp(1e-3, 0.5))
+                .map(|share| (share / (1.0 - share)).ln() as f32)
+                .collect();
             let readouts = layout::table(&config).into_iter().filter(|entry| entry.role == Role::ReadoutShift);
             for entry in readouts.filter(|entry| stage.trains(&entry.name)) {
                 if let Some(array) = weights.get_mut(&format!("{view}.{}", entry.name)) {
-                    array.values.fill(logit);
+                    array.values.copy_from_slice(&logits);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ndarray::Array3;
 use tch::Kind;
 
 use super::deform::Deformation;
@@ -16,7 +17,7 @@ use crate::network::Model;
 use crate::volume::lps_view;
 use crate::{Error, Result};
 
-/// The mean Dice over the cases; none if there is no case.
+/// The mean Dice over the cases, and over the labels where there are several; none if there is no case.
 ///
 /// In the stages that make masks it is that of the masks of whole volumes in the trained view, as inference computes them. In the
 /// global stage it is the soft Dice of P^f' against its area-downsampled truth.
@@ -58,13 +59,21 @@ fn of_mask(
     let segment_options = SegmentOptions { device, precision, threads: options.threads, ..Default::default() };
     let quiet = Monitor::new(cancel.clone(), |_| {});
     let result = segment(model, &volume, &segment_options, &quiet)?;
-    let (mut both, mut either) = (0_u64, 0_u64);
-    for (index, found) in lps_view(result.mask.view(), volume.geometry()).iter().enumerate() {
-        let truth = case.truth(index);
-        both += u64::from(found & truth);
-        either += u64::from(*found) + u64::from(truth);
-    }
-    Ok(if either == 0 { 1.0 } else { 2.0 * both as f64 / either as f64 })
+    let masks = std::iter::once(&result.mask).chain(result.others.iter().map(|other| &other.mask));
+    let of_label = |(label, mask): (usize, &Array3<u8>)| {
+        let (mut both, mut either) = (0_u64, 0_u64);
+        for (index, found) in lps_view(mask.view(), volume.geometry()).iter().enumerate() {
+            let truth = case.truth(index) >> label & 1;
+            both += u64::from(found & truth);
+            either += u64::from(*found) + u64::from(truth);
+        }
+        if either == 0 {
+            1.0
+        } else {
+            2.0 * both as f64 / either as f64
+        }
+    };
+    Ok(masks.enumerate().map(of_label).sum::<f64>() / case.labels() as f64)
 }
 
 fn of_global_maps(trainer: &Trainer, case: &TrainingCase) -> Result<f64> {

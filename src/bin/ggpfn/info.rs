@@ -63,7 +63,10 @@ fn describe_model(model: &Model) -> Lines {
         Fusion::Progressive => "progressive",
         Fusion::OneOff => "one-off",
     };
+    let labels: Vec<_> = config.labels.labels.iter().map(|label| format!("{} {}", label.value, label.name)).collect();
     lines([
+        ("format", json!(config.format)),
+        ("labels", json!(labels.join(", "))),
         ("views", json!(names.join(", "))),
         ("parameters_per_view", json!(parameters)),
         ("parameters", json!(parameters * config.views.len())),

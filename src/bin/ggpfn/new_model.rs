@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ggpfn::labels::LabelSet;
 use ggpfn::network::{layout, Fusion, Model, ModelConfig, WeightType};
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::View;
@@ -19,6 +20,12 @@ pub struct Arguments {
     /// The seed that the weights are drawn from
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
+    /// What is segmented, by name, in the order of the network's outputs; the first is the main label
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_values = ["pancreas"])]
+    labels: Vec<String>,
+    /// Whether a voxel has one of the labels at most; without it a later label may lie within an earlier one, as a tumour in its organ
+    #[arg(long)]
+    exclusive_labels: bool,
     /// The views that get a network
     #[arg(long, value_name = "VIEW,...", value_delimiter = ',', default_values = ["axial", "sagittal", "coronal"])]
     views: Vec<View>,
@@ -91,7 +98,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
         }
     };
     let global_size = exactly("--global-size", &arguments.global_size)?;
+    let labels = LabelSet {
+        exclusive: arguments.exclusive_labels,
+        ..LabelSet::named(arguments.labels.iter().map(String::as_str))
+    };
     let config = ModelConfig {
+        format: ModelConfig::format_of(&labels),
+        labels,
         fusion: arguments.fusion,
         t: arguments.t,
         widths: exactly("--widths", &arguments.widths)?,

@@ -46,6 +46,9 @@ pub struct Arguments {
     /// How the files are named and arranged
     #[arg(long, default_value = "pairs", value_parser = ["pairs", "msd", "nihc"])]
     layout: String,
+    /// Give each pancreas a tumour, which has the label 2 as in the Decathlon's task
+    #[arg(long)]
+    tumours: bool,
     /// Write a picture of each CT too
     #[arg(long)]
     pictures: bool,
@@ -91,7 +94,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
                 "mixed" if number % 2 == 1 => Style::Randomised,
                 _ => Style::Realistic,
             };
-            let options = SynthesisOptions { style, deformation: arguments.deformation };
+            let options = SynthesisOptions { style, deformation: arguments.deformation, tumours: arguments.tumours };
             let synthetic = synthesise(&organs, &options, random.random())?;
             let name = names.write(number, &synthetic)?;
             if arguments.pictures {
@@ -107,7 +110,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
             Ok(json!({ "name": name, "maps": sources, "style": style }))
         })
         .collect::<Result<_>>()?;
-    names.finish(&made)?;
+    names.finish(&made, arguments.tumours)?;
     say!("{} CTs in {}", made.len(), arguments.output.display());
     Ok(())
 }
@@ -295,7 +298,7 @@ impl Names {
         Ok(name)
     }
 
-    fn finish(&self, made: &[serde_json::Value]) -> Result<()> {
+    fn finish(&self, made: &[serde_json::Value], tumours: bool) -> Result<()> {
         segment::write_json(&self.folder.join(LIST), &json!({ "cases": made }))?;
         if self.layout == "msd" {
             let relative = |path: &Path| {
@@ -308,9 +311,13 @@ impl Names {
                     json!({ "image": relative(&image), "label": relative(&label) })
                 })
                 .collect();
+            let labels = match tumours {
+                true => json!({ "0": "background", "1": "pancreas", "2": "tumour" }),
+                false => json!({ "0": "background", "1": "pancreas" }),
+            };
             let description = json!({
                 "name": "synthetic pancreas", "tensorImageSize": "3D", "modality": { "0": "CT" },
-                "labels": { "0": "background", "1": "pancreas" }, "numTraining": made.len(), "numTest": 0,
+                "labels": labels, "numTraining": made.len(), "numTest": 0,
                 "training": training, "test": [],
             });
             segment::write_json(&self.folder.join("dataset.json"), &description)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::files::create_folder;
 use ggpfn::inference::DeviceChoice;
+use ggpfn::labels::{LabelBits, LabelSource};
 use ggpfn::network::{Fusion, Model, ModelConfig};
 use ggpfn::outputs;
 use ggpfn::training::{self, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
@@ -49,6 +50,10 @@ pub struct Arguments {
     /// another network are refused
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+    /// What is segmented, and which values it has in the label maps, as in pancreas=1,2 tumour=2: there the tumour is part of the pancreas.
+    /// Without it everything above 0 is pancreas
+    #[arg(long, value_name = "NAME=V,...", num_args = 1..)]
+    labels: Vec<LabelSource>,
     /// The views to train
     #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
     views: Vec<View>,
@@ -102,8 +107,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     create_folder(&arguments.out)?;
     let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
     let ([train, validation], split_seed) = choose(&arguments, options.seed)?;
-    let train = prepare(&train, &config, &cache)?;
-    let validation = prepare(&validation, &config, &cache)?;
+    let labels = options.label_bits();
+    let train = prepare(&train, &config, &labels, &cache)?;
+    let validation = prepare(&validation, &config, &labels, &cache)?;
     say!("{} cases to train on, {} to validate on", train.len(), validation.len());
     let mut run = Run::new(options, Cases { train, validation })?
         .folder(&arguments.out, arguments.resume)
@@ -182,6 +188,9 @@ fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
             return Err(Error::Argument { name: "--epochs", fault });
         }
     }
+    if !arguments.labels.is_empty() {
+        options.labels = arguments.labels.clone();
+    }
     options.t = arguments.t.unwrap_or(options.t);
     options.seed = arguments.seed.unwrap_or(options.seed);
     options.threads = arguments.threads.or(options.threads);
@@ -232,9 +241,9 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<([Vec<Case>; 2], Option<u6
 }
 
 /// Volumes ready to train on, from the cache where they were prepared before.
-fn prepare(cases: &[Case], config: &ModelConfig, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
+fn prepare(cases: &[Case], config: &ModelConfig, labels: &LabelBits, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
     let display = Display::new("preparing");
-    training::prepare(cases, config, Some(cache), terminal::cancel(), &|count| {
+    training::prepare(cases, config, labels, Some(cache), terminal::cancel(), &|count| {
         display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));
     })
 }

@@ -5,6 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::labels::LabelSet;
 use crate::network::Fusion;
 use crate::training::sample::{self, Shape};
 use crate::training::{Augmentation, TrainingCase};
@@ -28,7 +29,8 @@ fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch 
     let voxels = Array3::from_shape_fn((26, 20, 30), |(k, j, i)| {
         70.0 + 60.0 * ((k as f32 * 0.7).sin() + (j as f32 * 0.5).cos() + (i as f32 * 0.4).sin())
     });
-    let mask = voxels.mapv(|v| u8::from(v > 110.0));
+    // A second label lies within the first.
+    let mask = voxels.mapv(|v| u8::from(v > 110.0) | u8::from(v > 140.0) << 1);
     let volume = Volume::new(voxels, Geometry::axis_aligned([30, 20, 26], [1.0, 1.2, 2.0])).unwrap();
     // Three organs, an edge of which nobody knows what it is, and the rest.
     let organs = Array3::from_shape_fn(mask.dim(), |(k, j, i)| match (k, j / 7, i / 10) {
@@ -61,15 +63,18 @@ fn taught(config: &ModelConfig, stage: Stage, organs: Option<&OrganOptions>) -> 
 #[test]
 fn gradients_are_those_of_difference_quotients() {
     let organs = OrganOptions { classes: vec![vec![1, 9], vec![7]], weight: 0.7 };
-    for (stage, fusion, slices, organs) in [
-        (Stage::Global, Fusion::Progressive, 1, None),
-        (Stage::Local, Fusion::Progressive, 1, None),
-        (Stage::Local, Fusion::OneOff, 2, None),
-        (Stage::Local, Fusion::Progressive, 2, Some(&organs)),
-        (Stage::Whole, Fusion::Progressive, 1, None),
-        (Stage::Whole, Fusion::Progressive, 3, Some(&organs)),
+    for (stage, fusion, slices, organs, labels) in [
+        (Stage::Global, Fusion::Progressive, 1, None, 1),
+        (Stage::Local, Fusion::Progressive, 1, None, 1),
+        (Stage::Local, Fusion::OneOff, 2, None, 1),
+        (Stage::Local, Fusion::Progressive, 2, Some(&organs), 1),
+        (Stage::Whole, Fusion::Progressive, 1, None, 1),
+        (Stage::Whole, Fusion::Progressive, 3, Some(&organs), 1),
+        (Stage::Global, Fusion::Progressive, 2, None, 2),
+        (Stage::Whole, Fusion::Progressive, 2, None, 2),
     ] {
-        let config = ModelConfig { fusion, ..config() };
+        let labels = LabelSet::named(["pancreas", "tumour"].into_iter().take(labels));
+        let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, fusion, ..config() };
         let batch = batch(&config, slices, 2, 1);
         let mut trainer = taught(&config, stage, organs);
         trainer.differentiate(&batch).unwrap();

@@ -25,34 +25,7 @@ pub use stored::{common_grid, is_segmentation, read_on, Stored};
 pub(crate) use stored::{find, read};
 
 use super::header::has_preamble;
-
-/// A coded concept: a value of a coding scheme, and its meaning for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Code {
-    /// The code value.
-    pub value: String,
-    /// The coding scheme's designator: SCT (SNOMED CT), DCM, UCUM.
-    pub scheme: String,
-    /// The meaning in English.
-    pub meaning: String,
-}
-
-impl Code {
-    /// A concept.
-    pub fn new(value: &str, scheme: &str, meaning: &str) -> Self {
-        Code { value: value.into(), scheme: scheme.into(), meaning: meaning.into() }
-    }
-
-    /// A concept of SNOMED CT.
-    pub fn snomed(value: &str, meaning: &str) -> Self {
-        Code::new(value, "SCT", meaning)
-    }
-
-    /// A concept that DICOM itself defines.
-    pub(crate) fn dicom(value: &str, meaning: &str) -> Self {
-        Code::new(value, "DCM", meaning)
-    }
-}
+pub use crate::labels::Code;
 
 /// Whether a file's name is that of a DICOM file.
 pub fn is_dicom_name(path: &Path) -> bool {
