@@ -345,7 +345,29 @@ typedef struct ggpfn_model_info {
   double threshold;
   // SHA-256 of the file's bytes, in hexadecimal, with a NUL at its end; 7 bytes of zeros follow.
   char sha256[72];
+  // How many labels it segments; ggpfn_model_label describes them.
+  uint64_t label_count;
 } ggpfn_model_info;
+
+// One of the structures that a model segments.
+typedef struct ggpfn_label {
+  // sizeof(ggpfn_label).
+  size_t struct_size;
+  // Probabilities from here on are this label.
+  double threshold;
+  // Its value in a label map, 1 to 255.
+  int32_t value;
+  // Red, green and blue to show it in: 0xRRGGBB.
+  int32_t colour;
+  // Its name in UTF-8, with a NUL at its end.
+  char name[64];
+  // What it is: a code's value, its scheme (SCT: SNOMED CT) and its meaning in English, each with a NUL at its end; empty: unknown.
+  char code_value[32];
+  // The code's scheme.
+  char code_scheme[16];
+  // The code's meaning.
+  char code_meaning[64];
+} ggpfn_label;
 
 // A 3D image in the caller's memory. Voxels are Hounsfield units; in masks, what is not 0 is inside.
 //
@@ -459,14 +481,26 @@ typedef struct ggpfn_measurements {
   int32_t warning_count;
 } ggpfn_measurements;
 
+// Where the results of one of a model's labels go.
+typedef struct ggpfn_label_result {
+  // sizeof(ggpfn_label_result).
+  size_t struct_size;
+  // uint8: 1 where the label is, 0 elsewhere.
+  struct ggpfn_output mask;
+  // float32: the label's fused probability, 0 to 1.
+  struct ggpfn_output probability;
+  // NULL, or the measurements, with struct_size set. What is said of how far a result can be trusted is said of the first label.
+  struct ggpfn_measurements *measurements;
+} ggpfn_label_result;
+
 // Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all is done, and not at
 // all if the work fails.
 typedef struct ggpfn_result {
   // sizeof(ggpfn_result).
   size_t struct_size;
-  // uint8: 1 in the pancreas, 0 outside.
+  // uint8: 1 in the pancreas (the model's first label), 0 outside.
   struct ggpfn_output mask;
-  // float32: the fused probability, 0 to 1.
+  // float32: its fused probability, 0 to 1.
   struct ggpfn_output probability;
   // float32: each view's probability, axial, sagittal, coronal.
   struct ggpfn_output view_probability[3];
@@ -474,6 +508,12 @@ typedef struct ggpfn_result {
   struct ggpfn_output uncertainty;
   // NULL, or the measurements, with struct_size set.
   struct ggpfn_measurements *measurements;
+  // uint8: all labels as one map, each with its value, 0 outside. Of labels that lie within others the later covers the earlier one.
+  struct ggpfn_output label_map;
+  // NULL, or an array with a struct for each of the model's labels in their order, the first among them.
+  struct ggpfn_label_result *labels;
+  // The array's length: the model's label_count.
+  size_t label_count;
 } ggpfn_result;
 
 // How much memory a segmentation takes at its peak, beyond what the process has already, the image included.
@@ -642,6 +682,12 @@ ggpfn_status ggpfn_model_save_memory(const struct ggpfn_model *model,
 
 // Describes a model.
 ggpfn_status ggpfn_model_describe(const struct ggpfn_model *model, struct ggpfn_model_info *info);
+
+// Describes a label of a model: `index` from 0 to before label_count of ggpfn_model_info. The first is the main one: `mask` and
+// `probability` of a ggpfn_result are its.
+ggpfn_status ggpfn_model_label(const struct ggpfn_model *model,
+                               size_t index,
+                               struct ggpfn_label *label);
 
 // A model's whole configuration with its provenance, as JSON (see ggpfn_last_error for the buffer).
 ggpfn_status ggpfn_model_configuration(const struct ggpfn_model *model,

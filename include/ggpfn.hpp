@@ -899,11 +899,24 @@ struct Wanted
   bool uncertainty = false;      ///< How much the views disagree.
 };
 
+/// One of the structures that a model segments.
+struct Label
+{
+  int         value = 0;            ///< Its value in a label map, 1 to 255.
+  std::string name;                 ///< Its name in UTF-8.
+  std::array<std::uint8_t, 3> colour{}; ///< Red, green and blue to show it in.
+  double      threshold = 0;        ///< Probabilities from here on are this label.
+  std::string code;                 ///< What it is: a code's value; empty: unknown.
+  std::string code_scheme;          ///< The code's scheme: SCT is SNOMED CT.
+  std::string code_meaning;         ///< The code's meaning in English.
+};
+
 /// Where results go: buffers of the caller's, written when all is done, and not at all if the work fails.
 struct Results
 {
-  Output<std::uint8_t>         mask;             ///< 1 in the pancreas, 0 outside.
-  Output<float>                probability;      ///< The fused probability, 0 to 1.
+  Output<std::uint8_t>         mask;             ///< 1 in the pancreas (the model's first label), 0 outside.
+  Output<std::uint8_t>         label_map;        ///< All labels, each with its value, 0 outside.
+  Output<float>                probability;      ///< The first label's fused probability, 0 to 1.
   std::array<Output<float>, 3> view_probability; ///< Each view's: axial, sagittal, coronal.
   Output<float>                uncertainty;      ///< The standard deviation of the views' probabilities, 0 to 0.5.
 };
@@ -940,8 +953,9 @@ struct Measurements
 struct Segmentation
 {
   Size                              size{};           ///< Voxels along i, j and k; i is fastest in what follows.
-  std::vector<std::uint8_t>         mask;             ///< 1 in the pancreas, 0 outside.
-  std::vector<float>                probability;      ///< The fused probability.
+  std::vector<std::uint8_t>         mask;             ///< 1 in the pancreas (the model's first label), 0 outside.
+  std::vector<std::uint8_t>         label_map;        ///< All labels, each with its value, 0 outside; empty where the model has one alone.
+  std::vector<float>                probability;      ///< The first label's fused probability.
   std::array<std::vector<float>, 3> view_probability; ///< Each view's: axial, sagittal, coronal.
   std::vector<float>                uncertainty;      ///< How much the views disagree.
   Measurements                      measurements;     ///< What the mask says about the organ.
@@ -968,6 +982,7 @@ struct ModelInfo
   Vector                view_weights{};           ///< The weights of the views in the fusion.
   double                threshold = 0;            ///< Probabilities from here on are pancreas.
   std::string           sha256;                   ///< The file's hash, in hexadecimal.
+  std::vector<Label>    labels;                   ///< What it segments; the first is the main one.
 };
 
 namespace detail
@@ -977,6 +992,7 @@ inline ggpfn_result result(const Results & from, ggpfn_measurements * measuremen
 {
   ggpfn_result to = sized<ggpfn_result>();
   to.mask = from.mask.c();
+  to.label_map = from.label_map.c();
   to.probability = from.probability.c();
   for (std::size_t view = 0; view < 3; ++view)
   {
@@ -1126,6 +1142,19 @@ public:
     to.view_weights = detail::triple(from.view_weights);
     to.threshold = from.threshold;
     to.sha256 = from.sha256;
+    for (std::size_t index = 0; index < from.label_count; ++index)
+    {
+      ggpfn_label label = detail::sized<ggpfn_label>();
+      detail::check(ggpfn_model_label(handle_.get(), index, &label));
+      const auto part = [&](int shift) { return static_cast<std::uint8_t>(label.colour >> shift & 0xff); };
+      to.labels.push_back(Label{label.value,
+                                label.name,
+                                {{part(16), part(8), part(0)}},
+                                label.threshold,
+                                label.code_value,
+                                label.code_scheme,
+                                label.code_meaning});
+    }
     return to;
   }
 
@@ -1152,6 +1181,11 @@ public:
     found.size = image.size();
     found.mask.resize(voxels);
     results.mask = found.mask;
+    if (info().labels.size() > 1)
+    {
+      found.label_map.resize(voxels);
+      results.label_map = found.label_map;
+    }
     const auto want = [voxels](std::vector<float> & values, Output<float> & output) {
       values.resize(voxels);
       output = values;

@@ -83,7 +83,7 @@ operator<<(std::ostream & out, const GGPFNSegmentationImageFilterEnums::Precisio
  * The input is a 3D image of Hounsfield units, of any scalar pixel type and any oblique direction; its pixels are handed to the network
  * where they lie. Outputs, on the input's grid:
  *
- * - 0: the labels, LabelValue in the pancreas and 0 outside;
+ * - 0: the labels, LabelValue in the pancreas and 0 outside; of a model with several labels each has its own value;
  * - 1: the probability, if GenerateProbability is on;
  * - 2: the uncertainty, which is the standard deviation of the views' probabilities, if GenerateUncertainty is on.
  *

@@ -276,19 +276,23 @@ GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   ggpfn::Results results;
   results.probability = Prepare(*this->GetProbabilityOutput(), m_GenerateProbability, region);
   results.uncertainty = Prepare(*this->GetUncertaintyOutput(), m_GenerateUncertainty, region);
+  bool                      several = false;
   std::vector<std::uint8_t> mask;
-  if (std::is_integral<OutputImagePixelType>::value && sizeof(OutputImagePixelType) == 1)
-  {
-    results.mask = ggpfn::span<std::uint8_t>(reinterpret_cast<std::uint8_t *>(labels), pixels);
-  }
-  else
-  {
-    mask.resize(pixels);
-    results.mask = mask;
-  }
 
   try
   {
+    // The labels of a model with several keep their own values.
+    several = this->UsedModel().info().labels.size() > 1;
+    ggpfn::Output<std::uint8_t> & wanted = several ? results.label_map : results.mask;
+    if (std::is_integral<OutputImagePixelType>::value && sizeof(OutputImagePixelType) == 1)
+    {
+      wanted = ggpfn::span<std::uint8_t>(reinterpret_cast<std::uint8_t *>(labels), pixels);
+    }
+    else
+    {
+      mask.resize(pixels);
+      wanted = mask;
+    }
     m_Measurements = this->Run(this->UsedModel(), Describe(*input, region), results, this->UsedOptions(region));
   }
   catch (const ggpfn::Error & error)
@@ -307,7 +311,12 @@ GGPFNSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
   }
 
   const OutputImagePixelType outside = NumericTraits<OutputImagePixelType>::ZeroValue();
-  if (!mask.empty())
+  if (several)
+  {
+    std::transform(
+      mask.begin(), mask.end(), labels, [](std::uint8_t v) { return static_cast<OutputImagePixelType>(v); });
+  }
+  else if (!mask.empty())
   {
     std::transform(mask.begin(), mask.end(), labels, [&](std::uint8_t v) { return v != 0 ? m_LabelValue : outside; });
   }

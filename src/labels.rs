@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The most labels that a set may have: a voxel's labels are kept as the bits of one byte.
 pub const MOST_LABELS: usize = 8;
+/// The most bytes of a label's name, in UTF-8.
+pub const MOST_NAME: usize = 63;
 
 /// A coded concept: a value of a coding scheme, and its meaning for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,9 @@ const KNOWN: [(&str, &str, &str, [u8; 3]); 17] = [
     ("splenic vein", "35819009", "Splenic vein", [50, 132, 190]),
 ];
 
+/// The codes of what is no part of the body.
+const LESIONS: [&str; 2] = ["108369006", "367643001"];
+
 /// Colours for names that are not known, in turn.
 const OTHER_COLOURS: [[u8; 3]; 4] = [[128, 174, 128], [241, 214, 145], [111, 184, 210], [216, 101, 79]];
 
@@ -95,6 +100,13 @@ impl Label {
             colour: known.map_or(OTHER_COLOURS[usize::from(value) % OTHER_COLOURS.len()], |(.., colour)| *colour),
             threshold: None,
         }
+    }
+}
+
+impl Label {
+    /// Whether it is no part of the body but something in one: a tumour, a cyst.
+    pub fn is_lesion(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| LESIONS.contains(&code.value.as_str()))
     }
 }
 
@@ -153,6 +165,10 @@ impl LabelSet {
             }
             if label.name.trim().is_empty() || before.iter().any(|other| other.name == label.name) {
                 return Err(format!("a label is named \"{}\"; names, each once, were expected", label.name));
+            }
+            // The C API has room for so much.
+            if label.name.len() > MOST_NAME {
+                return Err(format!("the label \"{}\" has a name of over {MOST_NAME} bytes", label.name));
             }
             if let Some(threshold) = label.threshold.filter(|t| !(0.0..=1.0).contains(t)) {
                 return Err(format!(

@@ -532,3 +532,59 @@ fn real_scans_go_through() {
         room.refused(&["segment", folder.to_str().unwrap(), "o.nii.gz", "-m", "m.safetensors"], 3, sentence);
     }
 }
+
+/// A model of two labels: the mask's file has a value for each, a .seg.nrrd names them, each has its probability, the report measures both.
+#[test]
+fn a_model_of_two_labels_gives_a_map_of_both() {
+    let room = Room::new();
+    let made = ["new-model", "two.safetensors", "--labels", "pancreas,tumour", "--t", "2", "--widths", "4,6,8,10"];
+    let more = ["--global-widths", "3,4,5,6,7", "--global-size", "64,32"];
+    assert!(room.command(&made).args(more).status().unwrap().success());
+    let info: serde_json::Value =
+        serde_json::from_slice(&room.run(&["info", "two.safetensors", "--json"]).stdout).unwrap();
+    assert_eq!((&info["format"], &info["labels"]), (&2.into(), &"1 pancreas, 2 tumour".into()));
+
+    let segment = |output: &str, threshold: &str| {
+        let run = ["segment", "ct.nii.gz", output, "--model", "two.safetensors", "--precision", "f32"];
+        let files = ["--threshold", threshold, "--probability", "p.nii.gz", "--report", "r.json"];
+        let output = room.command(&run).args(files).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    segment("first.nii.gz", "0.5");
+    let read = |name: &str| io::read(&room.path(name), &ReadOptions::default()).unwrap().into_voxels();
+    let mut sorted = read("p_tumour.nii.gz").into_raw_vec_and_offset().0;
+    sorted.sort_by(f32::total_cmp);
+    // Half of the voxels reach it.
+    let said = segment("both.seg.nrrd", &sorted[sorted.len() / 2].to_string());
+    assert!(said.contains("tumour: "), "{said}");
+    let (map, first, second) = (read("both.seg.nrrd"), read("p.nii.gz"), read("p_tumour.nii.gz"));
+    let threshold = sorted[sorted.len() / 2];
+    let expected = |first: f32, second: f32| {
+        if second >= threshold {
+            2.0
+        } else {
+            f32::from(u8::from(first >= threshold))
+        }
+    };
+    assert!(map.iter().zip(&first).zip(&second).all(|((value, first), second)| *value == expected(*first, *second)));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(room.path("r.json")).unwrap()).unwrap();
+    assert_eq!(report["labels"][1]["name"], "tumour");
+    let tumour = map.iter().filter(|value| **value == 2.0).count();
+    assert_eq!(report["labels"][1]["measurements"]["voxels"], tumour);
+    assert!(tumour * 2 >= map.len());
+
+    let header = std::fs::read(room.path("both.seg.nrrd")).unwrap();
+    let header = String::from_utf8_lossy(&header[..header.len().min(3000)]).into_owned();
+    for line in ["Segment0_Name:=pancreas\n", "Segment1_LabelValue:=2\n", "SCT^108369006^Neoplasm"] {
+        assert!(header.contains(line), "{line} is not in {header}");
+    }
+    // The pancreas alone is named and coloured too.
+    assert!(room.run(&["segment", "ct.nii.gz", "one.seg.nrrd", "--model", "m.safetensors"]).status.success());
+    let header = std::fs::read(room.path("one.seg.nrrd")).unwrap();
+    assert!(String::from_utf8_lossy(&header[..header.len().min(3000)]).contains("SCT^15776009^Pancreas"));
+    // A label's probability is a result too, and may replace no other kind of file.
+    std::fs::copy(room.path("ct.nii.gz"), room.path("q_tumour.nii.gz")).unwrap();
+    let over = ["segment", "ct.nii.gz", "x.nii.gz", "--model", "two.safetensors", "--probability", "q.nii.gz"];
+    room.refused(&over, 2, "q_tumour.nii.gz");
+}

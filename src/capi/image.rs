@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{growing, initialise};
+use crate::labels::LabelBits;
 use crate::volume::{Frame, Geometry, Region, Strided, Volume};
 use crate::Error;
 
@@ -179,6 +180,20 @@ impl ggpfn_image {
         let all = Region { start: [0; 3], size: self.size };
         // SAFETY: the caller's promise.
         let mask = by_type!(self.dtype, T => unsafe { self.convert(all, |voxel: T| u8::from(voxel != 0 as T)) });
+        Ok((mask?, geometry))
+    }
+
+    /// Copies a label map, `[k, j, i]`: the bits of each voxel's labels. A value that is no number from 0 to 65535 has none.
+    ///
+    /// # Safety
+    /// As [`volume`](Self::volume).
+    pub(super) unsafe fn labels(&self, labels: &LabelBits) -> Outcome<(Array3<u8>, Geometry)> {
+        let geometry = self.geometry()?;
+        let all = Region { start: [0; 3], size: self.size };
+        // The cast takes what is below 0 or no number for 0.
+        let bits = |value: f64| if value.round() > 65535.0 { 0 } else { labels.of(value.round() as u16) };
+        // SAFETY: the caller's promise.
+        let mask = by_type!(self.dtype, T => unsafe { self.convert(all, |voxel: T| bits(voxel as f64)) });
         Ok((mask?, geometry))
     }
 

@@ -61,9 +61,35 @@ pub struct ggpfn_model_info {
     pub threshold: f64,
     /// SHA-256 of the file's bytes, in hexadecimal, with a NUL at its end; 7 bytes of zeros follow.
     pub sha256: [c_char; 72],
+    /// How many labels it segments; ggpfn_model_label describes them.
+    pub label_count: u64,
 }
 
-growing!(ggpfn_model_info, sha256);
+growing!(ggpfn_model_info, label_count, first: sha256);
+
+/// One of the structures that a model segments.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_label {
+    /// sizeof(ggpfn_label).
+    pub struct_size: usize,
+    /// Probabilities from here on are this label.
+    pub threshold: f64,
+    /// Its value in a label map, 1 to 255.
+    pub value: i32,
+    /// Red, green and blue to show it in: 0xRRGGBB.
+    pub colour: i32,
+    /// Its name in UTF-8, with a NUL at its end.
+    pub name: [c_char; 64],
+    /// What it is: a code's value, its scheme (SCT: SNOMED CT) and its meaning in English, each with a NUL at its end; empty: unknown.
+    pub code_value: [c_char; 32],
+    /// The code's scheme.
+    pub code_scheme: [c_char; 16],
+    /// The code's meaning.
+    pub code_meaning: [c_char; 64],
+}
+
+growing!(ggpfn_label, code_meaning);
 
 /// Reads a model file (.safetensors). `path` is UTF-8. The model is to be freed with ggpfn_model_free.
 ///
@@ -232,9 +258,44 @@ pub unsafe extern "C" fn ggpfn_model_describe(model: *const ggpfn_model, info: *
             }),
             threshold: config.threshold,
             sha256: text::fixed(model.sha256()),
+            label_count: config.labels.count() as u64,
         };
         // SAFETY: the caller's promise.
         unsafe { write(info, &value) }
+    })
+}
+
+/// Describes a label of a model: `index` from 0 to before label_count of ggpfn_model_info. The first is the main one: `mask` and
+/// `probability` of a ggpfn_result are its.
+///
+/// # Safety
+/// `label` is NULL or points to a struct of its struct_size.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_model_label(
+    model: *const ggpfn_model,
+    index: usize,
+    label: *mut ggpfn_label,
+) -> ggpfn_status {
+    enter(|| {
+        let model = handle::get(model)?;
+        let config = model.config();
+        let Some(from) = config.labels.labels.get(index) else {
+            return Err(Fault::argument("index", format!("{index}; the model has {} labels", config.labels.count())));
+        };
+        let [red, green, blue] = from.colour.map(i32::from);
+        let code = from.code.as_ref();
+        let value = ggpfn_label {
+            struct_size: 0,
+            threshold: config.threshold_of(index),
+            value: i32::from(from.value),
+            colour: red << 16 | green << 8 | blue,
+            name: text::fixed(&from.name),
+            code_value: text::fixed(code.map_or("", |code| &code.value)),
+            code_scheme: text::fixed(code.map_or("", |code| &code.scheme)),
+            code_meaning: text::fixed(code.map_or("", |code| &code.meaning)),
+        };
+        // SAFETY: the caller's promise.
+        unsafe { write(label, &value) }
     })
 }
 

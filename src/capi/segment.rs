@@ -160,6 +160,22 @@ pub struct ggpfn_measurements {
 
 growing!(ggpfn_measurements, warning_count, first: seconds);
 
+/// Where the results of one of a model's labels go.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ggpfn_label_result {
+    /// sizeof(ggpfn_label_result).
+    pub struct_size: usize,
+    /// uint8: 1 where the label is, 0 elsewhere.
+    pub mask: ggpfn_output,
+    /// float32: the label's fused probability, 0 to 1.
+    pub probability: ggpfn_output,
+    /// NULL, or the measurements, with struct_size set. What is said of how far a result can be trusted is said of the first label.
+    pub measurements: *mut ggpfn_measurements,
+}
+
+growing!(ggpfn_label_result, measurements);
+
 /// Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all is done, and not at
 /// all if the work fails.
 #[repr(C)]
@@ -167,9 +183,9 @@ growing!(ggpfn_measurements, warning_count, first: seconds);
 pub struct ggpfn_result {
     /// sizeof(ggpfn_result).
     pub struct_size: usize,
-    /// uint8: 1 in the pancreas, 0 outside.
+    /// uint8: 1 in the pancreas (the model's first label), 0 outside.
     pub mask: ggpfn_output,
-    /// float32: the fused probability, 0 to 1.
+    /// float32: its fused probability, 0 to 1.
     pub probability: ggpfn_output,
     /// float32: each view's probability, axial, sagittal, coronal.
     pub view_probability: [ggpfn_output; 3],
@@ -177,9 +193,15 @@ pub struct ggpfn_result {
     pub uncertainty: ggpfn_output,
     /// NULL, or the measurements, with struct_size set.
     pub measurements: *mut ggpfn_measurements,
+    /// uint8: all labels as one map, each with its value, 0 outside. Of labels that lie within others the later covers the earlier one.
+    pub label_map: ggpfn_output,
+    /// NULL, or an array with a struct for each of the model's labels in their order, the first among them.
+    pub labels: *mut ggpfn_label_result,
+    /// The array's length: the model's label_count.
+    pub label_count: usize,
 }
 
-growing!(ggpfn_result, measurements);
+growing!(ggpfn_result, label_count, first: measurements);
 
 /// How much memory a segmentation takes at its peak, beyond what the process has already, the image included.
 #[repr(C)]
@@ -235,7 +257,7 @@ pub unsafe extern "C" fn ggpfn_segment(
         let (image, options, result) =
             unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read(result)?) };
         // SAFETY: the caller's promise.
-        unsafe { result.check(image.geometry()?.size) }?;
+        unsafe { result.check(image.geometry()?.size, &model) }?;
         let options = settle(&options, &result, &model)?;
         let grid = image.geometry()?;
         inference::refuse_impossible(&model, &grid, &options)?;
@@ -417,7 +439,23 @@ impl ggpfn_result {
     ///
     /// # Safety
     /// `measurements` is NULL or points to a struct of its struct_size.
-    unsafe fn check(&self, size: [usize; 3]) -> Outcome<()> {
+    unsafe fn check(&self, size: [usize; 3], model: &Model) -> Outcome<()> {
+        self.label_map.check::<u8>("label_map", size)?;
+        let count = model.config().labels.count();
+        if !self.labels.is_null() && self.label_count != count {
+            let fault =
+                format!("{}; the model has {count} labels, and a struct for each was expected", self.label_count);
+            return Err(Fault::argument("label_count", fault));
+        }
+        // SAFETY: the caller's promise.
+        for label in unsafe { self.label_results() }? {
+            label.mask.check::<u8>("labels", size)?;
+            label.probability.check::<f32>("labels", size)?;
+            if !label.measurements.is_null() {
+                // SAFETY: the caller's promise.
+                unsafe { structs::check(label.measurements) }?;
+            }
+        }
         self.mask.check::<u8>("mask", size)?;
         self.probability.check::<f32>("probability", size)?;
         self.view_probability.iter().try_for_each(|output| output.check::<f32>("view_probability", size))?;
@@ -429,6 +467,21 @@ impl ggpfn_result {
         }
     }
 
+    /// The labels' structs; none where they are not wanted.
+    ///
+    /// # Safety
+    /// `labels` is NULL or points to `label_count` structs, each of the struct_size of the first.
+    unsafe fn label_results(&self) -> Outcome<Vec<ggpfn_label_result>> {
+        if self.labels.is_null() {
+            return Ok(Vec::new());
+        }
+        // SAFETY: not NULL, and so the first struct is there.
+        let first = unsafe { structs::read(self.labels.cast_const()) }?;
+        let place = |index: usize| self.labels.cast::<u8>().wrapping_add(index * first.struct_size);
+        // SAFETY: the caller's promise.
+        (0..self.label_count).map(|index| unsafe { structs::read(place(index).cast_const().cast()) }).collect()
+    }
+
     /// # Safety
     /// The buffers are writable and as large as they are said to be.
     unsafe fn write(&self, from: &Segmentation, frame: Frame, seconds: f64) -> Outcome<()> {
@@ -436,6 +489,23 @@ impl ggpfn_result {
         unsafe {
             self.mask.write("mask", from.mask.view())?;
             self.probability.write("probability", from.probability.view())?;
+            if self.label_map.is_wanted() {
+                match from.others.is_empty() && from.label.value == 1 {
+                    true => self.label_map.write("label_map", from.mask.view())?,
+                    false => self.label_map.write("label_map", from.label_map()?.view())?,
+                }
+            }
+            let first = (&from.mask, &from.probability, from.threshold, &from.measurements);
+            let others =
+                from.others.iter().map(|other| (&other.mask, &other.probability, other.threshold, &other.measurements));
+            let found = std::iter::once(first).chain(others);
+            for (to, (mask, probability, threshold, measured)) in self.label_results()?.iter().zip(found) {
+                to.mask.write("labels", mask.view())?;
+                to.probability.write("labels", probability.view())?;
+                if !to.measurements.is_null() {
+                    structs::write(to.measurements, &measurements(measured, frame, threshold))?;
+                }
+            }
             for (view, probability) in &from.views {
                 self.view_probability[number_of(*view) as usize].write("view_probability", probability.view())?;
             }

@@ -297,10 +297,12 @@ mod tests {
         check::<runtime::ggpfn_runtime>();
         check::<monitor::ggpfn_progress>();
         check::<model::ggpfn_model_info>();
+        check::<model::ggpfn_label>();
         check::<image::ggpfn_image>();
         check::<segment::ggpfn_segment_options>();
         check::<segment::ggpfn_measurements>();
         check::<segment::ggpfn_result>();
+        check::<segment::ggpfn_label_result>();
         check::<segment::ggpfn_memory>();
         check::<evaluate::ggpfn_comparison>();
         check::<training::ggpfn_training_result>();

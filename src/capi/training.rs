@@ -213,7 +213,15 @@ pub unsafe extern "C" fn ggpfn_training_add_case(
         let validation = validates(role)?;
         with(training, |plan| {
             // SAFETY: the caller's promises.
-            let (volume, (mask, grid)) = unsafe { (image.volume()?, mask.mask()?) };
+            let (volume, (mask, grid)) = unsafe {
+                (
+                    image.volume()?,
+                    match plan.options.labels.is_empty() {
+                        true => mask.mask()?,
+                        false => mask.labels(&plan.options.label_bits())?,
+                    },
+                )
+            };
             if !same_grid(volume.geometry(), &grid) {
                 let fault =
                     format!("{name}: it does not lie on the image's grid: size, spacing, origin or direction differ");

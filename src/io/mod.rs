@@ -15,11 +15,12 @@ mod voxels;
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{s, Array3};
+use ndarray::{s, Array3, ArrayView3};
 
 pub use dicom::{list_series, results, SeriesSummary};
 pub use voxels::Voxels;
 
+use crate::labels::Label;
 use crate::volume::{Content, Geometry, Region, Volume};
 use crate::{Error, Result};
 
@@ -213,7 +214,7 @@ pub fn write(path: &Path, voxels: Voxels, geometry: &Geometry) -> Result<()> {
     check_shape(&voxels, geometry)?;
     match format_of(path)? {
         Format::Nifti => nifti::write(path, voxels, geometry, None),
-        Format::Nrrd => nrrd::write(path, voxels, geometry),
+        Format::Nrrd => nrrd::write(path, voxels, geometry, ""),
         Format::MetaImage => metaimage::write(path, voxels, geometry),
     }
 }
@@ -234,6 +235,20 @@ pub fn write_on(path: &Path, voxels: Voxels, volume: &Volume) -> Result<()> {
         (Some(placement), Format::Nrrd | Format::MetaImage) => write(path, voxels, &placement.itk),
         (None, _) => write(path, voxels, geometry),
     }
+}
+
+/// Writes a label map, `[k, j, i]` on the grid of `volume`, as [`write_on`] does. A file whose name ends in `.seg.nrrd` is a segmentation to
+/// 3D Slicer: it holds the labels' names, colours and codes too.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_labels_on(path: &Path, map: ArrayView3<u8>, labels: &[Label], volume: &Volume) -> Result<()> {
+    if !path.to_string_lossy().to_lowercase().ends_with(".seg.nrrd") {
+        return write_on(path, Voxels::U8(map), volume);
+    }
+    let geometry = volume.placement().map_or(volume.geometry(), |placement| &placement.itk);
+    check_shape(&Voxels::U8(map), geometry)?;
+    nrrd::write(path, Voxels::U8(map), geometry, &nrrd::segments(map, labels))
 }
 
 fn check_shape(voxels: &Voxels, geometry: &Geometry) -> Result<()> {

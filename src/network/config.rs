@@ -82,7 +82,8 @@ impl Default for ModelConfig {
 }
 
 impl ModelConfig {
-    /// The paper's configuration with some entries replaced: `json` is an object with entries of a model file's header.
+    /// The paper's configuration with some entries replaced: `json` is an object with entries of a model file's header. `labels` may be a
+    /// list of names too, and the format's number follows from the labels.
     ///
     /// # Errors
     /// A sentence for text that is no JSON object, unknown entries and wrong types.
@@ -92,6 +93,15 @@ impl ModelConfig {
             return Err("a JSON object was expected".into());
         };
         let mut all = serde_json::to_value(Self::default()).map_err(|e| e.to_string())?;
+        let mut given = given;
+        if let Some(labels) = given.remove("labels") {
+            let labels: LabelSet = match serde_json::from_value::<Vec<String>>(labels.clone()) {
+                Ok(names) => LabelSet::named(names.iter().map(String::as_str)),
+                Err(_) => serde_json::from_value(labels).map_err(|e| format!("labels: {e}"))?,
+            };
+            given.entry("format").or_insert_with(|| Self::format_of(&labels).into());
+            all["labels"] = serde_json::to_value(labels).map_err(|e| e.to_string())?;
+        }
         for (name, value) in given {
             match all.get_mut(&name) {
                 Some(entry) => *entry = value,

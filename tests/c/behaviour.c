@@ -1588,6 +1588,75 @@ static void trainer(void) {
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_trainer_gradients(a, NULL));
 }
 
+/* A model of two labels: each has a mask, a probability and measurements of its own, and all are one map. */
+static void labels(void) {
+  static float probability[2][N], first[N];
+  static uint8_t masks[2][N], map[N], mask[N];
+  char configuration[512];
+  snprintf(configuration, sizeof(configuration), "{\"labels\": [\"pancreas\", \"tumour\"], %s", small_network + 1);
+  ggpfn_model *two = NULL;
+  OK(ggpfn_model_new(configuration, 5, &two));
+  ggpfn_model_info info = {.struct_size = sizeof(info)};
+  OK(ggpfn_model_describe(two, &info));
+  CHECK(info.label_count == 2);
+  ggpfn_label label = {.struct_size = sizeof(label)};
+  OK(ggpfn_model_label(two, 1, &label));
+  CHECK(label.value == 2 && strcmp(label.name, "tumour") == 0 && strcmp(label.code_scheme, "SCT") == 0);
+  CHECK(label.colour == 0x90ee90 && label.threshold == info.threshold);
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_model_label(two, 2, &label));
+  CHECK(error_says("2 labels"));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_model_label(two, 0, NULL));
+
+  ggpfn_image image = plain_image();
+  ggpfn_segment_options options = plain_options();
+  ggpfn_measurements measured[2] = {{.struct_size = sizeof(*measured)}, {.struct_size = sizeof(*measured)}};
+  ggpfn_label_result of_labels[2];
+  memset(of_labels, 0, sizeof(of_labels));
+  for (int n = 0; n < 2; n++) {
+    of_labels[n].struct_size = sizeof(*of_labels);
+    of_labels[n].mask = dense_output(masks[n], N);
+    of_labels[n].probability = dense_output(probability[n], sizeof(probability[n]));
+    of_labels[n].measurements = &measured[n];
+  }
+  ggpfn_result result = mask_result(mask);
+  result.probability = dense_output(first, sizeof(first));
+  result.label_map = dense_output(map, N);
+  result.labels = of_labels;
+  result.label_count = 2;
+  /* A threshold that some voxels of each label reach: the median of the second label's probability. */
+  OK(ggpfn_segment(two, &image, &options, &result, NULL));
+  static float sorted[N];
+  memcpy(sorted, probability[1], sizeof(sorted));
+  qsort(sorted, N, sizeof(*sorted), ascending);
+  options.threshold = sorted[N / 2];
+  OK(ggpfn_segment(two, &image, &options, &result, NULL));
+  CHECK(memcmp(first, probability[0], sizeof(first)) == 0 && memcmp(mask, masks[0], N) == 0);
+  CHECK(memcmp(probability[0], probability[1], sizeof(first)) != 0);
+  uint64_t counts[2] = {0, 0};
+  int wrong = 0;
+  for (int n = 0; n < N; n++) {
+    for (int l = 0; l < 2; l++) {
+      wrong += masks[l][n] != ((double)probability[l][n] >= options.threshold);
+      counts[l] += masks[l][n];
+    }
+    wrong += map[n] != (masks[1][n] ? 2 : masks[0][n]);
+  }
+  CHECK(wrong == 0 && counts[1] > 0);
+  CHECK(measured[0].voxels == counts[0] && measured[1].voxels == counts[1]);
+
+  /* Another number of structs than labels is refused, and a model of one label gives its mask as the map. */
+  result.label_count = 1;
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment(two, &image, &options, &result, NULL));
+  CHECK(error_says("2 labels"));
+  result.label_count = 2;
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment(model, &image, &options, &result, NULL));
+  options = divided();
+  result.labels = NULL;
+  OK(ggpfn_segment(model, &image, &options, &result, NULL));
+  CHECK(memcmp(map, mask, N) == 0);
+  ggpfn_model_free(two);
+}
+
 static const struct {
   const char *name;
   void (*run)(void);
@@ -1603,6 +1672,7 @@ static const struct {
     {"misaligned", misaligned},
     {"measurements", measurements},
     {"probabilities", probabilities},
+    {"labels", labels},
     {"regions", regions},
     {"guarded", guarded},
     {"untouched", untouched},

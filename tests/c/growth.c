@@ -42,6 +42,7 @@ int main(void) {
   static uint8_t mask[N];
   STRUCT(ggpfn_runtime, runtime);
   STRUCT(ggpfn_model_info, info);
+  STRUCT(ggpfn_label, label);
   STRUCT(ggpfn_progress, progress);
   STRUCT(ggpfn_measurements, measurements);
   STRUCT(ggpfn_memory, memory);
@@ -58,8 +59,15 @@ int main(void) {
 
   GROWN(ggpfn_runtime_query(0, &runtime));
   UNTOUCHED(runtime);
+#ifdef SHRUNK
+  /* Without its last field it is the struct of the first version, which is served. */
+  EXPECT(GGPFN_OK, ggpfn_model_describe(model, &info));
+#else
   GROWN(ggpfn_model_describe(model, &info));
   UNTOUCHED(info);
+#endif
+  GROWN(ggpfn_model_label(model, 0, &label));
+  UNTOUCHED(label);
   GROWN(ggpfn_monitor_progress(monitor, &progress));
   UNTOUCHED(progress);
   GROWN(ggpfn_image_init(&image, sizeof(image)));

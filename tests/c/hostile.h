@@ -38,6 +38,7 @@ GOOD(ggpfn_comparison)
 GOOD(ggpfn_losses)
 GOOD(ggpfn_progress)
 GOOD(ggpfn_model_info)
+GOOD(ggpfn_label)
 GOOD(ggpfn_runtime)
 GOOD(ggpfn_training_result)
 

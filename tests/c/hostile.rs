@@ -48,7 +48,8 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// Structs that have grown, and the first field that they gained: sizes from there on are an older program's.
-const GROWN: &[(&str, &str)] = &[("ggpfn_measurements", "expected_dice")];
+const GROWN: &[(&str, &str)] =
+    &[("ggpfn_measurements", "expected_dice"), ("ggpfn_model_info", "label_count"), ("ggpfn_result", "label_map")];
 
 /// All functions of the header that return a status.
 fn functions(header: &str) -> Vec<(String, Vec<Parameter>)> {

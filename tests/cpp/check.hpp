@@ -87,9 +87,9 @@ inline int end()
 }
 
 /// The paper's layers, a few channels wide, with a threshold that an untrained network is on both sides of.
-inline ggpfn::Model small_model()
+inline ggpfn::Model small_model(const std::string & more = "")
 {
-  return ggpfn::Model::untrained(R"({"t": 2, "widths": [4, 6, 8, 10], "global_widths": [3, 4, 5, 6, 7],
+  return ggpfn::Model::untrained("{" + more + R"("t": 2, "widths": [4, 6, 8, 10], "global_widths": [3, 4, 5, 6, 7],
     "global_size": {"axial": [64, 32], "sagittal": [64, 32], "coronal": [64, 32]}})",
                                  7);
 }

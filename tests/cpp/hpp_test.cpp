@@ -121,6 +121,31 @@ void models()
   CHECK(shipped.spacing && (*shipped.spacing)[0] == 2.5);
 }
 
+void labels()
+{
+  const auto  two = check::small_model(R"("labels": ["pancreas", "tumour"], )");
+  const auto  info = two.info();
+  const auto  values = lump<std::int16_t>(size, 13, 11, 6, 150);
+  const Image image = Image::of(values, size, spacing);
+  CHECK(info.labels.size() == 2 && info.labels[1].name == "tumour" && info.labels[1].value == 2);
+  CHECK(info.labels[0].code == "15776009" && info.labels[0].colour[0] == 249);
+  Options options = exact();
+  auto    found = two.segment(image, options, everything);
+  auto    sorted = found.probability;
+  std::sort(sorted.begin(), sorted.end());
+  options.threshold = static_cast<double>(sorted[sorted.size() / 2]);
+  found = two.segment(image, options, everything);
+  CHECK(found.label_map.size() == found.mask.size());
+  bool tumours = false;
+  for (std::size_t n = 0; n < found.mask.size(); ++n)
+  {
+    CHECK(found.label_map[n] == 2 || found.label_map[n] == found.mask[n]);
+    tumours = tumours || found.label_map[n] == 2;
+  }
+  CHECK(tumours || found.label_map == found.mask);
+  CHECK(small_model().info().labels.size() == 1 && small_model().segment(image, exact()).label_map.empty());
+}
+
 void segmentation()
 {
   const auto    model = small_model();
@@ -662,6 +687,7 @@ int main()
   test("versions", versions);
   test("errors", errors);
   test("models", models);
+  test("labels", labels);
   test("segmentation", segmentation);
   test("formats", formats);
   test("progress", progress);

@@ -621,6 +621,27 @@ Leave()
   return EXIT_SUCCESS;
 }
 
+/// A model of two labels: each has its own value, whatever the one of a mask is set to.
+void
+Labels()
+{
+  const auto two = check::small_model(R"("labels": ["pancreas", "tumour"], )");
+  const auto values = check::lump<short>(size, 13, 11, 6, 150);
+  auto       filter = Filter<short>::New();
+  Set(*filter);
+  filter->SetModel(two);
+  filter->SetLabelValue(7);
+  filter->SetInput(Lump<short>());
+  filter->Update();
+  ggpfn::Options options;
+  options.device = ggpfn::Device::cpu();
+  options.precision = ggpfn::Precision::float32;
+  options.threshold = filter->GetThreshold();
+  const auto expected = two.segment(ggpfn::Image::of(values, size, { { 0.8, 0.9, 2.5 } }), options);
+  const auto * found = filter->GetOutput()->GetBufferPointer();
+  CHECK(std::equal(expected.label_map.begin(), expected.label_map.end(), found));
+}
+
 } // namespace
 
 int
@@ -640,6 +661,7 @@ main(int argc, char * argv[])
   test("larger buffer", LargerBuffer);
   test("streaming", Streaming);
   test("progress and abort", ProgressAndAbort);
+  test("labels", Labels);
   test("errors", Errors);
   test("model and printing", ModelAndPrinting);
   return check::end();

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 import numpy as np
-from common import SPACING, TINY, ggpfn, tiny, voxels
+from common import SPACING, TINY, ggpfn, has, tiny, voxels
 
 
 class Segment(unittest.TestCase):
@@ -42,6 +42,29 @@ class Segment(unittest.TestCase):
         self.assertGreater(measured.seconds, 0)
         for view in ggpfn.VIEWS:
             self.assertAlmostEqual(measured.weights[view], 1 / 3)
+
+    def test_labels_of_a_model_with_two(self):
+        for kind in ("in process", "child process"):
+            with self.subTest(kind):
+                engine = ggpfn.open_engine(kind)
+                model = engine.new_model({**TINY, "labels": ["pancreas", "tumour"]}, 1)
+                pancreas, tumour = model.info.labels
+                self.assertEqual((pancreas.value, pancreas.code[0], tumour.value), (1, "15776009", 2))
+                self.assertEqual((tumour.name, tumour.colour), ("tumour", (144, 238, 144)))
+                options = {"precision": "float32", "probability": True}
+                middle = float(np.median(engine.segment(self.image, model, **options).probability))
+                found = engine.segment(self.image, model, threshold=middle, **options)
+                self.assertEqual(list(found.labels), ["pancreas", "tumour"])
+                self.assertEqual(found.labels["pancreas"].voxels, found.measurements.voxels)
+                self.assertEqual(found.labels["tumour"].voxels, np.count_nonzero(found.label_map == 2))
+                covered = found.label_map != 2
+                np.testing.assert_array_equal(found.label_map[covered], found.mask[covered])
+                if has("SimpleITK"):
+                    self.assertEqual(found.to_sitk("label_map").GetSize(), found.to_sitk().GetSize())
+                one = engine.segment(self.image, tiny(engine))
+                self.assertEqual((one.label_map, list(one.labels)), (None, ["pancreas"]))
+                with self.assertRaisesRegex(ggpfn.Error, "one label alone"):
+                    one.to_nibabel("label_map")
 
     def test_only_what_was_asked_for(self):
         found = self.engine.segment(self.image, self.model)

@@ -426,6 +426,9 @@ unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &
                 view_probability: [input.output(more, image.size), input.output(second, image.size), zeroed()],
                 uncertainty: zeroed(),
                 measurements: &mut measurements,
+                label_map: input.output(mask, image.size),
+                labels: null_mut(),
+                label_count: input.count(),
             };
             // A segmentation takes milliseconds, a refused one none: one that may go through is enough.
             *heavy += 1;

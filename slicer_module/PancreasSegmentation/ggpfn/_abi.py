@@ -324,6 +324,7 @@ class ggpfn_model_info(Structure):
         does not have.
     threshold (c_double): Probabilities from here on are pancreas.
     sha256 (c_char * 72): SHA-256 of the file's bytes, in hexadecimal, with a NUL at its end; 7 bytes of zeros follow.
+    label_count (c_uint64): How many labels it segments; ggpfn_model_label describes them.
     """
 
     _fields_ = [
@@ -338,6 +339,33 @@ class ggpfn_model_info(Structure):
         ("view_weights", c_double * 3),
         ("threshold", c_double),
         ("sha256", c_char * 72),
+        ("label_count", c_uint64),
+    ]
+
+
+class ggpfn_label(Structure):
+    """One of the structures that a model segments.
+
+    struct_size (c_size_t): sizeof(ggpfn_label).
+    threshold (c_double): Probabilities from here on are this label.
+    value (c_int32): Its value in a label map, 1 to 255.
+    colour (c_int32): Red, green and blue to show it in: 0xRRGGBB.
+    name (c_char * 64): Its name in UTF-8, with a NUL at its end.
+    code_value (c_char * 32): What it is: a code's value, its scheme (SCT: SNOMED CT) and its meaning in English, each
+        with a NUL at its end; empty: unknown.
+    code_scheme (c_char * 16): The code's scheme.
+    code_meaning (c_char * 64): The code's meaning.
+    """
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threshold", c_double),
+        ("value", c_int32),
+        ("colour", c_int32),
+        ("name", c_char * 64),
+        ("code_value", c_char * 32),
+        ("code_scheme", c_char * 16),
+        ("code_meaning", c_char * 64),
     ]
 
 
@@ -480,17 +508,40 @@ class ggpfn_measurements(Structure):
     ]
 
 
+class ggpfn_label_result(Structure):
+    """Where the results of one of a model's labels go.
+
+    struct_size (c_size_t): sizeof(ggpfn_label_result).
+    mask (ggpfn_output): uint8: 1 where the label is, 0 elsewhere.
+    probability (ggpfn_output): float32: the label's fused probability, 0 to 1.
+    measurements (POINTER(ggpfn_measurements)): NULL, or the measurements, with struct_size set. What is said of how far
+        a result can be trusted is said of the first label.
+    """
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("mask", ggpfn_output),
+        ("probability", ggpfn_output),
+        ("measurements", POINTER(ggpfn_measurements)),
+    ]
+
+
 class ggpfn_result(Structure):
     """Where the results of a segmentation go. An output whose data is NULL is not wanted. Buffers are written when all
     is done, and not at all if the work fails.
 
     struct_size (c_size_t): sizeof(ggpfn_result).
-    mask (ggpfn_output): uint8: 1 in the pancreas, 0 outside.
-    probability (ggpfn_output): float32: the fused probability, 0 to 1.
+    mask (ggpfn_output): uint8: 1 in the pancreas (the model's first label), 0 outside.
+    probability (ggpfn_output): float32: its fused probability, 0 to 1.
     view_probability (ggpfn_output * 3): float32: each view's probability, axial, sagittal, coronal.
     uncertainty (ggpfn_output): float32: the standard deviation of the views' probabilities, 0 to 0.5, which says how
         much they disagree.
     measurements (POINTER(ggpfn_measurements)): NULL, or the measurements, with struct_size set.
+    label_map (ggpfn_output): uint8: all labels as one map, each with its value, 0 outside. Of labels that lie within
+        others the later covers the earlier one.
+    labels (POINTER(ggpfn_label_result)): NULL, or an array with a struct for each of the model's labels in their order,
+        the first among them.
+    label_count (c_size_t): The array's length: the model's label_count.
     """
 
     _fields_ = [
@@ -500,6 +551,9 @@ class ggpfn_result(Structure):
         ("view_probability", ggpfn_output * 3),
         ("uncertainty", ggpfn_output),
         ("measurements", POINTER(ggpfn_measurements)),
+        ("label_map", ggpfn_output),
+        ("labels", POINTER(ggpfn_label_result)),
+        ("label_count", c_size_t),
     ]
 
 
@@ -742,6 +796,13 @@ PROTOTYPES = {
     "ggpfn_model_describe": (
         c_int32,
         [c_void_p, POINTER(ggpfn_model_info)],
+    ),
+    # ggpfn_model_label(model, index, label):
+    # Describes a label of a model: `index` from 0 to before label_count of ggpfn_model_info. The first is the main one:
+    # `mask` and `probability` of a ggpfn_result are its.
+    "ggpfn_model_label": (
+        c_int32,
+        [c_void_p, c_size_t, POINTER(ggpfn_label)],
     ),
     # ggpfn_model_configuration(model, buffer, capacity, needed):
     # A model's whole configuration with its provenance, as JSON (see ggpfn_last_error for the buffer).

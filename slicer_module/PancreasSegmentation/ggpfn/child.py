@@ -33,6 +33,7 @@ from .model import Model, checked_path
 from .monitor import Monitor, MonitorLike
 from .results import (
     Comparison,
+    Label,
     Measurements,
     Memory,
     ModelInfo,
@@ -160,14 +161,21 @@ class Child(Engine):
 
     def _views(self, options: Options, backing: Any) -> Any:
         """The names of the views that will be computed."""
-        if options.views:
-            return options.views
-        if backing is None:
-            # Asked for once; the child has it anyway.
-            if self._shipped is None:
-                self._shipped = self.load_model()
-            backing = self._shipped.backing
-        return backing.info().views
+        return options.views or self._used(backing).info().views
+
+    def _labels(self, backing: Any) -> tuple[Label, ...]:
+        """Those of the model that will be used."""
+        labels: tuple[Label, ...] = self._used(backing).info().labels
+        return labels
+
+    def _used(self, backing: Any) -> Any:
+        """What stands behind the model that will be used."""
+        if backing is not None:
+            return backing
+        # Asked for once; the child has it anyway.
+        if self._shipped is None:
+            self._shipped = self.load_model()
+        return self._shipped.backing
 
     def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
         process = self._running()
@@ -188,6 +196,8 @@ class Child(Engine):
         with Shared() as shared:
             request = {"image": shared.image(image), "options": _options(options), "results": {}}
             results = {"mask": shared.result(shape, np.uint8)}
+            if len(self._labels(backing)) > 1:
+                results["label_map"] = shared.result(shape, np.uint8)
             for wanted in ("probability", "uncertainty"):
                 if getattr(options, wanted):
                     results[wanted] = shared.result(shape, np.float32)
@@ -208,6 +218,8 @@ class Child(Engine):
             probability=arrays.get("probability"),
             view_probabilities=of_views if options.view_probabilities else None,
             uncertainty=arrays.get("uncertainty"),
+            label_map=arrays.get("label_map"),
+            labels={name: _measurements(one) for name, one in found["labels"].items()},
         )
 
     def _threshold(
@@ -327,6 +339,7 @@ class ChildModel:
         found = dict(self._found["info"])
         for name in ("views", "window", "spacing"):
             found[name] = None if found[name] is None else tuple(found[name])
+        found["labels"] = tuple(_label(label) for label in found["labels"])
         return ModelInfo(**found)
 
     def configuration(self) -> Any:
@@ -360,6 +373,12 @@ def _options(options: Options) -> dict[str, Any]:
     for wanted in ("probability", "view_probabilities", "uncertainty"):
         del given[wanted]
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _label(found: Any) -> Label:
+    """Label of an answer."""
+    code = found["code"]
+    return Label(**{**found, "colour": tuple(found["colour"]), "code": None if code is None else tuple(code)})
 
 
 def _quality(found: Any) -> Quality:

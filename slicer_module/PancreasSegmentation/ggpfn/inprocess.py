@@ -139,8 +139,19 @@ class InProcess(Engine):
             arrays[key] = np.empty(image.array.shape, dtype)
             output.data, output.data_bytes = _address(arrays[key]), arrays[key].nbytes
 
+        names = [label.name for label in backing.info().labels]
+        of_labels = (_abi.ggpfn_label_result * len(names))()
+        measured = [_sized(_abi.ggpfn_measurements) for _ in names]
+        if len(names) > 1:
+            arrays["label_map"] = np.empty(image.array.shape, np.uint8)
+            result.label_map.data = _address(arrays["label_map"])
+            result.label_map.data_bytes = arrays["label_map"].nbytes
+            for place, one in zip(of_labels, measured):
+                place.struct_size, place.measurements = ctypes.sizeof(place), ctypes.pointer(one)
+            result.labels, result.label_count = of_labels, len(names)
+
         # After a second Ctrl-C the work may outlive this call; then its arguments keep these alive.
-        kept = (image, arrays, found)
+        kept = (image, arrays, found, of_labels, measured)
         warnings = []
 
         def work(handle: Any, kept: Any = kept) -> None:
@@ -161,6 +172,10 @@ class InProcess(Engine):
             probability=arrays.get("probability"),
             view_probabilities=views,
             uncertainty=arrays.get("uncertainty"),
+            label_map=arrays.get("label_map"),
+            labels={name: Measurements.from_struct(one) for name, one in zip(names, measured)}
+            if len(names) > 1
+            else {names[0]: Measurements.from_struct(found, computed)},
         )
 
     def _threshold(

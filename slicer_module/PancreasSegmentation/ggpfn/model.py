@@ -162,7 +162,12 @@ class InProcessModel:
     def info(self) -> ModelInfo:
         info = _abi.ggpfn_model_info(struct_size=ctypes.sizeof(_abi.ggpfn_model_info))
         self.library.call("ggpfn_model_describe", self.number, ctypes.byref(info))
-        return ModelInfo.from_struct(info)
+        labels = []
+        for index in range(info.label_count):
+            label = _abi.ggpfn_label(struct_size=ctypes.sizeof(_abi.ggpfn_label))
+            self.library.call("ggpfn_model_label", self.number, index, ctypes.byref(label))
+            labels.append(label)
+        return ModelInfo.from_struct(info, labels)
 
     def configuration(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.library.text("ggpfn_model_configuration", self.number))

@@ -48,6 +48,28 @@ class Runtime:
 
 
 @dataclass(frozen=True)
+class Label:
+    """One of the structures that a model segments."""
+
+    value: int  # in a label map, 1 to 255
+    name: str
+    colour: tuple[int, ...]  # red, green and blue, 0 to 255
+    threshold: float  # probabilities from here on are this label
+    code: Optional[tuple[str, ...]] = None  # value, scheme (SCT: SNOMED CT) and meaning of its code; None: unknown
+
+    @classmethod
+    def from_struct(cls, label: Any) -> Label:
+        code = tuple(part.decode() for part in (label.code_value, label.code_scheme, label.code_meaning))
+        return cls(
+            value=label.value,
+            name=label.name.decode(),
+            colour=tuple(label.colour >> shift & 0xFF for shift in (16, 8, 0)),
+            threshold=label.threshold,
+            code=code if code[0] else None,
+        )
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What a model is."""
 
@@ -61,9 +83,11 @@ class ModelInfo:
     view_weights: dict[str, float]  # by view, in the fusion
     threshold: float  # probabilities from here on are pancreas
     sha256: str  # of the model file's bytes, in hexadecimal
+    labels: tuple[Label, ...]  # what it segments; the first is the main one
 
     @classmethod
-    def from_struct(cls, info: Any) -> ModelInfo:
+    def from_struct(cls, info: Any, labels: Any) -> ModelInfo:
+        """labels: a ggpfn_label for each of its labels."""
         views = tuple(view for number, view in enumerate(VIEWS) if info.views >> number & 1)
         return cls(
             parameters=info.parameters,
@@ -76,6 +100,7 @@ class ModelInfo:
             view_weights={view: info.view_weights[VIEWS.index(view)] for view in views},
             threshold=info.threshold,
             sha256=info.sha256.decode(),
+            labels=tuple(map(Label.from_struct, labels)),
         )
 
 
@@ -160,7 +185,7 @@ class Quality:
 class Segmentation:
     """A segmentation on the image's grid; arrays are [k, j, i], and None if they were not asked for."""
 
-    mask: np.ndarray[Any, Any]  # uint8, 1 in the pancreas
+    mask: np.ndarray[Any, Any]  # uint8, 1 in the pancreas (the model's first label)
     measurements: Measurements
     quality: Quality
     probability: Optional[np.ndarray[Any, Any]] = None  # float32, fused, 0 to 1
@@ -169,6 +194,9 @@ class Segmentation:
         None  # float32: standard deviation of the views' probabilities, 0 to 0.5
     )
     grid: Optional[Grid] = None  # where the voxels lie
+    # Of a model with several labels: uint8, each label's value, 0 outside; later labels cover earlier ones.
+    label_map: Optional[np.ndarray[Any, Any]] = None
+    labels: dict[str, Measurements] = field(default_factory=dict)  # by label, the first among them
 
     def to_sitk(self, what: str = "mask") -> Any:
         """The mask, or "probability", "uncertainty" or a view's probability, as a SimpleITK image on the scan's
@@ -205,9 +233,11 @@ class Segmentation:
         found = (self.view_probabilities or {}).get(what) if what in VIEWS else vars(self).get(what)
         if not isinstance(found, np.ndarray):
             wanted = "view_probabilities" if what in VIEWS else what
-            known = ("mask", "probability", "uncertainty", *VIEWS)
+            known = ("mask", "label_map", "probability", "uncertainty", *VIEWS)
             if what not in known:
                 raise Error(f"There is no array {what!r}; one of {', '.join(known)} was expected.")
+            if what == "label_map":
+                raise Error("The model has one label alone, and so there is no label map; take the mask.")
             raise Error(f"The segmentation has no {what}; ask for it with segment(..., {wanted}=True).")
         return found
 

@@ -22,7 +22,7 @@ use crate::terminal::{self, Display};
 ///
 /// INPUT is an image (.nii, .nii.gz, .hdr/.img, .nrrd, .nhdr, .mha, .mhd) or a folder with a DICOM CT series; what it is is
 /// found by looking inside. OUTPUT is the mask's file, or a folder for several inputs. The mask lies on the input's grid: 1 is
-/// pancreas, 0 is not. For a DICOM series it may be a .dcm file: a DICOM segmentation (SEG) that refers to the series.
+/// pancreas, 0 is not; of a model with several labels each has its own value. For a DICOM series it may be a .dcm file: a DICOM segmentation (SEG) that refers to the series.
 #[derive(clap::Args)]
 #[command(
     override_usage = "ggpfn segment [OPTIONS] <INPUT>... <OUTPUT>",
@@ -156,6 +156,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(path) => (Model::load(path)?, path.display().to_string()),
         None => (Model::shipped()?, Model::SHIPPED_NAME.to_string()),
     };
+    check_label_files(&arguments, &jobs, &model)?;
     // Everything that can be known beforehand is, so that nobody waits for a result that cannot be stored.
     for job in &jobs {
         for image in job.images() {
@@ -239,6 +240,7 @@ fn segment_one(
         let monitor = display.monitor();
         inference::segment(model, &volume, options, &monitor)?
     };
+    let labels = &model.config().labels.labels;
     let writing = Instant::now();
     let dicom = source.as_ref().map(|source| Dicom {
         source,
@@ -249,6 +251,10 @@ fn segment_one(
         match dicom.as_ref().filter(|_| is_dicom_name(path)) {
             Some(dicom) => dicom.write_probability(path, &result)?,
             None => io::write_on(path, Voxels::F32(result.probability.view()), &volume)?,
+        }
+        let others = result.others.iter().filter(|_| !is_dicom_name(path));
+        for (other, path) in others.zip(of_labels(path, model)) {
+            io::write_on(&path, Voxels::F32(other.probability.view()), &volume)?;
         }
     }
     if let Some(path) = &job.view_probabilities {
@@ -264,7 +270,8 @@ fn segment_one(
     }
     match dicom.as_ref().filter(|_| is_dicom_name(&job.mask)) {
         Some(dicom) => dicom.write_mask(&job.mask, job.dicom_report.as_deref(), &result)?,
-        None => io::write_on(&job.mask, Voxels::U8(result.mask.view()), &volume)?,
+        None if result.others.is_empty() => io::write_labels_on(&job.mask, result.mask.view(), labels, &volume)?,
+        None => io::write_labels_on(&job.mask, result.label_map()?.view(), labels, &volume)?,
     }
     let write_seconds = writing.elapsed().as_secs_f64();
     if let Some(path) = &job.report {
@@ -284,19 +291,38 @@ struct Dicom<'a> {
 
 impl Dicom<'_> {
     fn write_probability(&self, path: &Path, result: &Segmentation) -> Result<()> {
-        let segment = Segment::pancreas(Layer::Probability(result.probability.view()), self.algorithm.clone());
+        let first = (&result.label, &result.probability);
+        let others = result.others.iter().map(|other| (&other.label, &other.probability));
+        let segments: Vec<_> = std::iter::once(first)
+            .chain(others)
+            .map(|(label, part)| Segment::found(label, Layer::Probability(part.view()), self.algorithm.clone()))
+            .collect();
         // A series of its own, behind that of the mask.
         let series_number = self.options.series_number.map(|number| number.saturating_add(2));
         let options = SegmentationOptions { series_number, ..self.options.clone() };
-        write_segmentation(path, self.source, &[segment], &options).map(drop)
+        write_segmentation(path, self.source, &segments, &options).map(drop)
     }
 
     fn write_mask(&self, path: &Path, report: Option<&Path>, result: &Segmentation) -> Result<()> {
-        let segment = Segment::pancreas(Layer::Mask(result.mask.view()), self.algorithm.clone());
-        let written = write_segmentation(path, self.source, std::slice::from_ref(&segment), &self.options)?;
+        let first = (&result.label, &result.mask, &result.measurements);
+        let others = result.others.iter().map(|other| (&other.label, &other.mask, &other.measurements));
+        let (segments, measured): (Vec<_>, Vec<_>) = std::iter::once(first)
+            .chain(others)
+            .map(|(label, mask, measured)| {
+                (Segment::found(label, Layer::Mask(mask.view()), self.algorithm.clone()), measured)
+            })
+            .unzip();
+        let written = write_segmentation(path, self.source, &segments, &self.options)?;
         let Some(path) = report else { return Ok(()) };
-        let report = Report { segment: &segment, measurements: &result.measurements, quality: Some(&result.quality) };
-        write_report(path, self.source, &written, &[report], &self.options)
+        // How far it can be trusted is known of the first label alone.
+        let quality = std::iter::once(Some(&result.quality)).chain(std::iter::repeat(None));
+        let reports: Vec<_> = segments
+            .iter()
+            .zip(measured)
+            .zip(quality)
+            .map(|((segment, measurements), quality)| Report { segment, measurements, quality })
+            .collect();
+        write_report(path, self.source, &written, &reports, &self.options)
     }
 }
 
@@ -310,6 +336,14 @@ fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
         result.compute,
         job.mask.display()
     );
+    for other in &result.others {
+        say!(
+            "  {}: {:.1} mL in {} parts",
+            other.label.name,
+            other.measurements.volume_ml,
+            other.measurements.components
+        );
+    }
     say!("{}", result.quality);
     for warning in &result.quality.warnings {
         log::warn!("{}: {warning}", job.input.display());
@@ -332,6 +366,14 @@ fn report(
         seconds.insert(phase.name.clone(), json!(phase.seconds));
     }
     seconds.insert("write".into(), json!(write_seconds));
+    let first = (&result.label, result.threshold, &result.measurements);
+    let others = result.others.iter().map(|other| (&other.label, other.threshold, &other.measurements));
+    let labels: Vec<_> = std::iter::once(first)
+        .chain(others)
+        .map(|(label, threshold, measured)| {
+            json!({ "value": label.value, "name": label.name, "threshold": threshold, "measurements": measured })
+        })
+        .collect();
     json!({
         "ggpfn": env!("CARGO_PKG_VERSION"),
         "input": job.input.display().to_string(),
@@ -344,6 +386,7 @@ fn report(
             "orientation": geometry.orientation(),
         },
         "pancreas": result.measurements,
+        "labels": labels,
         "quality": result.quality,
         "threshold": result.threshold,
         "view_weights": result.view_weights,
@@ -401,7 +444,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         });
     }
     check_dicom(&jobs)?;
-    check_outputs(arguments, &jobs)?;
+    check_outputs(arguments, &jobs, Vec::new())?;
     if into_folder {
         let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
         let more = [&arguments.uncertainty, &arguments.report, &arguments.dicom_report].map(Option::as_ref);
@@ -444,9 +487,9 @@ fn check_dicom(jobs: &[Job]) -> Result<()> {
 const REPORT: Kind = Kind::Json(&["ggpfn", "pancreas"]);
 
 /// Refuses results that would destroy an input, each other or something else.
-fn check_outputs(arguments: &Arguments, jobs: &[Job]) -> Result<()> {
+fn check_outputs(arguments: &Arguments, jobs: &[Job], more: Vec<Output>) -> Result<()> {
     let inputs = jobs.iter().map(|job| job.input.as_path()).chain(arguments.model.as_deref());
-    let mut outputs = Vec::new();
+    let mut outputs = more;
     for job in jobs {
         outputs.push(Output::new("OUTPUT", &job.mask, Kind::Mask));
         outputs.extend(job.probability.iter().map(|path| Output::new("--probability", path, Kind::Fraction)));
@@ -460,6 +503,26 @@ fn check_outputs(arguments: &Arguments, jobs: &[Job]) -> Result<()> {
         outputs.extend(reports.map(|path| Output::new("--dicom-report", path, Kind::DicomReport)));
     }
     outputs::check(inputs, &outputs)
+}
+
+/// The files of the probabilities of a model's labels beyond the first: `FILE_tumour.nii.gz` beside `FILE.nii.gz`.
+fn of_labels<'a>(path: &'a Path, model: &'a Model) -> impl Iterator<Item = PathBuf> + 'a {
+    let plain = |name: &str| name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect();
+    let names = model.config().labels.names().skip(1).map(plain).collect::<Vec<String>>();
+    names.into_iter().map(move |name| with_suffix(path, &name))
+}
+
+/// As [`check_outputs`], for what only the model tells: probabilities of several labels are several files.
+fn check_label_files(arguments: &Arguments, jobs: &[Job], model: &Model) -> Result<()> {
+    let probabilities = jobs.iter().filter_map(|job| job.probability.as_deref()).filter(|path| !is_dicom_name(path));
+    let more: Vec<_> = probabilities
+        .flat_map(|path| of_labels(path, model))
+        .map(|path| Output::new("--probability", path, Kind::Fraction))
+        .collect();
+    match more.is_empty() {
+        true => Ok(()),
+        false => check_outputs(arguments, jobs, more),
+    }
 }
 
 /// `folder/NAME_suffix.extension` for an input called NAME.

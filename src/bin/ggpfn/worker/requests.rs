@@ -236,6 +236,7 @@ fn free_model(task: &Task, asked: FreeModel) -> Outcome {
 #[serde(deny_unknown_fields, default)]
 struct Results {
     mask: Option<Array>,
+    label_map: Option<Array>,
     probability: Option<Array>,
     views: BTreeMap<View, Array>,
     uncertainty: Option<Array>,
@@ -283,6 +284,7 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
     let (size, results) = (geometry.size, &asked.results);
     for (name, array, dtype) in [
         ("mask", &results.mask, Dtype::UInt8),
+        ("label_map", &results.label_map, Dtype::UInt8),
         ("probability", &results.probability, Dtype::Float32),
         ("uncertainty", &results.uncertainty, Dtype::Float32),
     ] {
@@ -310,6 +312,9 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
     if let Some(array) = &results.mask {
         shared.write("mask", array, found.mask.view())?;
     }
+    if let Some(array) = &results.label_map {
+        shared.write("label_map", array, found.label_map()?.view())?;
+    }
     if let Some(array) = &results.probability {
         shared.write("probability", array, found.probability.view())?;
     }
@@ -323,7 +328,8 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
     }
     let seconds = start.elapsed().as_secs_f64();
     let measurements = words::segmentation(&found, asked.image.grid.frame, seconds);
-    Ok(json!({ "measurements": measurements, "quality": found.quality }))
+    let labels = words::of_labels(&found, asked.image.grid.frame, seconds);
+    Ok(json!({ "measurements": measurements, "labels": labels, "quality": found.quality }))
 }
 
 /// What makes a mask where nobody says otherwise.
@@ -475,7 +481,11 @@ fn train(task: &Task, asked: Train) -> Outcome {
         if task.cancel.is_cancelled() {
             return Err(Error::Cancelled.into());
         }
-        let (volume, (mask, grid)) = (shared.volume(&case.image)?, shared.mask("mask", &case.mask)?);
+        let volume = shared.volume(&case.image)?;
+        let (mask, grid) = match options.labels.is_empty() {
+            true => shared.mask("mask", &case.mask)?,
+            false => shared.labels("mask", &case.mask, &options.label_bits())?,
+        };
         if !same_grid(volume.geometry(), &grid) {
             let fault = "it does not lie on the image's grid: size, spacing, origin or direction differ";
             return Err(Error::argument("mask", format!("{}: {fault}", case.name)).into());

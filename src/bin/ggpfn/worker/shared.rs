@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 
+use ggpfn::labels::LabelBits;
 use ggpfn::limits::Attainable;
 use ggpfn::volume::{Frame, Geometry, Region, Strided, Volume};
 use ggpfn::{Error, Result};
@@ -193,6 +194,30 @@ impl Shared {
             Dtype::Int16 | Dtype::UInt16 => self.read(place, |v: u16| u8::from(v != 0)),
             Dtype::Int32 | Dtype::UInt32 => self.read(place, |v: u32| u8::from(v != 0)),
             Dtype::Int64 | Dtype::UInt64 => self.read(place, |v: u64| u8::from(v != 0)),
+        };
+        Ok((mask?, geometry))
+    }
+
+    /// A label map as the bits of its labels. A value that is no number from 0 to 65535 has none.
+    ///
+    /// # Errors
+    /// As [`volume`](Self::volume).
+    pub fn labels(&self, name: &'static str, image: &Image, labels: &LabelBits) -> Result<(Array3<u8>, Geometry)> {
+        let geometry = image.grid.geometry()?;
+        let place = Place::whole(name, &image.voxels, geometry.size);
+        // The cast takes what is below 0 or no number for 0.
+        let bits = |value: f64| if value.round() > 65535.0 { 0 } else { labels.of(value.round() as u16) };
+        let mask = match dtype(&image.voxels)? {
+            Dtype::Float32 => self.read(place, |v: f32| bits(v.into())),
+            Dtype::Float64 => self.read(place, bits),
+            Dtype::Int8 => self.read(place, |v: i8| bits(v.into())),
+            Dtype::UInt8 => self.read(place, |v: u8| bits(v.into())),
+            Dtype::Int16 => self.read(place, |v: i16| bits(v.into())),
+            Dtype::UInt16 => self.read(place, |v: u16| bits(v.into())),
+            Dtype::Int32 => self.read(place, |v: i32| bits(v.into())),
+            Dtype::UInt32 => self.read(place, |v: u32| bits(v.into())),
+            Dtype::Int64 => self.read(place, |v: i64| bits(v as f64)),
+            Dtype::UInt64 => self.read(place, |v: u64| bits(v as f64)),
         };
         Ok((mask?, geometry))
     }

@@ -77,6 +77,15 @@ pub fn device(name: Option<&str>) -> Result<DeviceChoice> {
 pub fn info(model: &Model) -> Value {
     let config = model.config();
     let weights = config.views.iter().map(|view| (*view, config.view_weights.get(view).copied().unwrap_or(0.0)));
+    let labels = config.labels.labels.iter().enumerate().map(|(number, label)| {
+        json!({
+            "value": label.value,
+            "name": label.name,
+            "colour": label.colour,
+            "threshold": config.threshold_of(number),
+            "code": label.code.as_ref().map(|code| [&code.value, &code.scheme, &code.meaning]),
+        })
+    });
     json!({
         "parameters": layout::parameters(config),
         "views": config.views,
@@ -88,6 +97,7 @@ pub fn info(model: &Model) -> Value {
         "view_weights": weights.collect::<BTreeMap<_, _>>(),
         "threshold": config.threshold,
         "sha256": model.sha256(),
+        "labels": labels.collect::<Vec<_>>(),
     })
 }
 
@@ -115,6 +125,16 @@ pub fn segmentation(found: &Segmentation, frame: Frame, seconds: f64) -> Value {
     value["precision"] = json!(if found.compute.precision_name() == "bf16" { "bfloat16" } else { "float32" });
     value["seconds"] = json!(seconds);
     value
+}
+
+/// The measurements of all labels, by name.
+pub fn of_labels(found: &Segmentation, frame: Frame, seconds: f64) -> Value {
+    let first = (found.label.name.clone(), segmentation(found, frame, seconds));
+    let others = found
+        .others
+        .iter()
+        .map(|other| (other.label.name.clone(), measurements(&other.measurements, frame, other.threshold)));
+    Value::Object(std::iter::once(first).chain(others).collect())
 }
 
 fn device_kind(compute: &Compute) -> &'static str {

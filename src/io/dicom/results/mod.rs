@@ -2,7 +2,7 @@
 //!
 //! A [`Source`] is the CT series that a result belongs to. [`write_segmentation`] makes a DICOM Segmentation (SEG) of masks or
 //! probabilities on its grid: whose they are and where they lie is copied from the series, and each frame refers to the slice that it was
-//! drawn on. A list of [`Segment`]s says what is marked; nothing here knows of a pancreas but [`Segment::pancreas`].
+//! drawn on. A list of [`Segment`]s says what is marked; [`Segment::found`] makes one of a label.
 //! [`write_report`] makes a structured report (SR, template 1500) that refers to both. [`Stored`] reads segmentations, whoever wrote them.
 //!
 //! The frames lie on the slices of the source, one for each slice on which a segment is; empty ones are left out. A series that is

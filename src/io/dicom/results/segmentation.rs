@@ -9,6 +9,7 @@ use super::elements::{clipped, code, decimal, decimals, one, reference, sequence
 use super::source::{Source, SourceSlice};
 use super::Code;
 use crate::io::dicom::header;
+use crate::labels::Label;
 use crate::{Error, Result};
 
 /// What 1 is stored as in a segmentation of probabilities.
@@ -90,12 +91,23 @@ pub struct Segment<'a> {
 impl<'a> Segment<'a> {
     /// A pancreas that a program found.
     pub fn pancreas(layer: Layer<'a>, algorithm: Algorithm) -> Self {
+        Segment::found(&Label::named(1, "pancreas"), layer, algorithm)
+    }
+
+    /// What a program found of a label. A name without a code is some tissue or other.
+    pub fn found(label: &Label, layer: Layer<'a>, algorithm: Algorithm) -> Self {
+        let mut letters = label.name.chars();
+        let name: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).take(64).collect();
+        let category = match label.is_lesion() {
+            true => Code::snomed("49755003", "Morphologically Abnormal Structure"),
+            false => Code::snomed("91723000", "Anatomical Structure"),
+        };
         Segment {
-            label: "Pancreas".into(),
+            label: name,
             description: String::new(),
-            category: Code::snomed("91723000", "Anatomical Structure"),
-            property: Code::snomed("15776009", "Pancreas"),
-            colour: [249, 180, 111],
+            category,
+            property: label.code.clone().unwrap_or_else(|| Code::snomed("85756007", "Tissue")),
+            colour: label.colour,
             made_by: MadeBy::Automatic,
             algorithm: Some(algorithm),
             layer,
