@@ -400,6 +400,7 @@ fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model)
         region,
         largest_component: options.largest_component != 0,
         keep_views: View::ALL.iter().any(wanted),
+        mask_only: !result.probability.is_wanted() && result.labels.is_null(),
         uncertainty: result.uncertainty.is_wanted(),
     })
 }

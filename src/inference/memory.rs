@@ -59,14 +59,22 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     }
     let of_network: u64 = working.iter().map(|n| *n as u64).product();
     let views_kept = if options.keep_views || options.uncertainty { views.len() as u64 } else { 0 };
-    let results = 1 + if options.keep_views { views.len() as u64 } else { 0 } + u64::from(options.uncertainty);
-    // Float32 throughout: the volume or the region of it, both resampled grids, the views, the results. The views' votes, a byte each. The
-    // mask, and its connected parts, of which each voxel has a number. Of labels beyond the first their sum, probability and mask.
+    // Where the network works on the caller's grid the first label's probability is there, and has not to be brought.
+    let more = if options.keep_views { views.len() as u64 } else { 0 } + u64::from(options.uncertainty);
+    let results = u64::from(!options.mask_only) + more;
+    let brought = u64::from(!options.mask_only && resampled > 0) + more;
     let others = config.labels.count() as u64 - 1;
-    let during = 4 * (2 * region + 2 * resampled + (views_kept + others) * of_network) + of_network;
-    let after =
-        4 * (region + resampled + (views_kept + others) * of_network + results * region) + (6 + 5 * others) * region;
-    let pasted = if options.region.is_some() { (4 * results + 1 + 5 * others) * whole } else { 0 };
+    // Float32 throughout: the volume or the region of it, on its way to the working grid; what the network reads and writes, and each view's
+    // and other label's part of that. The views' votes, a byte each.
+    let on_the_way = if resampled > 0 { 4 * (2 * region + resampled) } else { 0 };
+    let own = if resampled > 0 { 2 * resampled } else { region };
+    let during = 4 * (region + own + (views_kept + others) * of_network) + of_network;
+    // Then the masks, the planes that they are made of, the parts of one, of which each voxel has a number, and the results.
+    let made = if options.mask_only { others } else { 5 * others };
+    let planes = 4 * 16 * (1 + others) * region / working[0].max(1) as u64;
+    let after = 4 * (region + own + (views_kept + others) * of_network) + 6 * region;
+    let after = (after + planes).max(after + (4 * brought + made) * region);
+    let pasted = if options.region.is_some() { (4 * results + 1 + made) * whole } else { 0 };
 
     let weights = 4 * (layout::parameters(config) * 2) as u64;
     let network = views
@@ -85,7 +93,7 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
         + weights;
     let on_host = if compute.is_gpu() { 0 } else { (network as f64 * WITH_GAPS) as u64 };
     Ok(MemoryEstimate {
-        host: LIBTORCH + (during + on_host).max(after) + pasted,
+        host: LIBTORCH + (during + on_host).max(after).max(on_the_way) + pasted,
         device: if compute.is_gpu() { network } else { 0 },
     })
 }

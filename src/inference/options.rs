@@ -33,6 +33,9 @@ pub struct SegmentOptions {
     pub largest_component: bool,
     /// Give each view's probability too.
     pub keep_views: bool,
+    /// Only masks are wanted: probabilities are not brought to the caller's grid, which takes 4 bytes a voxel. Each view's, and the
+    /// disagreement, if asked for, are given all the same.
+    pub mask_only: bool,
     /// Give the disagreement between the views too.
     pub uncertainty: bool,
 }

@@ -9,13 +9,14 @@ use rayon::prelude::*;
 use super::folded::FoldedNetwork;
 use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
 use super::options::{check_threshold, scaled, settle_weights, SegmentOptions};
+use super::results::{self, on_caller_grid, part_on_caller_grid, Masks};
 use super::view::{Plan, Sum, Votes};
 use crate::compute::threads::{give_memory_back, on_own_thread};
 use crate::compute::Compute;
 use crate::compute::Monitor;
 use crate::labels::Label;
 use crate::network::Model;
-use crate::quality::{Agreement, Found, InputFeatures, Quality};
+use crate::quality::{surroundings, Agreement, Found, InputFeatures, Quality};
 use crate::volume::{
     keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, resampled_size, zeros,
     Geometry, Measurements, View, Volume,
@@ -38,7 +39,7 @@ pub struct LabelResult {
     pub label: Label,
     /// 1 where it is, 0 elsewhere.
     pub mask: Array3<u8>,
-    /// Its fused probability, 0 to 1.
+    /// Its fused probability, 0 to 1; without a voxel if [`SegmentOptions::mask_only`].
     pub probability: Array3<f32>,
     /// The threshold that made the mask.
     pub threshold: f64,
@@ -51,7 +52,7 @@ pub struct LabelResult {
 pub struct Segmentation {
     /// 1 in the pancreas (the model's first label), 0 outside.
     pub mask: Array3<u8>,
-    /// Its fused probability, 0 to 1.
+    /// Its fused probability, 0 to 1; without a voxel if [`SegmentOptions::mask_only`].
     pub probability: Array3<f32>,
     /// The first label.
     pub label: Label,
@@ -104,14 +105,22 @@ impl Segmentation {
             whole.slice_mut(s![k..k + slices, j..j + rows, i..i + columns]).assign(part);
             Ok(whole)
         }
+        /// What was not wanted is empty, and stays so.
+        fn paste_wanted(part: &Array3<f32>, start: [usize; 3], size: [usize; 3]) -> Result<Array3<f32>> {
+            if part.is_empty() {
+                zeros((0, 0, 0))
+            } else {
+                paste(part, start, size)
+            }
+        }
         self.mask = paste(&self.mask, start, size)?;
-        self.probability = paste(&self.probability, start, size)?;
+        self.probability = paste_wanted(&self.probability, start, size)?;
         for array in self.views.values_mut().chain(&mut self.uncertainty) {
             *array = paste(array, start, size)?;
         }
         for other in &mut self.others {
             other.mask = paste(&other.mask, start, size)?;
-            other.probability = paste(&other.probability, start, size)?;
+            other.probability = paste_wanted(&other.probability, start, size)?;
         }
         let of_others = self.others.iter_mut().map(|other| &mut other.measurements);
         let boxes = std::iter::once(&mut self.measurements).chain(of_others).map(|measured| &mut measured.bounding_box);
@@ -207,8 +216,8 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
 
     // The views' weighted sum gathers right in the result, unless that lies on another grid than the network works on.
     let [i, j, k] = geometry.size;
-    let mut probability = zeros::<f32>((k, j, i))?;
     let mut working = resampled.as_ref().map(|r| zeros::<f32>(r.dim())).transpose()?;
+    let mut probability = zeros::<f32>(if working.is_some() { (0, 0, 0) } else { (k, j, i) })?;
     let mut fused = match &mut working {
         Some(working) => working.view_mut(),
         None => lps_view_mut(probability.view_mut(), geometry),
@@ -262,67 +271,33 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     });
     drop(votes);
 
-    let on_caller_grid = |in_lps: ArrayView3<f32>| -> Result<Array3<f32>> {
-        let mut result = zeros::<f32>((k, j, i))?;
-        let mut target = lps_view_mut(result.view_mut(), geometry);
-        if in_lps.dim() == target.dim() {
-            target.assign(&in_lps);
-        } else {
-            let (z, y, x) = target.dim();
-            target.assign(&resample(in_lps, [z, y, x], false));
-        }
-        Ok(result)
+    // Of the first label, on the grid that the network worked on; where that is the caller's, it is what is given back too.
+    let first = match &working {
+        Some(working) => working.view(),
+        None => lps_view(probability.view(), geometry),
     };
-    if let Some(working) = working {
-        probability = on_caller_grid(working.view())?;
-    }
-    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept)?.view())).transpose()?;
-    let views = if options.keep_views {
-        kept.iter().map(|(view, p)| Ok((*view, on_caller_grid(p.view())?))).collect::<Result<_>>()?
-    } else {
-        BTreeMap::new()
-    };
-    let others = others.into_iter().map(|other| on_caller_grid(other.view())).collect::<Result<Vec<_>>>()?;
-    // Of labels that exclude each other a voxel has the most probable one.
-    let wins = |label: usize, at: (usize, usize, usize)| {
-        let own = |number: usize| if number == 0 { probability[at] } else { others[number - 1][at] };
-        !labels.exclusive || (0..labels.count()).all(|number| number == label || own(number) <= own(label))
-    };
-    let (mut mask, mut measurements, mut components) =
-        thresholded(probability.view(), volume, threshold, options.largest_component)?;
-    if labels.exclusive && !others.is_empty() {
-        Zip::indexed(&mut mask).par_for_each(|at, inside| *inside &= u8::from(wins(0, at)));
-        (measurements, components) = measure_components(mask.view(), volume);
-    }
-    let masks = (1..labels.count())
-        .map(|number| {
-            let label = &labels.labels[number];
-            let threshold = label.threshold.unwrap_or(threshold);
-            let (mut mask, mut measurements, _) = thresholded(others[number - 1].view(), volume, threshold, false)?;
-            if labels.exclusive {
-                Zip::indexed(&mut mask).par_for_each(|at, inside| *inside &= u8::from(wins(number, at)));
-                (measurements, _) = measure_components(mask.view(), volume);
-            }
-            Ok((label.clone(), mask, threshold, measurements))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let others = masks
-        .into_iter()
-        .zip(others)
-        .map(|((label, mask, threshold, measurements), probability)| LabelResult {
-            label,
-            mask,
-            probability,
-            threshold,
-            measurements,
-        })
+    let fused: Vec<_> = std::iter::once(first).chain(others.iter().map(|other| other.view())).collect();
+    let thresholds: Vec<f64> = std::iter::once(threshold)
+        .chain(labels.labels[1..].iter().map(|label| label.threshold.unwrap_or(threshold)))
         .collect();
+    let Masks { mut masks, overall } = results::masks(&fused, geometry, &thresholds, labels.exclusive)?;
+    let other_masks = masks.split_off(1);
+    let mut mask = masks.remove(0);
+    if options.largest_component {
+        keep_largest_component(&mut mask);
+    }
+    let (measurements, components) = measure_components(mask.view(), volume);
     clock.lap("result");
+    let around = match surroundings(&measurements, geometry.size) {
+        Some(region) => part_on_caller_grid(fused[0].view(), geometry, region)?,
+        None => zeros((0, 0, 0))?,
+    };
     let quality = Quality::of(&Found {
         volume,
         input: &if is_region { InputFeatures::of_region(volume) } else { InputFeatures::of(volume) },
         mask: mask.view(),
-        probability: probability.view(),
+        overall,
+        probability: around.view(),
         measurements: &measurements,
         components: &components,
         views: view_weights.len(),
@@ -330,6 +305,35 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         threshold,
     });
     clock.lap("quality");
+    // What is not wanted is not brought to the caller's grid.
+    let wanted = |working: ArrayView3<f32>| match options.mask_only {
+        true => zeros((0, 0, 0)),
+        false => on_caller_grid(working, geometry),
+    };
+    let others = labels.labels[1..]
+        .iter()
+        .zip(&fused[1..])
+        .zip(other_masks)
+        .zip(&thresholds[1..])
+        .map(|(((label, fused), mask), threshold)| {
+            Ok(LabelResult {
+                label: label.clone(),
+                probability: wanted(fused.view())?,
+                measurements: measure_components(mask.view(), volume).0,
+                mask,
+                threshold: *threshold,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept)?.view(), geometry)).transpose()?;
+    let views = match options.keep_views {
+        true => kept.iter().map(|(view, p)| Ok((*view, on_caller_grid(p.view(), geometry)?))).collect::<Result<_>>()?,
+        false => BTreeMap::new(),
+    };
+    if options.mask_only || working.is_some() {
+        probability = wanted(fused[0].view())?;
+    }
+    clock.lap("probabilities");
     Ok(Segmentation {
         mask,
         probability,

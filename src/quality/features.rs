@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::input::{InputFeatures, SOFT_TISSUE};
 use super::Found;
+use crate::volume::{Measurements, Region};
 
 /// Connected components count from this volume on, in mL.
 const LEAST_PART_ML: f64 = 0.5;
@@ -72,6 +73,41 @@ pub struct Features {
     pub touches_sides: bool,
     /// The scan's features.
     pub input: InputFeatures,
+}
+
+/// What is said of all probabilities of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Overall {
+    /// The largest one.
+    pub largest: f32,
+    /// How many are unsure: from 0.2 to 0.8.
+    pub unsure: usize,
+}
+
+impl Overall {
+    /// Of some probabilities, or all.
+    pub fn of(probability: ArrayView3<f32>) -> Self {
+        let of_slice = |slice: ndarray::ArrayView2<f32>| {
+            slice.iter().fold(Overall::default(), |so_far, p| Overall {
+                largest: so_far.largest.max(*p),
+                unsure: so_far.unsure + usize::from((UNSURE[0]..=UNSURE[1]).contains(p)),
+            })
+        };
+        probability.outer_iter().into_par_iter().map(of_slice).reduce(Overall::default, Overall::joined)
+    }
+
+    /// Of two parts.
+    pub fn joined(self, other: Self) -> Self {
+        Overall { largest: self.largest.max(other.largest), unsure: self.unsure + other.unsure }
+    }
+}
+
+/// The voxels in which a mask is looked at closely: its box and what is near it. None of an empty mask.
+pub fn surroundings(measurements: &Measurements, size: [usize; 3]) -> Option<Region> {
+    let [low, high] = measurements.bounding_box?;
+    let start: [usize; 3] = std::array::from_fn(|axis| low[axis].saturating_sub(NEAR));
+    let end: [usize; 3] = std::array::from_fn(|axis| (high[axis] + 1 + NEAR).min(size[axis]));
+    Some(Region { start, size: std::array::from_fn(|axis| end[axis] - start[axis]) })
 }
 
 /// How far views agree.
@@ -141,7 +177,6 @@ impl Features {
                 }
             }
         }
-        let (largest_probability, unsure) = overall(found.probability);
         let sure = Sureness::of(found);
         let densities = Densities::of(found);
         let some = |count: usize, value: f64| (count > 0).then_some(value);
@@ -153,11 +188,11 @@ impl Features {
             views: found.views,
             view_dice: found.agreement.and_then(|agreement| agreement.dice),
             view_soft_dice: found.agreement.and_then(|agreement| agreement.soft_dice),
-            largest_probability,
+            largest_probability: found.overall.largest.into(),
             mean_probability: some(sure.inside, sure.probability),
             entropy_inside: some(sure.inside, sure.entropy_inside),
             entropy_near: some(sure.near, sure.entropy_near),
-            unsure_share: some(voxels, unsure as f64 / voxels as f64),
+            unsure_share: some(voxels, found.overall.unsure as f64 / voxels as f64),
             volume_ml: measured.volume_ml,
             parts: found.components.iter().filter(|size| **size as f64 >= least_part).count(),
             largest_share: found.components.iter().max().map(|largest| *largest as f64 / voxels as f64),
@@ -178,18 +213,6 @@ impl Features {
     }
 }
 
-/// The largest probability, and how many are unsure.
-fn overall(probability: ArrayView3<f32>) -> (f64, usize) {
-    let of_slice = |slice: ndarray::ArrayView2<f32>| {
-        slice.iter().fold((0.0_f32, 0_usize), |(largest, unsure), p| {
-            (largest.max(*p), unsure + usize::from((UNSURE[0]..=UNSURE[1]).contains(p)))
-        })
-    };
-    let joined = |a: (f32, usize), b: (f32, usize)| (a.0.max(b.0), a.1 + b.1);
-    let (largest, unsure) = probability.outer_iter().into_par_iter().map(of_slice).reduce(|| (0.0, 0), joined);
-    (f64::from(largest), unsure)
-}
-
 /// Means over the mask, and over what is near it.
 #[derive(Default)]
 struct Sureness {
@@ -202,13 +225,11 @@ struct Sureness {
 
 impl Sureness {
     fn of(found: &Found) -> Self {
-        let Some([low, high]) = found.measurements.bounding_box else { return Sureness::default() };
-        // `[k, j, i]`, the voxels near the mask included.
-        let shape = found.mask.shape();
-        let start: [usize; 3] = std::array::from_fn(|axis| low[2 - axis].saturating_sub(NEAR));
-        let end: [usize; 3] = std::array::from_fn(|axis| (high[2 - axis] + 1 + NEAR).min(shape[axis]));
-        let boxed = s![start[0]..end[0], start[1]..end[1], start[2]..end[2]];
-        let (mask, probability) = (found.mask.slice(boxed), found.probability.slice(boxed));
+        let size = found.volume.geometry().size;
+        let Some(Region { start, size }) = surroundings(found.measurements, size) else { return Sureness::default() };
+        let range = |axis: usize| start[axis]..start[axis] + size[axis];
+        let mask = found.mask.slice(s![range(2), range(1), range(0)]);
+        let probability = found.probability;
         let near = dilated(mask);
         let mut sum = Sureness::default();
         Zip::from(mask).and(&near).and(probability).for_each(|inside, near, p| {

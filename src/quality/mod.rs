@@ -26,7 +26,7 @@ use ndarray::ArrayView3;
 use serde::Serialize;
 
 pub use expected::{DOUBTFUL_BELOW, FITTED_FOR};
-pub use features::{Agreement, Features};
+pub use features::{surroundings, Agreement, Features, Overall};
 pub use input::{InputFeatures, LEAST_SOFT, SOFT_TISSUE};
 pub use warning::{Warning, WarningKind};
 
@@ -53,7 +53,9 @@ pub struct Found<'a> {
     pub input: &'a InputFeatures,
     /// 1 in the pancreas, 0 outside.
     pub mask: ArrayView3<'a, u8>,
-    /// The fused probability.
+    /// What is said of all its probabilities.
+    pub overall: Overall,
+    /// The fused probability in the mask's [surroundings], `[k, j, i]`; of an empty mask it is not looked at.
     pub probability: ArrayView3<'a, f32>,
     /// The mask's measurements.
     pub measurements: &'a Measurements,

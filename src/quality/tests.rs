@@ -48,11 +48,18 @@ fn pancreas() -> Array3<f32> {
 fn judge(ct: &Volume, probability: &Array3<f32>, agreement: Option<Agreement>) -> Quality {
     let mask = probability.mapv(|p| u8::from(p >= 0.5));
     let (measurements, components) = measure_components(mask.view(), ct);
+    let around = match surroundings(&measurements, ct.geometry().size) {
+        Some(Region { start: [i, j, k], size: [columns, rows, slices] }) => {
+            probability.slice(s![k..k + slices, j..j + rows, i..i + columns]).to_owned()
+        }
+        None => Array3::zeros((0, 0, 0)),
+    };
     Quality::of(&Found {
         volume: ct,
         input: &InputFeatures::of(ct),
         mask: mask.view(),
-        probability: probability.view(),
+        overall: Overall::of(probability.view()),
+        probability: around.view(),
         measurements: &measurements,
         components: &components,
         views: 3,

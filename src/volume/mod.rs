@@ -20,7 +20,7 @@ pub use geometry::{Geometry, NearestAxis, Region};
 pub use measure::{
     keep_largest_component, measure, measure_components, same_grid, Measurements, GEOMETRY_TOLERANCE_MM,
 };
-pub use resample::{resample, resampled_size};
+pub use resample::{resample, resample_planes, resampled_size};
 pub use strided::{Frame, Strided};
 pub use unmeasured::AIR;
 pub use view::View;
@@ -233,6 +233,24 @@ pub fn lps_spacing(geometry: &Geometry) -> [f64; 3] {
         spacing[2 - nearest.patient] = geometry.spacing[axis];
     }
     spacing
+}
+
+/// Voxels along z, y and x of [`lps_view`].
+pub fn lps_size(geometry: &Geometry) -> [usize; 3] {
+    let [i, j, k] = geometry.size;
+    lps_axes(geometry).0.map(|axis| [k, j, i][axis])
+}
+
+/// The ranges along z, y and x of [`lps_view`] that hold a region of the grid.
+pub fn lps_box(geometry: &Geometry, region: Region) -> [std::ops::Range<usize>; 3] {
+    let (order, flips) = lps_axes(geometry);
+    std::array::from_fn(|patient| {
+        // `[k, j, i]` is (i, j, k) backwards.
+        let axis = 2 - order[patient];
+        let (start, size, whole) = (region.start[axis], region.size[axis], geometry.size[axis]);
+        let start = if flips[patient] { whole - start - size } else { start };
+        start..start + size
+    })
 }
 
 /// For z, y and x of the LPS frame: which axis of `[k, j, i]` it is, and whether that one is flipped.

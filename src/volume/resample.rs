@@ -5,7 +5,9 @@
 //! skipping (anti-aliasing); the outermost voxels' values hold beyond their centres. Linear interpolation is separable: one
 //! axis after the other.
 
-use ndarray::{Array3, ArrayView3, Axis, Zip};
+use std::ops::Range;
+
+use ndarray::{s, Array3, ArrayView3, Axis, Zip};
 
 /// The voxel counts of the grid with the given spacing over the extent of `size` voxels of `spacing`, each axis on its own.
 pub fn resampled_size(size: [usize; 3], spacing: [f64; 3], target: [f64; 3]) -> [usize; 3] {
@@ -14,17 +16,38 @@ pub fn resampled_size(size: [usize; 3], spacing: [f64; 3], target: [f64; 3]) -> 
 
 /// `volume` on `size` voxels over the same extent. With `anti_alias`, the kernel is widened where voxels get fewer.
 pub fn resample(volume: ArrayView3<f32>, size: [usize; 3], anti_alias: bool) -> Array3<f32> {
-    let mut result = volume.to_owned();
+    planes_of(volume, size, anti_alias, 0..size[0])
+}
+
+/// As [`resample`] without anti-aliasing, of the result the planes `planes` along the first axis alone: the same values, and memory for no more
+/// than these take.
+pub fn resample_planes(volume: ArrayView3<f32>, size: [usize; 3], planes: Range<usize>) -> Array3<f32> {
+    planes_of(volume, size, false, planes)
+}
+
+fn planes_of(volume: ArrayView3<f32>, size: [usize; 3], anti_alias: bool, planes: Range<usize>) -> Array3<f32> {
     // The axis that shrinks most first: less to do for the others.
     let mut axes = [0, 1, 2];
     let growth = |a: usize| size[a] as f64 / volume.shape()[a] as f64;
     axes.sort_by(|a, b| growth(*a).total_cmp(&growth(*b)));
+    let first = match volume.shape()[0] == size[0] {
+        true => None,
+        false => Some(Kernel::new(volume.shape()[0], size[0], anti_alias).part(planes.clone())),
+    };
+    let source = first.as_ref().map_or(planes, |(_, source)| source.clone());
+    let source = volume.slice_move(s![source, .., ..]);
+    let mut result: Option<Array3<f32>> = None;
     for axis in axes {
-        if result.shape()[axis] != size[axis] {
-            result = along(result.view(), axis, &Kernel::new(result.shape()[axis], size[axis], anti_alias));
-        }
+        let from = result.as_ref().map_or(source.view(), |result| result.view());
+        let next = match (axis, &first) {
+            (0, Some((kernel, _))) => along(from, 0, kernel),
+            (0, None) => continue,
+            _ if from.shape()[axis] == size[axis] => continue,
+            _ => along(from, axis, &Kernel::new(from.shape()[axis], size[axis], anti_alias)),
+        };
+        result = Some(next);
     }
-    result
+    result.unwrap_or_else(|| source.to_owned())
 }
 
 /// For each voxel of the result: the first voxel of the source that it reads, and the weights from there on.
@@ -48,6 +71,17 @@ impl Kernel {
                 })
                 .collect(),
         )
+    }
+}
+
+impl Kernel {
+    /// That of some voxels of the result, for the part of the source that they read, which comes with it.
+    fn part(mut self, voxels: Range<usize>) -> (Self, Range<usize>) {
+        let mut kept: Vec<_> = self.0.drain(voxels).collect();
+        let start = kept.iter().map(|(first, _)| *first).min().unwrap_or(0);
+        let end = kept.iter().map(|(first, weights)| first + weights.len()).max().unwrap_or(start);
+        kept.iter_mut().for_each(|(first, _)| *first -= start);
+        (Kernel(kept), start..end)
     }
 }
 
@@ -91,6 +125,18 @@ mod tests {
         let stripes = Array3::from_shape_fn([1, 1, 64], |(_, _, x)| (x % 2) as f32);
         for value in resample(stripes.view(), [1, 1, 16], true).iter().skip(1).take(14) {
             assert!((value - 0.5).abs() < 0.01, "{value}");
+        }
+    }
+
+    #[test]
+    fn planes_are_those_of_the_whole() {
+        let volume = Array3::from_shape_fn([9, 7, 11], |(z, y, x)| ((z * 77 + y * 11 + x) as f32 * 1.7).sin());
+        for size in [[20, 24, 40], [5, 24, 6], [9, 7, 11], [9, 14, 11], [30, 5, 11]] {
+            let whole = resample(volume.view(), size, false);
+            for planes in [0..size[0], 0..1, 2..5, size[0] - 1..size[0]] {
+                let part = resample_planes(volume.view(), size, planes.clone());
+                assert_eq!(part, whole.slice(s![planes, .., ..]), "{size:?}");
+            }
         }
     }
 

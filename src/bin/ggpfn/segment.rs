@@ -208,6 +208,7 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
         region: arguments.region,
         largest_component: arguments.largest_component,
         keep_views: arguments.view_probabilities.is_some(),
+        mask_only: arguments.probability.is_none(),
         uncertainty: arguments.uncertainty.is_some(),
     };
     options.check()?;

@@ -213,6 +213,7 @@ fn options(arguments: &Segment) -> Result<SegmentOptions> {
         threads: (arguments.threads > 0).then_some(arguments.threads),
         largest_component: arguments.largest_component,
         uncertainty: arguments.uncertainty.is_some(),
+        mask_only: arguments.probability.is_none(),
         ..SegmentOptions::default()
     })
 }

@@ -257,7 +257,10 @@ fn estimate_memory(task: &Task, asked: EstimateMemory) -> Outcome {
     check_runtime()?;
     let model = task.worker.models.get(asked.model)?;
     let geometry = asked.grid.geometry()?;
-    let options = asked.options.settle(!asked.results.views.is_empty(), asked.results.uncertainty.is_some())?;
+    let options = {
+        let wanted = &asked.results;
+        asked.options.settle(!wanted.views.is_empty(), wanted.probability.is_none(), wanted.uncertainty.is_some())?
+    };
     let found = inference::estimate_memory(&model, &geometry, &options)?;
     Ok(json!({ "host_bytes": found.host, "device_bytes": found.device, "host_free": limits::free_memory() }))
 }
@@ -291,7 +294,11 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         array.iter().try_for_each(|array| shared.check(name, array, size, dtype))?;
     }
     results.views.values().try_for_each(|array| shared.check("views", array, size, Dtype::Float32))?;
-    let options = asked.options.settle(!results.views.is_empty(), results.uncertainty.is_some())?;
+    let options = asked.options.settle(
+        !results.views.is_empty(),
+        results.probability.is_none(),
+        results.uncertainty.is_some(),
+    )?;
     let computed = if options.views.is_empty() { &model.config().views } else { &options.views };
     if let Some(missing) = results.views.keys().find(|view| !computed.contains(view)) {
         let fault = format!("the {missing} view's probability is wanted, but that view is not computed");

@@ -30,7 +30,7 @@ pub struct Options {
 
 impl Options {
     /// As the library takes them.
-    pub fn settle(self, keep_views: bool, uncertainty: bool) -> Result<SegmentOptions> {
+    pub fn settle(self, keep_views: bool, mask_only: bool, uncertainty: bool) -> Result<SegmentOptions> {
         /// Pixels by which patches overlap.
         const OVERLAP: usize = 64;
         let some = |number: usize| (number > 0).then_some(number);
@@ -60,6 +60,7 @@ impl Options {
             region: self.region.map(|[start, size]| Region { start, size }),
             largest_component: self.largest_component,
             keep_views,
+            mask_only,
             uncertainty,
         })
     }
