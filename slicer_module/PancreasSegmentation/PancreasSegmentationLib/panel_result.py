@@ -132,7 +132,7 @@ class ResultSection:
 
     def replace(self):
         """Replaces the corrections by the result at the slider's threshold."""
-        self.panel.try_threshold(replace_edited=True)
+        self.panel.preview_threshold(replace_edited=True)
         self.check()
 
     def restore(self):

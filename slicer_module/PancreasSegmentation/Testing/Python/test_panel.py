@@ -209,7 +209,7 @@ class Corrections(PanelTest):
         self.ui.replaceButton.click()
         self.assertTrue(self.ui.editedLabel.isHidden() and self.ui.replaceButton.isHidden())
         self.assertGreater(mask_of(self.segmentation, self.volume).sum(), edited.sum())
-        self.assertEqual(self.cells(self.ui.measurementsView)["Volume (mL)"], self.found["Volume (mL)"])
+        self.pump(lambda: self.cells(self.ui.measurementsView) == self.found, 20)
         self.ui.restoreButton.click()
         np.testing.assert_array_equal(mask_of(self.segmentation, self.volume), edited)
         self.assertFalse(self.ui.editedLabel.isHidden())
