@@ -8,6 +8,7 @@ import os
 import threading
 
 import ggpfn
+from ggpfn import _process
 from slicer.i18n import tr as _
 
 KINDS = ("auto", "in process", "child process")
@@ -44,6 +45,11 @@ class Engines:
     def opened(self):
         """The engine if there is one already, else None; never waits for one that is being opened."""
         return self._engine
+
+    def program(self):
+        """The file of the program ggpfn, for what it alone can do. Raises ggpfn.LibraryMissing."""
+        _kind, library, program = self._settings
+        return _process.find(program, library)
 
     def model(self, path=None):
         """The model of a file, or the shipped one (None); a file that has changed is loaded again."""

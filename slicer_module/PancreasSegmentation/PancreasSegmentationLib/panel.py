@@ -15,7 +15,7 @@ from .errors import sentence
 from .measurements import summary
 from .panel_result import ResultSection
 from .panel_sections import BatchSection, ComparisonSection, RegionSection, TrainingSection
-from .parameters import ModelSource
+from .parameters import SMALLEST_THRESHOLD, ModelSource
 from .remedies import remedy
 from .segmenting import InspectTask, SegmentTask
 from .tasks import State, progress_text
@@ -322,7 +322,7 @@ class Panel:
             return
         if self._card not in (None, card):
             # Another model has a threshold of its own; the one in a loaded scene stays.
-            self.parameters.threshold = model.info.threshold
+            self.parameters.threshold = min(max(model.info.threshold, SMALLEST_THRESHOLD), 1.0)
         self._card = card
 
     # Buttons

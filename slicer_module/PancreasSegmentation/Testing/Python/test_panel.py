@@ -3,9 +3,11 @@
 Outside of Slicer it needs PySide6-Essentials.
 """
 
+import dataclasses
 import os
 import time
 import unittest
+from types import SimpleNamespace
 from unittest import mock
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -237,9 +239,32 @@ class Corrections(PanelTest):
         self.assertTrue(all(button.isEnabled() for button in buttons))
         self.pump(self.ui.show3DButton.isChecked, 20)
         self.ui.exportButton.click()
-        self.assertIn("Quantitative Reporting", qt_widgets.shown.pop())
+        self.assertIn("was not loaded by the module DICOM", qt_widgets.shown.pop())
         self.p.outputSegmentation = None
         self.assertFalse(any(button.isEnabled() for button in buttons))
+
+    def test_export_by_slicers_dialog_or_to_a_file(self):
+        plugins = {"DICOMSegmentationPlugin": object}
+        with (
+            mock.patch.object(slicer.modules, "dicomPlugins", plugins, create=True),
+            mock.patch("PancreasSegmentationLib.presentation.export_dicom") as dialog,
+        ):
+            self.ui.exportButton.click()
+        dialog.assert_called_once_with(self.segmentation)
+        path = os.path.join(self.folder, "out.dcm")
+        with (
+            mock.patch("PancreasSegmentationLib.panel_result.files_of"),
+            mock.patch("PancreasSegmentationLib.dicom_export.files_of"),
+            mock.patch("PancreasSegmentationLib.dicom_export.ExportTask.work"),
+            mock.patch("PancreasSegmentationLib.panel_result.choose_new_file", side_effect=["", path]) as choose,
+        ):
+            self.ui.exportButton.click()
+            self.assertFalse(self.panel.busy)
+            self.ui.exportButton.click()
+            self.pump(lambda: not self.panel.busy, 20)
+        self.assertEqual(choose.call_count, 2)
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertIn(f"{path} was written", self.ui.statusLabel.text())
 
 
 class Offers(PanelTest):
@@ -387,6 +412,13 @@ class Telling(PanelTest):
         self.assertIn(REACHED, self.ui.aboutLabel.text())
         self.assertRegex(self.ui.memoryLabel.text(), r"Needs about \d+.* of memory, of .* free")
         self.assertIn("GPU", self.ui.deviceLabel.text())
+
+    def test_a_model_whose_threshold_the_slider_does_not_reach(self):
+        self.pump(lambda: self.ui.modelCard.text(), 30)
+        shipped = self.logic.segmentation.engines.engine().load_model()
+        info = dataclasses.replace(shipped.info, threshold=0.0, sha256="another")
+        self.panel._show_card(SimpleNamespace(info=info, configuration=shipped.configuration))
+        self.assertEqual(self.p.threshold, 0.01)
 
     def test_the_threshold_at_first_is_the_shipped_model_s(self):
         shipped = self.logic.segmentation.engines.engine().load_model()
