@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the pictures of the extension, without a display: `make_screenshots.py views CT OUT` and
-`make_screenshots.py panel CT OUT`. A CT for them, finer than the one that comes with the extension:
+`make_screenshots.py panel CT OUT [LANGUAGE]`. A CT for them, finer than the one that comes with the extension:
 `ggpfn synth OUT --count 1 --seed 4 --spacing 2`.
 
 `views` segments a CT (a file, or `sample`) and renders its slices and its 3D view as Slicer's own view classes draw
 them; views.json says where in the pictures the mask's voxels lie. It needs the packages trame-slicer and
 slicer-layer-dm. `panel` grabs the panel as PySide6 draws it, with the stand-ins of the tests for Slicer's own widgets;
-it needs slicer-core and PySide6-Essentials<6.9.
+it needs slicer-core and PySide6-Essentials<6.9. LANGUAGE: de, es, fr or zh-Hans.
 """
 
 import json
@@ -135,7 +135,7 @@ def grab(window):
     return np.concatenate([picture, np.ones((rows, columns, 1))], axis=-1)
 
 
-def panel(ct, out):
+def panel(ct, out, language=None):
     """Writes panel.png, after a run; panel_running.png, in the midst of it; panel_edited.png, after a correction by
     hand; panel_doubtful.png, how a doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
@@ -145,6 +145,8 @@ def panel(ct, out):
 
     application = QtWidgets.QApplication([])
     standins.install(widgets=True)
+    if language is not None:
+        standins.i18n.speak(EXTENSION / "Translations" / f"PancreasSegmentation_{language}.ts")
     from ggpfn import Quality, ResultWarning
     from PancreasSegmentationLib import sample_data
     from PancreasSegmentationLib.scene_input import read_volume
@@ -224,4 +226,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "views":
         views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else None, "--largest" in sys.argv)
     else:
-        panel(sys.argv[2], target)
+        panel(sys.argv[2], target, *sys.argv[4:5])

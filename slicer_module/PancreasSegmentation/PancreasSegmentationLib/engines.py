@@ -11,6 +11,8 @@ import ggpfn
 from ggpfn import _process
 from slicer.i18n import tr as _
 
+from .parameters import view_names
+
 KINDS = ("auto", "in process", "child process")
 
 # The mean Dice on real CTs that the card of the shipped model tells.
@@ -109,7 +111,7 @@ def card_text(model):
         spacing = " x ".join(f"{edge:g}" for edge in info.spacing) + " mm"
     lines = [
         _("Views: {views}, {parameters:,} parameters each").format(
-            views=", ".join(info.views), parameters=info.parameters
+            views=view_names(info.views), parameters=info.parameters
         ),
         _("{slices} slices for one, {fusion}, {guidance}").format(
             slices=2 * info.t + 1,
@@ -153,9 +155,8 @@ def _provenance(configuration):
     cases = sorted({one["cases"] for one in trainings if one.get("cases")})
     parts = [_("Trained by ggpfn {version}").format(version=", ".join(versions) or "?")]
     if cases:
-        parts.append(
-            _("{cases} cases").format(cases=" to ".join(str(count) for count in cases[:: len(cases) - 1 or 1]))
-        )
+        several = _("{low} to {high} cases") if len(cases) > 1 else _("{low} cases")
+        parts.append(several.format(low=cases[0], high=cases[-1]))
     if dice:
         parts.append(_("validation Dice {low:.2f} to {high:.2f}").format(low=min(dice), high=max(dice)))
     return ", ".join(parts)

@@ -11,7 +11,7 @@ from .engines import Engines
 from .errors import InputError
 from .kept import Kept, moved
 from .measurements import HEADER, measurement_rows, show_table, summary
-from .parameters import VIEWS, chosen_views, engine_options, model_path
+from .parameters import VIEWS, chosen_views, engine_options, model_path, view_names
 from .rest import RestTask
 from .scene_input import mask_of, region_of, scan_of
 from .scene_output import (
@@ -120,7 +120,7 @@ def segment(engine, model, scan, options, region=None, monitor=None):
     if not views:
         raise InputError(
             _("The model has the views {views} alone; tick one of them under Advanced.").format(
-                views=", ".join(model.info.views)
+                views=view_names(model.info.views)
             )
         )
     if options["view_weights"] is not None:

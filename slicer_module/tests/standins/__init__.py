@@ -13,6 +13,8 @@ import sys
 import types
 from pathlib import Path
 
+from . import i18n
+
 MODULE = Path(__file__).resolve().parents[2] / "PancreasSegmentation"
 SOURCE = os.environ.get("GGPFN_SLICER_SOURCE")
 
@@ -34,7 +36,7 @@ def install(widgets=False):
         if SOURCE:
             _use_source(slicer)
         else:
-            from . import base_classes, i18n, parameter_node, sample_data
+            from . import base_classes, parameter_node, sample_data
 
             sys.modules["slicer.i18n"] = slicer.i18n = i18n
             sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = parameter_node
@@ -45,7 +47,7 @@ def install(widgets=False):
 
 def _use_source(slicer):
     """Slicer's own Python in the place of stand-ins."""
-    from . import i18n, qt_widgets
+    from . import qt_widgets
 
     slicer.__path__.append(os.path.join(SOURCE, "Base", "Python", "slicer"))
     sys.path.append(os.path.join(SOURCE, "Modules", "Scripted", "SampleData"))

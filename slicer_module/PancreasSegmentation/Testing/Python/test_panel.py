@@ -403,6 +403,29 @@ class Entering(PanelTest):
             self.check()
 
 
+class Languages(PanelTest):
+    def test_the_panel_speaks_the_user_s_language(self):
+        self.widget.cleanup()
+        self.addCleanup(standins.i18n.speak, None)
+        standins.i18n.speak(sample_data.FOLDER.parents[2] / "Translations" / "PancreasSegmentation_de.ts")
+        self.make_widget()
+        self.assertEqual(self.ui.applyButton.text(), "Anwenden")
+        region = self.ui.regionCombo
+        self.assertEqual(region.itemText(1), "Auf den Körper beschränken")
+        self.p = self.panel.parameters
+        self.p.region = Region.ROI
+        self.ui.applyButton.click()
+        self.assertIn("Wählen Sie eine Region", qt_widgets.shown.pop())
+        probability = ball(sample_data.truth().shape, 0.3)
+        self.p.region = Region.WHOLE
+        with self.pretended(self.p, probability, doubtful=True):
+            self.apply()
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertIn("Zweifelhaft", self.ui.qualityLabel.text())
+        self.assertIn("Volumen (ml)", self.cells(self.ui.measurementsView))
+        self.assertEqual(self.p.outputSegmentation.GetName(), f"{sample_data.NAME} Pankreas")
+
+
 class Telling(PanelTest):
     def test_card_device_and_memory_before_a_run(self):
         self.pump(lambda: self.ui.memoryLabel.text() and self.ui.modelCard.text(), 30)
