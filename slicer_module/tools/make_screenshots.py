@@ -136,12 +136,12 @@ def grab(window):
 
 
 def panel(ct, out, language=None):
-    """Writes panel.png, after a run; panel_running.png, in the midst of it; panel_edited.png, after a correction by
+    """Writes panel.png, after a run (on a real CT of the tests it is doubtful); panel_before.png, before it; panel_running.png, in the midst of it; panel_edited.png, after a correction by
     hand; panel_doubtful.png, how a doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     import slicer
     import standins
-    from PySide6 import QtWidgets
+    from PySide6 import QtCore, QtWidgets
 
     application = QtWidgets.QApplication([])
     standins.install(widgets=True)
@@ -149,7 +149,7 @@ def panel(ct, out, language=None):
         standins.i18n.speak(EXTENSION / "Translations" / f"PancreasSegmentation_{language}.ts")
     from ggpfn import Quality, ResultWarning
     from PancreasSegmentationLib import sample_data
-    from PancreasSegmentationLib.scene_input import read_volume
+    from PancreasSegmentationLib.scene_input import mask_of, read_volume
     from PancreasSegmentationLib.scene_output import show_mask
 
     from PancreasSegmentation import PancreasSegmentationWidget
@@ -186,6 +186,7 @@ def panel(ct, out, language=None):
         parent.grab().save(str(out / name))
 
     pump(lambda: ui.memoryLabel.text())
+    grab("panel_before.png")
     ui.applyButton.click()
     pump(lambda: ui.progressBar.value() > 550)
     grab("panel_running.png")
@@ -206,12 +207,14 @@ def panel(ct, out, language=None):
 
     parameters = widget.panel.parameters
     parameters.comparedSegmentation = segmentation
-    parameters.trueSegmentation = show_mask(volume, np.ones((30, 30, 30), np.uint8), (60, 60, 20), show_3d=False)
+    moved = np.roll(mask_of(segmentation, volume), 1, axis=2)
+    parameters.trueSegmentation = show_mask(volume, moved, (0, 0, 0), show_3d=False)
     ui.compareButton.click()
     pump(lambda: not widget.panel.busy)
     ui.trainingVolumeSelector.setCurrentNode(volume)
     ui.trainingSegmentationSelector.setCurrentNode(segmentation)
     ui.addPairButton.click()
+    ui.batchVolumesList.item(0).setCheckState(QtCore.Qt.CheckState.Checked)
     for name in ("inputBox", "modelBox", "resultBox", "measurementsBox"):
         getattr(ui, name).setVisible(False)
     for name in ("advancedBox", "batchBox", "trainingBox", "comparisonBox"):

@@ -44,7 +44,7 @@ class ResultSection:
         """Nothing has been found yet, or it is of a scene that is gone."""
         self._follow(None)
         self._rows, self._quality = [], None
-        fill_table(self.ui.measurementsView, [])
+        self._fill([])
         self._show_quality()
         self._show_edited(False)
 
@@ -53,8 +53,13 @@ class ResultSection:
     def show(self, found, agreement=None):
         """Shows ggpfn.Measurements, and the Dice by pair of views."""
         self._rows = measurement_rows(found, agreement)
-        fill_table(self.ui.measurementsView, self._rows)
+        self._fill(self._rows)
         self._show_quality(found.threshold)
+
+    def _fill(self, rows):
+        fill_table(self.ui.measurementsView, rows)
+        # A table without rows is an empty box.
+        self.ui.measurementsView.setVisible(bool(rows))
 
     def judge(self, quality, threshold):
         """Takes a ggpfn.Quality of a run at a threshold; None: there is none."""
@@ -105,7 +110,7 @@ class ResultSection:
         self._show_edited(edited, old)
         if self._rows:
             rows = outdated(self._rows) if old else self._rows
-            fill_table(self.ui.measurementsView, rows)
+            self._fill(rows)
             table = parameters.measurementsTable
             if table is not None and table.GetTable().GetNumberOfRows() != len(rows):
                 show_table(rows, HEADER, "", table)

@@ -229,6 +229,11 @@ class Corrections(PanelTest):
         self.assertIn("Doubtful", label.text())
         self.assertIn("bold", label.styleSheet())
 
+    def test_a_table_without_rows_is_not_shown(self):
+        self.assertFalse(self.ui.measurementsView.isHidden())
+        self.panel.result.clear()
+        self.assertTrue(self.ui.measurementsView.isHidden())
+
     def test_the_table_is_as_high_as_its_rows(self):
         view = self.ui.measurementsView
         rows = sum(view.rowHeight(row) for row in range(view.rowCount()))
