@@ -1156,6 +1156,10 @@
 <context>
     <name>PancreasSegmentationLib.remedies</name>
     <message>
+        <source>Replace the voxels of {name} that are not numbers by air, {hu} HU? Its file stays as it is.</source>
+        <translation>Die Voxel von {name}, die keine Zahlen sind, durch Luft ersetzen, {hu} HU? Die Datei bleibt, wie sie ist.</translation>
+    </message>
+    <message>
         <source>Go on with patches of 256 x 256, which take less of the GPU&apos;s memory?</source>
         <translation>Mit Kacheln von 256 x 256 weitermachen, die weniger Speicher der GPU brauchen?</translation>
     </message>

@@ -1156,6 +1156,10 @@
 <context>
     <name>PancreasSegmentationLib.remedies</name>
     <message>
+        <source>Replace the voxels of {name} that are not numbers by air, {hu} HU? Its file stays as it is.</source>
+        <translation>¿Sustituir los vóxeles de {name} que no son números por aire, {hu} HU? El archivo queda como está.</translation>
+    </message>
+    <message>
         <source>Go on with patches of 256 x 256, which take less of the GPU&apos;s memory?</source>
         <translation>¿Seguir con teselas de 256 x 256, que ocupan menos memoria de la GPU?</translation>
     </message>

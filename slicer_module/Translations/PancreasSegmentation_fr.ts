@@ -1156,6 +1156,10 @@
 <context>
     <name>PancreasSegmentationLib.remedies</name>
     <message>
+        <source>Replace the voxels of {name} that are not numbers by air, {hu} HU? Its file stays as it is.</source>
+        <translation>Remplacer les voxels de {name} qui ne sont pas des nombres par de l’air, {hu} HU ? Le fichier reste tel quel.</translation>
+    </message>
+    <message>
         <source>Go on with patches of 256 x 256, which take less of the GPU&apos;s memory?</source>
         <translation>Continuer avec des carreaux de 256 x 256, qui prennent moins de la mémoire du GPU ?</translation>
     </message>

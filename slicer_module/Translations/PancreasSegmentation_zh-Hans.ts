@@ -1156,6 +1156,10 @@
 <context>
     <name>PancreasSegmentationLib.remedies</name>
     <message>
+        <source>Replace the voxels of {name} that are not numbers by air, {hu} HU? Its file stays as it is.</source>
+        <translation>将 {name} 中不是数值的体素替换为空气（{hu} HU）？文件保持不变。</translation>
+    </message>
+    <message>
         <source>Go on with patches of 256 x 256, which take less of the GPU&apos;s memory?</source>
         <translation>改用 256 x 256 的图块继续？它们占用较少的 GPU 显存。</translation>
     </message>

@@ -136,8 +136,9 @@ def grab(window):
 
 
 def panel(ct, out, language=None):
-    """Writes panel.png, after a run (on a real CT of the tests it is doubtful); panel_before.png, before it; panel_running.png, in the midst of it; panel_edited.png, after a correction by
-    hand; panel_doubtful.png, how a doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
+    """Writes panel_before.png, before a run; panel_running.png, in the midst of it; panel.png, after it (on a real CT
+    of the tests the result is doubtful); panel_edited.png, after a correction by hand; panel_doubtful.png, how a
+    doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     import slicer
     import standins

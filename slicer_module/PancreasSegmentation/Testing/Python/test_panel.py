@@ -295,6 +295,24 @@ class Offers(PanelTest):
         self.assertIn("processor", qt_widgets.shown[1])
         self.assertEqual(len(qt_widgets.shown), 3)
 
+    def test_voxels_that_are_not_numbers_are_replaced_when_asked_for(self):
+        array = slicer.util.arrayFromVolume(self.volume).astype(np.float32)
+        inside = tuple(count // 2 for count in array.shape)
+        array[inside] = np.nan
+        volume = add_volume(array, scan_of(self.volume).matrix, "resampled")
+        self.p.inputVolume = volume
+        self.apply()
+        self.assertIn("resampled", qt_widgets.shown.pop())
+        self.assertIsNone(self.p.outputSegmentation)
+        self.assertTrue(np.isnan(slicer.util.arrayFromVolume(volume)[inside]))
+        with mock.patch.dict(qt_widgets.answers, OK=True):
+            self.apply()
+        self.assertEqual(len(qt_widgets.shown), 1)
+        print(f"\n{qt_widgets.shown}")
+        self.assertEqual(slicer.util.arrayFromVolume(volume)[inside], -1024)
+        self.assertEqual(np.isnan(slicer.util.arrayFromVolume(volume)).sum(), 0)
+        self.assertGreater(mask_of(self.p.outputSegmentation, volume).sum(), 500)
+
     def test_no_is_no(self):
         self.assertEqual(len(self.run_out_of_gpu_memory(False)), 1)
         self.assertFalse(self.p.smallPatches)
