@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """How the 3D Slicer module keeps up with a user on a CT of 512 x 512 x 300: `slicer_live.py`.
 
-The result of the sample CT, blown up, stands in for a run's, so that no network runs. Told are the longest pauses of the
-event loop while that result is taken over, and milliseconds for the threshold slider in both engines: until the mask has
-followed, and for the numbers and the surface when the slider rests. CPU time of this process is given beside the wall's,
-since machines are busy. It needs what the module's tests need (slicer_module/tests/run_tests.py).
+The result of the sample CT, blown up, stands in for a run's, so that no network runs. Told are the longest pauses of
+the event loop while that result is taken over, without and with maps of probability and uncertainty; and for the
+threshold slider in both engines milliseconds until the mask has followed (wall and CPU time, medians of five), from
+there until numbers and surface have, and the longest pause of the event loop meanwhile. It needs what the module's tests need
+(slicer_module/tests/run_tests.py).
 """
 
+import dataclasses
 import os
 import statistics
 import sys
@@ -33,15 +35,16 @@ def blown_up(array):
     return array
 
 
-def milliseconds(call, times=9):
-    """Medians of wall and CPU time."""
-    wall, cpu = [], []
-    for _n in range(times):
-        start = time.perf_counter(), time.process_time()
-        call()
-        wall.append(1000 * (time.perf_counter() - start[0]))
-        cpu.append(1000 * (time.process_time() - start[1]))
-    return f"{statistics.median(wall):5.0f} ms, {statistics.median(cpu):4.0f} ms of CPU"
+def pump(until, application):
+    """Runs the event loop until something is so; returns the seconds, and the pauses between two looks."""
+    pauses, started = [], time.perf_counter()
+    last = started
+    while not until():
+        application.processEvents()
+        time.sleep(0.001)
+        pauses.append(time.perf_counter() - last)
+        last += pauses[-1]
+    return last - started, sorted(pauses)
 
 
 def main():
@@ -53,10 +56,9 @@ def main():
     import ggpfn
     import slicer
     from PancreasSegmentationLib import sample_data
-    from PancreasSegmentationLib.engines import Engines
     from PancreasSegmentationLib.scene_input import scan_of
 
-    from PancreasSegmentation import PancreasSegmentationLogic, PancreasSegmentationWidget
+    from PancreasSegmentation import PancreasSegmentationWidget
 
     sample = scan_of(sample_data.load())
     found = ggpfn.segment(sample.image(), probability=True, view_probabilities=True)
@@ -70,50 +72,65 @@ def main():
     finer = [old / new for old, new in zip(sample.array.shape[::-1], SHAPE[::-1])]
     array = blown_up(sample.array.astype(np.float32)).astype(np.int16)
     volume = slicer.util.addVolumeFromArray(array, sample.matrix @ np.diag([*finer, 1]), "large")
-    segment = mock.patch("PancreasSegmentationLib.segmenting.segment", return_value=found)
+    with_uncertainty = dataclasses.replace(found, uncertainty=np.zeros(SHAPE, np.float32))
+
+    def segment(result=found):
+        return mock.patch("PancreasSegmentationLib.segmenting.segment", return_value=result)
 
     parent = QtWidgets.QWidget()
     QtWidgets.QVBoxLayout(parent)
     widget = PancreasSegmentationWidget(parent)
     widget.setup()
-    widget.panel.parameters.inputVolume = volume
-    widget.logic.segmentation.engines.model()
-    pauses, last = [], time.perf_counter()
-    with segment:
-        widget.ui.applyButton.click()
-        while widget.panel.busy:
-            application.processEvents()
-            time.sleep(0.002)
-            pauses.append(time.perf_counter() - last)
-            last += pauses[-1]
-    print("longest pauses of the event loop:", ", ".join(f"{1000 * p:.0f} ms" for p in sorted(pauses)[-3:]))
-    widget.cleanup()
+    panel, parameters = widget.panel, widget.panel.parameters
+    parameters.inputVolume = volume
+    panel.logic.engines.model()
+    pump(lambda: panel._inspection is None and not panel.settle.isActive(), application)
+    for maps in (False, True):
+        parameters.wantProbability = maps
+        with segment(with_uncertainty if maps else found):
+            widget.ui.applyButton.click()
+            _seconds, pauses = pump(lambda: not panel.busy, application)
+        title = "with maps of probability and uncertainty" if maps else "a run"
+        print(f"{title}: longest pauses of the event loop", ", ".join(f"{1000 * p:.0f} ms" for p in pauses[-3:]))
 
     for kind in ("in process", "child process"):
-        logic = PancreasSegmentationLogic(Engines(kind))
-        parameters = logic.getParameterNode()
-        parameters.inputVolume, parameters.outputSegmentation = volume, None
-        with segment:
-            logic.process(parameters)
-        slide(kind, logic.segmentation, parameters)
-        logic.segmentation.engines.drop()
+        panel.logic.engines.configure(kind)
+        with segment():
+            widget.ui.applyButton.click()
+            pump(lambda: not panel.busy and panel._inspection is None, application)
+        for largest in (False, True):
+            for threshold in (0.3, 0.1):
+                parameters.threshold, parameters.largestComponent = threshold, largest
+                pump(lambda: at_rest(panel), application)
+                slide(f"{kind}, threshold {threshold}{', largest component' if largest else ''}", panel, application)
+    widget.cleanup()
+    panel.logic.engines.drop()
 
 
-def slide(kind, live, parameters):
+def at_rest(panel):
+    return not panel.slide.isActive() and not panel.rest.isActive() and panel._resting is None
+
+
+def slide(title, panel, application):
     """Tells how long a step of the slider takes."""
-
-    def step(call):
+    wall, cpu, follow, pause = [], [], [], []
+    for number in range(5):
         # To and fro, so that each step changes something.
-        parameters.threshold += 0.01 if parameters.threshold * 10 % 1 < 0.05 else -0.01
-        call(parameters)
-
-    for largest in (False, True):
-        for threshold in (0.3, 0.1):
-            parameters.threshold, parameters.largestComponent = threshold, largest
-            mask = milliseconds(lambda: step(live.preview_threshold))
-            rest = milliseconds(lambda: step(live.try_threshold), 5)
-            title = f"{kind}, threshold {threshold}{', largest component' if largest else ''}"
-            print(f"{title:48} mask {mask}; at rest {rest}", flush=True)
+        panel.parameters.threshold += 0.01 if number % 2 == 0 else -0.01
+        panel.slide.stop()
+        start = time.perf_counter(), time.process_time()
+        panel.preview_threshold()
+        wall.append(time.perf_counter() - start[0])
+        cpu.append(time.process_time() - start[1])
+        panel.rest.stop()
+        panel.measure_threshold()
+        seconds, pauses = pump(lambda: at_rest(panel), application)
+        follow.append(seconds)
+        pause.append(pauses[-1])
+    wall, cpu, follow = (1000 * statistics.median(times) for times in (wall, cpu, follow))
+    pauses = f"longest pause {1000 * max(pause):.0f} ms, median {1000 * statistics.median(pause):.0f} ms"
+    mask = f"mask {wall:4.0f} ms, {cpu:4.0f} ms of CPU"
+    print(f"{title:48} {mask}; numbers and surface {follow:4.0f} ms, {pauses}", flush=True)
 
 
 if __name__ == "__main__":

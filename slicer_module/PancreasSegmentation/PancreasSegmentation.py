@@ -34,8 +34,7 @@ class PancreasSegmentation(ScriptedLoadableModule):
         )
         parent.acknowledgementText = _(
             "After Chaowei Fang and others: Globally Guided Progressive Fusion Network for 3D Pancreas Segmentation, "
-            "MICCAI 2019. The shipped model was trained on synthetic CTs that were painted from label maps of NIH "
-            "Pancreas-CT, BTCV and the Medical Segmentation Decathlon."
+            "MICCAI 2019. The data that the shipped model was trained on is listed on its model card."
         )
         if hasattr(slicer, "app") and hasattr(slicer.app, "connect"):
             slicer.app.connect("startupCompleted()", register_sample_data)

@@ -1,8 +1,8 @@
 """unittest with a record of what skips: `recorded.py [-v] MODULE ...`, as `python -m unittest`.
 
-A skip is written, as a line, to the file that the environment variable GGPFN_SKIPS names, for the test command to print at
-its end. A reason that begins with "not applicable: " is one that nothing to be installed would change: hardware, another
-operating system, an application that no package index has.
+A skip is written, as a line, to the file that the environment variable GGPFN_SKIPS names, for the test command to print
+at its end. A reason that begins with "not applicable: " is one that nothing to be installed would change: hardware,
+another operating system, an application that no package index has.
 """
 
 import os

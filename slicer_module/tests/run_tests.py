@@ -42,6 +42,8 @@ def main(interpreters):
             failed.append(f"in Slicer ({slicer})")
     else:
         recorded.record("run_tests: in Slicer", "not applicable: SLICER_EXECUTABLE is not set")
+    if "GGPFN_SLICER_SOURCE" not in os.environ:
+        recorded.record("run_tests: with Slicer's own Python", "not applicable: GGPFN_SLICER_SOURCE is not set")
     for title in failed:
         print(f"FAILED: {title}")
     return 1 if failed else 0

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Makes the pictures of the extension, without a display: `make_screenshots.py views CT OUT` and
-`make_screenshots.py panel CT OUT`. A CT for them, finer than the one that comes with the extension:
+`make_screenshots.py panel CT OUT [LANGUAGE]`. A CT for them, finer than the one that comes with the extension:
 `ggpfn synth OUT --count 1 --seed 4 --spacing 2`.
 
 `views` segments a CT (a file, or `sample`) and renders its slices and its 3D view as Slicer's own view classes draw
 them; views.json says where in the pictures the mask's voxels lie. It needs the packages trame-slicer and
 slicer-layer-dm. `panel` grabs the panel as PySide6 draws it, with the stand-ins of the tests for Slicer's own widgets;
-it needs slicer-core and PySide6-Essentials<6.9.
+it needs slicer-core and PySide6-Essentials<6.9. LANGUAGE: de, es, fr or zh-Hans.
 """
 
 import json
@@ -135,19 +135,22 @@ def grab(window):
     return np.concatenate([picture, np.ones((rows, columns, 1))], axis=-1)
 
 
-def panel(ct, out):
-    """Writes panel.png, after a run; panel_running.png, in the midst of it; panel_edited.png, after a correction by
-    hand; panel_doubtful.png, how a doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
+def panel(ct, out, language=None):
+    """Writes panel_before.png, before a run; panel_running.png, in the midst of it; panel.png, after it (on a real CT
+    of the tests the result is doubtful); panel_edited.png, after a correction by hand; panel_doubtful.png, how a
+    doubtful result looks, with a made-up reason; panel_more.png, the sections below."""
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     import slicer
     import standins
-    from PySide6 import QtWidgets
+    from PySide6 import QtCore, QtWidgets
 
     application = QtWidgets.QApplication([])
     standins.install(widgets=True)
+    if language is not None:
+        standins.i18n.speak(EXTENSION / "Translations" / f"PancreasSegmentation_{language}.ts")
     from ggpfn import Quality, ResultWarning
     from PancreasSegmentationLib import sample_data
-    from PancreasSegmentationLib.scene_input import read_volume
+    from PancreasSegmentationLib.scene_input import mask_of, read_volume
     from PancreasSegmentationLib.scene_output import show_mask
 
     from PancreasSegmentation import PancreasSegmentationWidget
@@ -184,6 +187,7 @@ def panel(ct, out):
         parent.grab().save(str(out / name))
 
     pump(lambda: ui.memoryLabel.text())
+    grab("panel_before.png")
     ui.applyButton.click()
     pump(lambda: ui.progressBar.value() > 550)
     grab("panel_running.png")
@@ -204,12 +208,14 @@ def panel(ct, out):
 
     parameters = widget.panel.parameters
     parameters.comparedSegmentation = segmentation
-    parameters.trueSegmentation = show_mask(volume, np.ones((30, 30, 30), np.uint8), (60, 60, 20), show_3d=False)
+    moved = np.roll(mask_of(segmentation, volume), 1, axis=2)
+    parameters.trueSegmentation = show_mask(volume, moved, (0, 0, 0), show_3d=False)
     ui.compareButton.click()
     pump(lambda: not widget.panel.busy)
     ui.trainingVolumeSelector.setCurrentNode(volume)
     ui.trainingSegmentationSelector.setCurrentNode(segmentation)
     ui.addPairButton.click()
+    ui.batchVolumesList.item(0).setCheckState(QtCore.Qt.CheckState.Checked)
     for name in ("inputBox", "modelBox", "resultBox", "measurementsBox"):
         getattr(ui, name).setVisible(False)
     for name in ("advancedBox", "batchBox", "trainingBox", "comparisonBox"):
@@ -224,4 +230,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "views":
         views(sys.argv[2], target, float(sys.argv[4]) if len(sys.argv) > 4 else None, "--largest" in sys.argv)
     else:
-        panel(sys.argv[2], target)
+        panel(sys.argv[2], target, *sys.argv[4:5])

@@ -20,11 +20,22 @@ from .parameters import VIEWS, BatchSource, Region, batch_volumes, engine_option
 from .scene_input import IMAGE_ENDINGS, read_volume, region_of, scan_of
 from .scene_output import save_undo_state, show_mask
 from .segmenting import segment
-from .tasks import State, Task
+from .tasks import PHASES, State, Task
 from .written import is_written
 
 SEGMENTATION_ENDING = ".seg.nrrd"
+# Of the file, which other programs read, and of the table in the scene.
 HEADER = ("Scan", "Volume (mL)", "Mean (HU)", "Components", "Expected Dice", "Doubtful", "Seconds", "Remark")
+TITLES = (
+    _("Scan"),
+    _("Volume (mL)"),
+    _("Mean (HU)"),
+    _("Components"),
+    _("Expected Dice"),
+    _("Doubtful"),
+    _("Seconds"),
+    _("Remark"),
+)
 
 
 class VolumeItem:
@@ -278,7 +289,7 @@ class BatchTask(Task):
 
     def _keep(self):
         parameters = self.parameters
-        parameters.batchTable = show_table(self.rows, HEADER, _("Pancreas of many scans"), parameters.batchTable)
+        parameters.batchTable = show_table(self.rows, TITLES, _("Pancreas of many scans"), parameters.batchTable)
         if parameters.batchSource is BatchSource.SEQUENCE:
             browse(parameters.batchSequence, self.output)
 
@@ -301,7 +312,8 @@ class BatchTask(Task):
         done, count = len(self.rows), max(len(self.items), 1)
         part = self.part.progress if self.part is not None else ggpfn.Progress()
         number = min(done + 1, count)
-        phase = _("Scan {number} of {count}, {phase}").format(number=number, count=count, phase=part.phase)
+        phase = PHASES.get(part.phase, part.phase)
+        phase = _("Scan {number} of {count}, {phase}").format(number=number, count=count, phase=phase)
         return ggpfn.Progress(fraction=min((done + part.fraction) / count, 1.0), phase=phase)
 
 

@@ -8,7 +8,10 @@ import os
 import threading
 
 import ggpfn
+from ggpfn import _process
 from slicer.i18n import tr as _
+
+from .parameters import view_names
 
 KINDS = ("auto", "in process", "child process")
 
@@ -44,6 +47,11 @@ class Engines:
     def opened(self):
         """The engine if there is one already, else None; never waits for one that is being opened."""
         return self._engine
+
+    def program(self):
+        """The file of the program ggpfn, for what it alone can do. Raises ggpfn.LibraryMissing."""
+        _kind, library, program = self._settings
+        return _process.find(program, library)
 
     def model(self, path=None):
         """The model of a file, or the shipped one (None); a file that has changed is loaded again."""
@@ -103,7 +111,7 @@ def card_text(model):
         spacing = " x ".join(f"{edge:g}" for edge in info.spacing) + " mm"
     lines = [
         _("Views: {views}, {parameters:,} parameters each").format(
-            views=", ".join(info.views), parameters=info.parameters
+            views=view_names(info.views), parameters=info.parameters
         ),
         _("{slices} slices for one, {fusion}, {guidance}").format(
             slices=2 * info.t + 1,
@@ -147,9 +155,8 @@ def _provenance(configuration):
     cases = sorted({one["cases"] for one in trainings if one.get("cases")})
     parts = [_("Trained by ggpfn {version}").format(version=", ".join(versions) or "?")]
     if cases:
-        parts.append(
-            _("{cases} cases").format(cases=" to ".join(str(count) for count in cases[:: len(cases) - 1 or 1]))
-        )
+        several = _("{low} to {high} cases") if len(cases) > 1 else _("{low} cases")
+        parts.append(several.format(low=cases[0], high=cases[-1]))
     if dice:
         parts.append(_("validation Dice {low:.2f} to {high:.2f}").format(low=min(dice), high=max(dice)))
     return ", ".join(parts)

@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
+from .components import largest_component
 from .parameters import SMALLEST_THRESHOLD
 from .scene_input import Scan
 
@@ -112,10 +113,12 @@ class Kept:
             settings=found.measurements,
         )
 
-    def mask_at(self, threshold):
-        """(mask uint8 [k, j, i], first voxel (i, j, k)) at a threshold, all components: quicker than `at`."""
+    def mask_at(self, threshold, only_largest=False):
+        """(mask uint8 [k, j, i], first voxel (i, j, k)) at a threshold: the mask of `at`, in milliseconds."""
         box = around(self.peaks.box(threshold), self.probability.shape)
         mask = (self.probability[box] >= np.float32(threshold)).view(np.uint8)
+        if only_largest:
+            mask = largest_component(mask)
         return mask, tuple(a + b for a, b in zip(self.start, first_of(box)))
 
     def at(self, engine, threshold, largest_component=False):

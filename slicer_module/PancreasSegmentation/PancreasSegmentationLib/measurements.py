@@ -7,6 +7,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from .files import whole
+from .parameters import view_names
 from .scene_output import lie_beside
 
 NONE = "-"
@@ -29,7 +30,7 @@ def measurement_rows(found, agreement=None):
         (_("Threshold"), _("edited by hand") if found.threshold is None else _number(found.threshold, 2)),
     ]
     rows += [
-        (_("Agreement {views} (Dice)").format(views=views), _number(value, 2))
+        (_("Agreement {views} (Dice)").format(views=view_names(views.split(", "))), _number(value, 2))
         for views, value in (agreement or {}).items()
     ]
     if found.device:
@@ -72,7 +73,7 @@ def quality_sentence(quality, threshold=None):
     if threshold is not None:
         text = _("{text} at the threshold of {threshold:.2f}").format(text=text, threshold=threshold)
     if quality.doubtful:
-        text = _("\u26a0 Doubtful, look before you use it. {text}").format(text=text)
+        text = "\u26a0 " + _("Doubtful, look before you use it. {text}").format(text=text)
     return "\n".join([text, *(warning.text for warning in quality.warnings)])
 
 

@@ -15,7 +15,7 @@ from .errors import sentence
 from .measurements import summary
 from .panel_result import ResultSection
 from .panel_sections import BatchSection, ComparisonSection, RegionSection, TrainingSection
-from .parameters import ModelSource
+from .parameters import SMALLEST_THRESHOLD, ModelSource
 from .remedies import remedy
 from .segmenting import InspectTask, SegmentTask
 from .tasks import State, progress_text
@@ -40,14 +40,13 @@ class Panel:
         self.parameters = None
         self.task = None
         self._done = None
-        self._inspection = None
+        self._inspection = self._resting = None
         self._connection = None
         self._inspected = self._shown = self._card = self._volume = None
         self.timer = make_timer(TICK, self.tick)
         self.settle = make_timer(SETTLE, self.inspect, once=True)
         self.slide = make_timer(SLIDE, self.preview_threshold, once=True)
-        self.rest = make_timer(REST, self.try_threshold, once=True)
-        self.late = make_timer(SLIDE, self.show_surface, once=True)
+        self.rest = make_timer(REST, self.measure_threshold, once=True)
         self.result = ResultSection(self)
         self.sections = [
             self.result,
@@ -136,12 +135,7 @@ class Panel:
     def apply(self):
         """Segments the input volume."""
         self.result.judge(None, None)
-        self.start(self._segmentation, self._segmented)
-
-    def _segmentation(self):
-        task = self.logic.task(self.parameters)
-        task.surface = False
-        return task
+        self.start(lambda: self.logic.task(self.parameters), self._segmented)
 
     def _segmented(self, task):
         self.logic.done(task)
@@ -152,7 +146,7 @@ class Panel:
             self.status(f"{task.message} {task.scan.warning}")
         presentation.show_result(task.volume, task.measurements.centroid)
         if task.show_3d:
-            self.late.start()
+            presentation.show_surface()
         if self._shown != self._slider():
             self.slide.start()
 
@@ -167,8 +161,15 @@ class Panel:
                 self.status(progress_text(progress))
             else:
                 self._end()
-        if self.task is None and self._inspection is None:
+        if self._resting is not None and not self._resting.poll():
+            self._rested()
+        if not self._looking:
             self.timer.stop()
+
+    @property
+    def _looking(self):
+        """Whether there is anything that the timer looks at."""
+        return any(task is not None for task in (self.task, self._inspection, self._resting))
 
     def _end(self):
         task, done = self.task, self._done
@@ -210,7 +211,7 @@ class Panel:
         running = self.timer.isActive()
         self.timer.stop()
         answer = show()
-        if running or self._inspection is not None:
+        if running or self._looking:
             self.timer.start()
         return answer
 
@@ -227,42 +228,59 @@ class Panel:
 
     # The live threshold
 
-    def preview_threshold(self):
-        """Shows the kept result at the slider's threshold; numbers and surface follow when the slider rests."""
+    def preview_threshold(self, replace_edited=False):
+        """Shows the kept result at the slider's threshold; numbers and surface follow when the slider rests.
+
+        replace_edited: corrections by hand are replaced.
+        """
         if self.parameters is None or self.busy:
             return
-        volume_ml = self._tried(lambda: self.logic.preview_threshold(self.parameters))
-        if volume_ml is not None:
-            self.status(_("{volume:.1f} mL").format(volume=volume_ml))
-            self.rest.start()
-
-    def try_threshold(self, replace_edited=False):
-        """Shows the kept result at the slider's threshold, with its numbers and its surface."""
-        if self.parameters is None or self.busy:
-            return
-        found = self._tried(lambda: self.logic.try_threshold(self.parameters, replace_edited))
-        if found is not None:
-            self.result.show(*found)
-            self.status(summary(found[0]))
-
-    def _tried(self, call):
         try:
-            found = call()
+            volume_ml = self.logic.preview_threshold(self.parameters, replace_edited)
         except Exception as error:
-            self.logic.forget()
-            self._shown = None
-            self.complain(sentence(error))
-            return None
+            self._give_up(error)
+            return
         # A segment that was edited by hand stays as it is; where nothing is kept there is nothing to try again.
-        self._shown = self._slider() if found is not None or self.logic.edited else None
-        if found is None:
+        self._shown = self._slider() if volume_ml is not None or self.logic.edited else None
+        if volume_ml is None:
             self.result.check()
-        return found
+            return
+        self.status(_("{volume:.1f} mL").format(volume=volume_ml))
+        self.rest.start()
 
-    def show_surface(self):
-        """Makes the surface of a run's result: an event of its own after the run's last one."""
-        self.logic.refresh_surface()
-        presentation.show_surface()
+    def measure_threshold(self):
+        """Sees to the numbers and the surface of what the slider shows, beside the window."""
+        if self.parameters is None:
+            return
+        if self.busy or self._resting is not None:
+            self.rest.start()
+            return
+        try:
+            task = self.logic.rest_task(self.parameters)
+        except Exception as error:
+            self._give_up(error)
+            return
+        if task is not None:
+            self._resting = task.start()
+            self.timer.start()
+
+    def _rested(self):
+        task, self._resting = self._resting, None
+        if task.error is not None:
+            self._give_up(task.error)
+        elif self.busy:
+            self.rest.start()
+        elif task.state is State.DONE:
+            found = self.logic.rested(task)
+            if found is not None:
+                self.result.show(*found)
+                self.status(summary(found[0]))
+
+    def _give_up(self, error):
+        """The kept result cannot be shown."""
+        self.logic.forget()
+        self._shown = None
+        self.complain(sentence(error))
 
     # What can be told before a run
 
@@ -304,7 +322,7 @@ class Panel:
             return
         if self._card not in (None, card):
             # Another model has a threshold of its own; the one in a loaded scene stays.
-            self.parameters.threshold = model.info.threshold
+            self.parameters.threshold = min(max(model.info.threshold, SMALLEST_THRESHOLD), 1.0)
         self._card = card
 
     # Buttons
@@ -348,12 +366,12 @@ class Panel:
 
     def scene_closing(self):
         """The scene is about to be closed: nothing may come back into the next one."""
-        for task in (self.task, self._inspection):
+        for task in (self.task, self._inspection, self._resting):
             if task is not None:
                 task.scene_closed()
         if self.task is not None:
             self._end()
-        self._inspection = self._shown = self._inspected = None
+        self._inspection = self._resting = self._shown = self._inspected = None
         self.logic.forget()
         self.result.clear()
         self.connect(None)
@@ -362,7 +380,7 @@ class Panel:
     def close(self):
         """The widget goes away."""
         self.scene_closing()
-        for timer in (self.timer, self.settle, self.slide, self.rest, self.late, self.result.look):
+        for timer in (self.timer, self.settle, self.slide, self.rest, self.result.look):
             timer.stop()
 
 

@@ -4,9 +4,11 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import presentation
+from .dicom_export import ExportTask, ct_of, files_of
+from .errors import InputError
 from .measurements import HEADER, measurement_rows, outdated, quality_sentence, show_table
 from .segmenting import MeasureTask
-from .widgets import fill_table, make_timer
+from .widgets import choose_new_file, fill_table, make_timer
 from .written import is_edited
 
 # Milliseconds from the last change of the segment until it is looked at: a stroke of a brush is many changes.
@@ -42,7 +44,7 @@ class ResultSection:
         """Nothing has been found yet, or it is of a scene that is gone."""
         self._follow(None)
         self._rows, self._quality = [], None
-        fill_table(self.ui.measurementsView, [])
+        self._fill([])
         self._show_quality()
         self._show_edited(False)
 
@@ -51,8 +53,13 @@ class ResultSection:
     def show(self, found, agreement=None):
         """Shows ggpfn.Measurements, and the Dice by pair of views."""
         self._rows = measurement_rows(found, agreement)
-        fill_table(self.ui.measurementsView, self._rows)
+        self._fill(self._rows)
         self._show_quality(found.threshold)
+
+    def _fill(self, rows):
+        fill_table(self.ui.measurementsView, rows)
+        # A table without rows is an empty box.
+        self.ui.measurementsView.setVisible(bool(rows))
 
     def judge(self, quality, threshold):
         """Takes a ggpfn.Quality of a run at a threshold; None: there is none."""
@@ -103,7 +110,7 @@ class ResultSection:
         self._show_edited(edited, old)
         if self._rows:
             rows = outdated(self._rows) if old else self._rows
-            fill_table(self.ui.measurementsView, rows)
+            self._fill(rows)
             table = parameters.measurementsTable
             if table is not None and table.GetTable().GetNumberOfRows() != len(rows):
                 show_table(rows, HEADER, "", table)
@@ -132,7 +139,7 @@ class ResultSection:
 
     def replace(self):
         """Replaces the corrections by the result at the slider's threshold."""
-        self.panel.try_threshold(replace_edited=True)
+        self.panel.preview_threshold(replace_edited=True)
         self.check()
 
     def restore(self):
@@ -150,17 +157,29 @@ class ResultSection:
         presentation.edit(self._segmentation, self.panel.parameters.inputVolume)
 
     def export(self):
-        try:
+        """Exports the segmentation to DICOM: by Slicer's own dialog where there is one for segmentations, else to a
+        file."""
+        if presentation.has_quantitative_reporting():
             presentation.export_dicom(self._segmentation)
-        except presentation.Missing as missing:
-            self.panel.complain(str(missing))
+            return
+        try:
+            # Before a file is asked for.
+            files_of(ct_of(self._segmentation, self.panel.parameters))
+        except InputError as error:
+            self.panel.complain(str(error))
+            return
+        path = choose_new_file(_("Export as DICOM SEG"), _("DICOM files (*.dcm)"))
+        if path:
+            self.panel.start(
+                lambda: ExportTask(self.panel.logic.engines, self.panel.parameters, path), lambda _task: None
+            )
 
     def set_ready(self, ready, _task):
         parameters, ui = self.panel.parameters, self.ui
         there = parameters is not None and parameters.outputSegmentation is not None
-        for widget in (ui.measureButton, ui.replaceButton, ui.restoreButton):
+        for widget in (ui.measureButton, ui.replaceButton, ui.restoreButton, ui.exportButton):
             widget.setEnabled(ready and there)
-        for widget in (ui.show3DButton, ui.editorButton, ui.exportButton):
+        for widget in (ui.show3DButton, ui.editorButton):
             widget.setEnabled(there)
         ui.showTableButton.setEnabled(parameters is not None and parameters.measurementsTable is not None)
 

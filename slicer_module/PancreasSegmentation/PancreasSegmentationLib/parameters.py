@@ -18,6 +18,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 VIEWS = ("axial", "sagittal", "coronal")
+VIEW_NAMES = {"axial": _("axial"), "sagittal": _("sagittal"), "coronal": _("coronal")}
 
 # References of the parameter node: the volumes of a batch; the pairs of a training, numbered, since the scene drops the
 # reference to a node that is deleted and closes the gap.
@@ -141,6 +142,11 @@ class PancreasSegmentationParameterNode:
     comparedSegmentation: vtkMRMLSegmentationNode
     trueSegmentation: vtkMRMLSegmentationNode
     comparisonTable: vtkMRMLTableNode
+
+
+def view_names(views):
+    """Names of views in a row, for a person."""
+    return ", ".join(VIEW_NAMES.get(view, view) for view in views)
 
 
 def batch_volumes(parameters):

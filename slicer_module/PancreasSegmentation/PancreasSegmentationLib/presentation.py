@@ -5,11 +5,6 @@ Outside of the application, in tests and scripts, there are no views, and nothin
 
 import slicer
 import vtk
-from slicer.i18n import tr as _
-
-
-class Missing(Exception):
-    """Something that Slicer does not have here; the text is a sentence that says what to do."""
 
 
 def application():
@@ -87,16 +82,13 @@ def edit(segmentation, volume):
         editor.setSourceVolumeNode(volume)
 
 
+def has_quantitative_reporting():
+    """Whether there is the extension Quantitative Reporting, which brings segmentations into Slicer's database."""
+    return "DICOMSegmentationPlugin" in getattr(slicer.modules, "dicomPlugins", {})
+
+
 def export_dicom(segmentation):
-    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen. Raises Missing without the extension
-    that writes DICOM segmentations."""
-    if "DICOMSegmentationPlugin" not in getattr(slicer.modules, "dicomPlugins", {}):
-        raise Missing(
-            _(
-                "DICOM segmentations are written by the extension Quantitative Reporting. Install it by the Extensions "
-                "Manager, start Slicer anew and press the button again."
-            )
-        )
+    """Opens Slicer's dialog that exports to DICOM, with a segmentation chosen."""
     # The dialog wants the DICOM module to have been made.
     slicer.modules.dicom.widgetRepresentation()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)

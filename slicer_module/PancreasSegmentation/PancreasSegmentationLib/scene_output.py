@@ -27,12 +27,12 @@ def save_undo_state():
         slicer.mrmlScene.SaveStateForUndo()
 
 
-def show_mask(volume, mask, start, segmentation=None, show_3d=True, surface=True):
+def show_mask(volume, mask, start, segmentation=None, show_3d=True, surface=None):
     """Puts a mask into a segmentation node, as its segment Pancreas, and returns the node.
 
     volume: the node of the CT. mask: uint8 [k, j, i], a box of the volume whose first voxel is `start`, (i, j, k).
-    segmentation: the node to use; None: a new one. Its other segments stay as they are. surface: False leaves the
-    surface, which takes longer than all else, to `update_surface`.
+    segmentation: the node to use; None: a new one. Its other segments stay as they are. surface: of the mask,
+    vtkPolyData in the volume's frame; None: Slicer makes it, if it is wanted, which takes longer than all else.
     """
     if segmentation is None:
         segmentation = slicer.mrmlScene.AddNewNodeByClass(
@@ -47,8 +47,9 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True, surface=True
         segments.AddEmptySegment(SEGMENT_ID, _("pancreas"), COLOR)
     segment = segments.GetSegment(SEGMENT_ID)
     segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), TERMINOLOGY)
-    update_mask(volume, mask, start, segmentation, surface)
-    if show_3d and surface:
+    update_mask(volume, mask, start, segmentation, surface if show_3d else None)
+    if show_3d:
+        # Of all segments that have none yet.
         segmentation.CreateClosedSurfaceRepresentation()
     display = segmentation.GetDisplayNode()
     display.SetVisibility(True)
@@ -57,23 +58,23 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True, surface=True
     return segmentation
 
 
-def update_mask(volume, mask, start, segmentation, surface=True):
-    """Replaces the voxels of the segment Pancreas; a surface that is shown follows.
-
-    surface: False leaves the surface as it is until `update_surface`. Returns the segment's fingerprint.
-    """
+def update_mask(volume, mask, start, segmentation, surface=None):
+    """Replaces the voxels of the segment Pancreas; `surface` is as in `set_voxels`. Returns its fingerprint."""
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     set_voxels(segmentation, oriented_image(mask, start, matrix), surface)
     return note(segmentation)
 
 
-def set_voxels(segmentation, labels, surface=True):
-    """Replaces the voxels of the segment Pancreas by those of a vtkOrientedImageData."""
+def set_voxels(segmentation, labels, surface=None):
+    """Replaces the voxels of the segment Pancreas by those of a vtkOrientedImageData.
+
+    surface: vtkPolyData that the segment gets with them; None: Slicer makes one where the segmentation has surfaces.
+    """
     segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
-    held = None if surface else segment.GetRepresentation(SURFACE)
     modified = segmentation.StartModify()
-    if held is not None:
+    if surface is not None:
+        # Slicer makes a surface anew where there is one.
         segment.RemoveRepresentation(SURFACE)
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
         labels,
@@ -82,17 +83,24 @@ def set_voxels(segmentation, labels, surface=True):
         slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE,
         labels.GetExtent(),
     )
-    if held is not None:
-        segment.AddRepresentation(SURFACE, held)
+    if surface is not None:
+        segment.AddRepresentation(SURFACE, surface)
     segmentation.EndModify(modified)
 
 
-def update_surface(volume, mask, start, segmentation):
-    """Makes the surface of the segment Pancreas, whose voxels are these, follow them."""
-    if segmentation.GetSegmentation().ContainsRepresentation(SURFACE):
-        update_mask(volume, mask, start, segmentation)
-    else:
-        segmentation.CreateClosedSurfaceRepresentation()
+def surface_that_is_shown(segmentation):
+    """The surface of the segment Pancreas as it is, whatever its voxels are by now; None if it has none."""
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    return None if segment is None else segment.GetRepresentation(SURFACE)
+
+
+def set_surface(segmentation, surface):
+    """Replaces the surface of the segment Pancreas."""
+    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    modified = segmentation.StartModify()
+    segment.RemoveRepresentation(SURFACE)
+    segment.AddRepresentation(SURFACE, surface)
+    segmentation.EndModify(modified)
 
 
 def oriented_image(mask, start, matrix):
@@ -106,24 +114,28 @@ def oriented_image(mask, start, matrix):
     return image
 
 
-def show_numbers(volume, array, name, node=None):
-    """Puts float32 numbers [k, j, i] on the volume's grid into a scalar volume node, and returns it."""
+def show_numbers(volume, array, name, node=None, highest=1.0):
+    """Puts float32 numbers [k, j, i] on the volume's grid into a scalar volume node, and returns it.
+
+    The node shares the array's memory, which nobody may change afterwards. highest: the number shown brightest.
+    """
     if node is None or node is volume:
         name = slicer.mrmlScene.GenerateUniqueName(name)
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    image = vtk.vtkImageData()
-    image.SetDimensions(array.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(array.ravel(), deep=True))
-    matrix = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    node.SetIJKToRASMatrix(matrix)
-    node.SetAndObserveImageData(image)
+    # Before there are voxels: otherwise Slicer would look at all of them for a window, and then at ours.
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
     if display:
         display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeFileViridis.txt")
         display.AutoWindowLevelOff()
-        display.SetWindowLevelMinMax(0.0, max(float(array.max()), 1e-3))
+        display.SetWindowLevelMinMax(0.0, max(float(highest), 1e-3))
+    image = vtk.vtkImageData()
+    image.SetDimensions(array.shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(array.ravel()))
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    node.SetIJKToRASMatrix(matrix)
+    node.SetAndObserveImageData(image)
     belong_to(node, volume)
     return node
 

@@ -11,18 +11,20 @@ from .engines import Engines
 from .errors import InputError
 from .kept import Kept, moved
 from .measurements import HEADER, measurement_rows, show_table, summary
-from .parameters import VIEWS, chosen_views, engine_options, model_path
+from .parameters import VIEWS, chosen_views, engine_options, model_path, view_names
+from .rest import RestTask
 from .scene_input import mask_of, region_of, scan_of
 from .scene_output import (
-    SURFACE,
     oriented_image,
     save_undo_state,
+    set_surface,
     set_voxels,
     show_mask,
     show_numbers,
+    surface_that_is_shown,
     update_mask,
-    update_surface,
 )
+from .surface import Settings, surface_of
 from .tasks import Task
 from .written import SEGMENT_ID, box_of, fingerprint, is_edited, same
 
@@ -45,26 +47,36 @@ class SegmentTask(Task):
         # The views of the model are not known before it is loaded; these are cut down to them then.
         self.options = engine_options(parameters, VIEWS)
         self.show_3d = parameters.show3D
-        # False: whoever waits for the task calls the logic's refresh_surface, so that no event takes long.
-        self.surface = True
-        self.result = None
+        # None: the surface is not wanted, or is Slicer's own to make.
+        self.surface = Settings.of(parameters.outputSegmentation) if self._has_3d() else None
         self.want_probability = parameters.wantProbability
         self.kept = None
         self.measurements = None
         self.quality = None
         self.agreement = {}
 
+    def _has_3d(self):
+        """Whether the result has a surface: the user may have switched that of an earlier result off or on."""
+        output = self.parameters.outputSegmentation
+        if output is None or output.GetSegmentation().GetSegment(SEGMENT_ID) is None:
+            return self.show_3d
+        return surface_that_is_shown(output) is not None
+
     def work(self):
         engine = self.engines.engine()
         model = self.engines.model(self.path)
         found = segment(engine, model, self.scan, self.options, self.region, self.monitor)
         kept = Kept.of(self.scan, found)
-        return found, kept, kept.at(engine, self.options["threshold"], self.options["largest_component"])
+        shown = kept.at(engine, self.options["threshold"], self.options["largest_component"])
+        surface = self.surface and surface_of(shown.mask, shown.start, self.scan.matrix, self.surface)
+        maps = {"uncertainty": found.uncertainty, "probability": found.probability if self.want_probability else None}
+        # Each with its maximum, since the window would stand still for as long as it takes to find it.
+        maps = {kind: (array, array.max()) for kind, array in maps.items() if array is not None}
+        return found, kept, shown, surface, maps
 
     def finish(self, result):
-        found, self.kept, shown = result
+        found, self.kept, shown, surface, maps = result
         self.quality, self.measurements, self.agreement = found.quality, shown.measurements, shown.agreement
-        self.result = shown
         parameters, volume = self.parameters, self.volume
         save_undo_state()
         spared = parameters.outputSegmentation
@@ -73,26 +85,16 @@ class SegmentTask(Task):
             parameters.outputSegmentation = parameters.measurementsTable = None
         else:
             spared = None
-        output = parameters.outputSegmentation
-        if output is not None and output.GetSegmentation().GetSegment(SEGMENT_ID) is not None:
-            # The user may have switched the surface off or on since.
-            self.show_3d = output.GetSegmentation().ContainsRepresentation(SURFACE)
-        segmentation = show_mask(volume, shown.mask, shown.start, output, self.show_3d, self.surface)
+        self.show_3d = self._has_3d()
+        segmentation = show_mask(volume, shown.mask, shown.start, parameters.outputSegmentation, self.show_3d, surface)
         parameters.outputSegmentation = segmentation
-        if found.uncertainty is not None:
-            parameters.uncertaintyVolume = show_numbers(
-                volume,
-                found.uncertainty,
-                _("{name} uncertainty").format(name=volume.GetName()),
-                parameters.uncertaintyVolume,
-            )
-        if self.want_probability:
-            parameters.probabilityVolume = show_numbers(
-                volume,
-                found.probability,
-                _("{name} probability").format(name=volume.GetName()),
-                parameters.probabilityVolume,
-            )
+        for kind, name, field in (
+            ("uncertainty", _("{name} uncertainty"), "uncertaintyVolume"),
+            ("probability", _("{name} probability"), "probabilityVolume"),
+        ):
+            if kind in maps:
+                name, node = name.format(name=volume.GetName()), getattr(parameters, field)
+                setattr(parameters, field, show_numbers(volume, maps[kind][0], name, node, maps[kind][1]))
         parameters.measurementsTable = show_table(
             measurement_rows(self.measurements, self.agreement),
             HEADER,
@@ -118,7 +120,7 @@ def segment(engine, model, scan, options, region=None, monitor=None):
     if not views:
         raise InputError(
             _("The model has the views {views} alone; tick one of them under Advanced.").format(
-                views=", ".join(model.info.views)
+                views=view_names(model.info.views)
             )
         )
     if options["view_weights"] is not None:
@@ -156,15 +158,13 @@ class SegmentationLogic:
             return False
         self._kept = task.kept
         self._shown = (task.volume, task.parameters.outputSegmentation)
-        # What the surface does not show yet: (mask, start).
-        self._late = None if task.surface or not task.show_3d else (task.result.mask, task.result.start)
         self._replaced = None
         self._measured = fingerprint(task.parameters.outputSegmentation)
         return True
 
     def forget(self):
         """Lets go of the kept probability and its nodes: when the scene is closed."""
-        self._kept = self._shown = self._late = self._replaced = self._measured = None
+        self._kept = self._shown = self._replaced = self._measured = None
 
     @property
     def can_try_thresholds(self):
@@ -186,24 +186,39 @@ class SegmentationLogic:
         if not self._may_write(replace_edited):
             return None
         result = self._kept.at(self.engines.engine(), parameters.threshold, parameters.largestComponent)
-        self._write(parameters, result.mask, result.start, surface=True)
-        table = parameters.measurementsTable
-        if table is not None:
-            show_table(measurement_rows(result.measurements, result.agreement), HEADER, "", table)
+        self._write(parameters, result.mask, result.start)
+        self._show_table(parameters, result)
         return result.measurements, result.agreement
 
-    def preview_threshold(self, parameters):
+    def preview_threshold(self, parameters, replace_edited=False):
         """Shows the mask at the threshold of the parameters, while the slider moves: milliseconds. Numbers and surface
-        are left to `try_threshold`. The volume in mL, or None as there."""
+        are left to `rest_task`. The volume in mL, or None as from `try_threshold`."""
+        if not self._may_write(replace_edited):
+            return None
+        mask, start = self._kept.mask_at(parameters.threshold, parameters.largestComponent)
+        self._write(parameters, mask, start, surface_that_is_shown(self._shown[1]))
+        return int(np.count_nonzero(mask)) * abs(np.linalg.det(self._kept.scan.matrix[:3, :3])) / 1000
+
+    def rest_task(self, parameters):
+        """A RestTask for what `preview_threshold` has shown; hand it to `rested` when it has ended. None if nothing is
+        kept or if the segment was edited by hand since."""
         if not self._may_write(False):
             return None
-        if parameters.largestComponent:
-            result = self._kept.at(self.engines.engine(), parameters.threshold, True)
-            mask, start = result.mask, result.start
-        else:
-            mask, start = self._kept.mask_at(parameters.threshold)
-        self._write(parameters, mask, start, surface=False)
-        return int(np.count_nonzero(mask)) * abs(np.linalg.det(self._kept.scan.matrix[:3, :3])) / 1000
+        return RestTask(self.engines, self._kept, parameters, self._shown)
+
+    def rested(self, task):
+        """Shows numbers and surface of a RestTask as `try_threshold` does; None also if it is of another mask than the
+        one that is shown by now."""
+        if task.kept is not self._kept or not task.of_now or not self._may_write(False):
+            return None
+        # The user may have switched the surface off meanwhile.
+        if surface_that_is_shown(self._shown[1]) is not None:
+            if task.surface is not None:
+                set_surface(self._shown[1], task.surface)
+            else:
+                self._write(task.parameters, task.result.mask, task.result.start)
+        self._show_table(task.parameters, task.result)
+        return task.result.measurements, task.result.agreement
 
     def _may_write(self, replace_edited):
         """Whether there is a kept result that may be shown; saves corrections that are to be replaced."""
@@ -217,21 +232,18 @@ class SegmentationLogic:
             self._replaced = box_of(segmentation)
         return True
 
-    def _write(self, parameters, mask, start, surface):
+    def _write(self, parameters, mask, start, surface=None):
         volume, segmentation = self._shown
         if segmentation.GetSegmentation().GetSegment(SEGMENT_ID) is None:
             show_mask(volume, mask, start, segmentation, parameters.show3D)
             self._measured = fingerprint(segmentation)
         else:
             self._measured = update_mask(volume, mask, start, segmentation, surface)
-        self._late = None
 
-    def refresh_surface(self):
-        """Makes the surface that a SegmentTask has left out."""
-        late, self._late = self._late, None
-        if late is not None and self.can_try_thresholds and not self.edited:
-            volume, segmentation = self._shown
-            update_surface(volume, *late, segmentation)
+    def _show_table(self, parameters, result):
+        table = parameters.measurementsTable
+        if table is not None:
+            show_table(measurement_rows(result.measurements, result.agreement), HEADER, "", table)
 
     # Corrections by hand
 

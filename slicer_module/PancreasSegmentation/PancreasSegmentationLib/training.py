@@ -21,7 +21,7 @@ from .scene_input import mask_of, scan_of
 from .scene_output import save_undo_state
 from .tasks import Task
 
-LOSS, DICE = "loss", "validation Dice"
+LOSS, DICE = _("loss"), _("validation Dice")
 
 
 class TrainingTask(Task):

@@ -18,7 +18,7 @@ import weakref
 from typing import Any, Callable, Optional
 
 from . import _library, _torch
-from .errors import ChildDied, Error, LibraryMissing, WrongLibrary, from_status
+from .errors import Cancelled, ChildDied, Error, LibraryMissing, WrongLibrary, from_status
 from .monitor import MonitorLike, Progress, as_monitor
 
 NAME = "ggpfn.exe" if sys.platform == "win32" else "ggpfn"
@@ -334,6 +334,36 @@ def find(program: Any = None, library: Any = None) -> str:
         f"to the file {NAME}, or put it in {os.path.join(_library.PACKAGE, 'bin')}.",
         places,
     )
+
+
+def run(program: str, arguments: list[str], cancelled: Callable[[], bool]) -> None:
+    """Runs a command of the program and waits, on any thread. Raises Error with the program's own sentence, or
+    Cancelled, once `cancelled` gives True."""
+    try:
+        popen = subprocess.Popen(
+            [program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_torch.environment(program, environment()),
+            creationflags=0x08000000 if sys.platform == "win32" else 0,
+        )
+    except OSError as error:
+        raise WrongLibrary(f"{program} could not be started: {error}.") from error
+    said = b""
+    while popen.returncode is None:
+        try:
+            said = popen.communicate(timeout=TICK)[1]
+        except subprocess.TimeoutExpired:
+            if cancelled():
+                popen.kill()
+                popen.communicate()
+                raise Cancelled("Cancelled.") from None
+    if popen.returncode != 0:
+        # The program says in the last line what went wrong.
+        lines = said.decode("utf-8", "replace").strip().splitlines()
+        last = lines[-1] if lines else f"{program} ended with the code {popen.returncode}"
+        raise Error(last.removeprefix("error: ").removeprefix("ggpfn: "))
 
 
 def environment() -> dict[str, str]:

@@ -2,16 +2,18 @@
 without the application.
 
 MRML itself, its logic and slicer.util are the real ones. What stands in: the module base classes, the parameter node
-wrapper, the sample data, translation (none), and, with PySide6, the modules qt and ctk and the node widgets.
+wrapper, the sample data, translation, and, with PySide6, the modules qt and ctk and the node widgets.
 
-With GGPFN_SLICER_SOURCE, the folder of a checkout of Slicer's source, Slicer's own Python stands where the first three
-stand-ins do; that needs PySide6 everywhere.
+With GGPFN_SLICER_SOURCE, the folder of a checkout of Slicer's source, Slicer's own Python stands where the stand-ins
+but the widgets do; that needs PySide6 everywhere.
 """
 
 import os
 import sys
 import types
 from pathlib import Path
+
+from . import i18n
 
 MODULE = Path(__file__).resolve().parents[2] / "PancreasSegmentation"
 SOURCE = os.environ.get("GGPFN_SLICER_SOURCE")
@@ -31,15 +33,12 @@ def install(widgets=False):
 
         qt_widgets.install()
     if "slicer.i18n" not in sys.modules:
-        i18n = types.ModuleType("slicer.i18n")
-        i18n.tr = lambda text: text
-        i18n.translate = lambda _context, text: text
-        sys.modules["slicer.i18n"] = slicer.i18n = i18n
         if SOURCE:
             _use_source(slicer)
         else:
             from . import base_classes, parameter_node, sample_data
 
+            sys.modules["slicer.i18n"] = slicer.i18n = i18n
             sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = parameter_node
             sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = base_classes
             sys.modules["SampleData"] = sample_data
@@ -54,7 +53,11 @@ def _use_source(slicer):
     sys.path.append(os.path.join(SOURCE, "Modules", "Scripted", "SampleData"))
     qt_widgets.look_like_pythonqt()
     slicer.__getattr__ = lambda name: qt_widgets.missing_widget(name, name.startswith(("qMRML", "qSlicer")))
-    # What the base classes ask of the application when they are made.
+    import slicer.i18n
+
+    slicer.i18n.translate = i18n.translate
+    # What the base classes ask of the application.
+    slicer.util.delayDisplay = lambda _message, _milliseconds=0: None
     slicer.util.settingsValue = lambda _key, default, converter=None, settings=None: default
     slicer.util.modulePath = lambda name: str(MODULE / f"{name}.py")
     import slicer.ScriptedLoadableModule as base

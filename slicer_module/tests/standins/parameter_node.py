@@ -146,13 +146,15 @@ def _read(node, name, kind):
 def _write(node, name, kind, limits, value):
     if _is_node(kind):
         if value is not None and not isinstance(value, kind):
-            raise ValueError(f"{name} is a {kind.__name__}, and not {value!r}")
+            raise TypeError(f"{name} is a {kind.__name__}, and not {value!r}")
         # An empty parameter says that there is one, which a reference to no node cannot say.
         node.SetParameter(name, "")
         node.SetNodeReferenceID(name, value.GetID() if value is not None else None)
         return
+    if value is None:
+        raise ValueError(f"{name} must not be None")
     if not isinstance(value, (kind, int) if kind is float else kind):
-        raise ValueError(f"{name} is a {kind.__name__}, and not {value!r}")
+        raise TypeError(f"{name} is a {kind.__name__}, and not {value!r}")
     if limits is not None and not limits.minimum <= value <= limits.maximum:
         raise ValueError(f"{name} is {value}, and not within {limits.minimum} to {limits.maximum}")
     node.SetParameter(name, value.name if isinstance(value, Enum) else str(value))

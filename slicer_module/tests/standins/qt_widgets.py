@@ -11,6 +11,8 @@ import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtUiTools import QUiLoader
 
+from . import i18n
+
 # Texts of the dialogs since the test began, and what a question is answered by.
 shown = []
 answers = {"OK": False}
@@ -287,7 +289,24 @@ def look_like_pythonqt():
         sys.modules[module].__getattr__ = lambda name: missing_widget(name, not name.startswith("__"))
 
 
+class Translator(QtCore.QTranslator):
+    """The texts of the .ui file in the language that the stand-in for slicer.i18n speaks."""
+
+    def translate(self, context, text, _disambiguation=None, _count=-1):
+        return i18n.translations.get(context, {}).get(text)
+
+
 def load_ui(path):
+    application = QtCore.QCoreApplication.instance()
+    translator = Translator()
+    application.installTranslator(translator)
+    try:
+        return _load_ui(path)
+    finally:
+        application.removeTranslator(translator)
+
+
+def _load_ui(path):
     loader = QUiLoader()
     for kind in CUSTOM:
         loader.registerCustomWidget(kind)

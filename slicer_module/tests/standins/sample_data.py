@@ -11,10 +11,14 @@ FIELDS = ("uris", "fileNames", "nodeNames", "checksums", "loadFiles", "loadFileT
 class SampleDataSource:
     def __init__(self, sampleName=None, customDownloader=None, thumbnailFileName=None, **given):
         self.sampleName, self.customDownloader, self.thumbnailFileName = sampleName, customDownloader, thumbnailFileName
-        one = isinstance(given.get("uris"), str)
+        uris = given.get("uris")
         for name in FIELDS:
             value = given.pop(name, None)
-            setattr(self, name, [value] if one else value)
+            if isinstance(uris, str):
+                value = [value]
+            elif uris is not None and value is None and name != "fileNames":
+                value = [None] * len(uris)
+            setattr(self, name, value)
         if given:
             raise TypeError(f"unexpected keywords: {', '.join(given)}")
         if len({len(getattr(self, name)) for name in FIELDS}) != 1:

@@ -1,18 +1,25 @@
 """Corrections by hand: never replaced unasked, measured when asked for, brought back when they were replaced."""
 
 import os
+import threading
 import unittest
+from unittest import mock
 
+import ggpfn
 import numpy as np
 import slicer
-from pancreas_testing import SceneTest, add_volume, ball, draw, erase_half, load_scene, save_scene
+import vtk
+from pancreas_testing import SceneTest, add_volume, ball, draw, erase_half, load_scene, rotation, save_scene
+from PancreasSegmentationLib import surface
 from PancreasSegmentationLib.batch import FileItem, is_own_file
+from PancreasSegmentationLib.components import largest_component
 from PancreasSegmentationLib.kept import Agreement, Peaks, around, dice
-from PancreasSegmentationLib.scene_input import mask_of
+from PancreasSegmentationLib.scene_input import mask_of, scan_of
 from PancreasSegmentationLib.scene_output import show_mask
 from PancreasSegmentationLib.segmenting import MeasureTask
 from PancreasSegmentationLib.tasks import State
 from PancreasSegmentationLib.written import fingerprint, is_edited, is_written
+from vtk.util.numpy_support import vtk_to_numpy
 
 
 class Corrections(SceneTest):
@@ -203,39 +210,113 @@ class Live(SceneTest):
         self.assertLess(seen[0], seen[1] / 5)
         np.testing.assert_array_equal(mask_of(segmentation, volume), probability >= np.float32(0.3))
 
-    def test_the_surface_waits_until_the_slider_rests(self):
+    def result(self):
+        """(probability, parameters, segmentation) of a pretended run, of two parts that are not connected."""
         probability = ball((20, 30, 40))
-        p = self.parameters(add_volume(np.full(probability.shape, -50, np.int16), np.eye(4)))
-        segmentation = self.pretend(p, probability)
-        logic, segment = self.logic.segmentation, segmentation.GetSegmentation().GetSegment("Pancreas")
+        probability[1:4, 1:4, 1:4] = 0.9
+        p = self.parameters(add_volume(np.full(probability.shape, -50, np.int16), np.diag([-1, -1.2, 2, 1])))
+        return probability, p, self.pretend(p, probability)
 
-        def points():
-            return segment.GetRepresentation("Closed surface").GetNumberOfPoints()
+    def test_the_largest_component_is_the_library_s(self):
+        engine, random = self.logic.segmentation.engines.engine(), np.random.default_rng(7)
+        for number in range(60):
+            shape = tuple(random.integers(1, 13, 3))
+            mask = (random.random(shape) < random.choice([0, 0.02, 0.05, 0.1, 0.2, 0.4, 1])).astype(np.uint8)
+            before = mask.copy()
+            expected, _found = engine.threshold(
+                ggpfn.Image(np.zeros(shape, np.int16)), mask.astype(np.float32), 0.5, True
+            )
+            np.testing.assert_array_equal(largest_component(mask), expected, f"{number}: {shape}")
+            np.testing.assert_array_equal(mask, before)
 
-        before = points()
+    def test_the_slider_moves_without_the_library(self):
+        _probability, p, segmentation = self.result()
+        logic = self.logic.segmentation
+        for largest in (False, True):
+            p.threshold, p.largestComponent = 0.6, largest
+            with mock.patch.object(logic.engines, "engine", side_effect=AssertionError("that takes too long")):
+                volume_ml = logic.preview_threshold(p)
+            shown = mask_of(segmentation, p.inputVolume)
+            found, _agreement = logic.try_threshold(p)
+            np.testing.assert_array_equal(mask_of(segmentation, p.inputVolume), shown)
+            self.assertAlmostEqual(volume_ml, found.volume_ml)
+            self.assertEqual(found.components, 1 if largest else 2)
+
+    def points(self, segmentation):
+        return segmentation.GetSegmentation().GetSegment("Pancreas").GetRepresentation("Closed surface").GetPoints()
+
+    def test_surface_and_numbers_follow_when_the_slider_rests(self):
+        probability, p, segmentation = self.result()
+        logic = self.logic.segmentation
+        before, table = self.points(segmentation).GetNumberOfPoints(), p.measurementsTable.GetTable()
+        volume = table.GetValue(0, 1).ToString()
         p.threshold = 0.7
-        self.assertAlmostEqual(logic.preview_threshold(p), (probability >= 0.7).sum() / 1000)
-        self.assertEqual(points(), before)
+        self.assertAlmostEqual(logic.preview_threshold(p), (probability >= 0.7).sum() * 2.4 / 1000)
+        self.assertEqual(self.points(segmentation).GetNumberOfPoints(), before)
         np.testing.assert_array_equal(mask_of(segmentation, p.inputVolume), probability >= np.float32(0.7))
         self.assertFalse(is_edited(segmentation))
-        logic.try_threshold(p)
-        self.assertLess(points(), before)
+        threads = []
 
-    def test_a_run_may_leave_the_surface_to_an_event_of_its_own(self):
+        def surface_of(*arguments):
+            threads.append(threading.current_thread())
+            return surface.surface_of(*arguments)
+
+        with mock.patch("PancreasSegmentationLib.rest.surface_of", surface_of):
+            task = logic.rest_task(p).start().wait(30)
+        self.assertEqual(task.state, State.DONE, task.message)
+        self.assertNotIn(threading.main_thread(), threads)
+        found, _agreement = logic.rested(task)
+        self.assertEqual(found.voxels, (probability >= np.float32(0.7)).sum())
+        self.assertEqual(p.measurementsTable.GetTable().GetValue(0, 1).ToString(), f"{found.volume_ml:.1f}")
+        self.assertNotEqual(f"{found.volume_ml:.1f}", volume)
+        self.assertLess(self.points(segmentation).GetNumberOfPoints(), before)
+        self.assertFalse(is_edited(segmentation))
+
+    def test_what_the_slider_has_left_behind_is_dropped(self):
+        _probability, p, segmentation = self.result()
+        logic = self.logic.segmentation
+        p.threshold = 0.7
+        logic.preview_threshold(p)
+        late = logic.rest_task(p).start().wait(30)
+        before = self.points(segmentation).GetNumberOfPoints()
+        p.threshold = 0.5
+        logic.preview_threshold(p)
+        self.assertIsNone(logic.rested(late))
+        now = logic.rest_task(p).start().wait(30)
+        edited = logic.rest_task(p).start().wait(30)
+        self.assertEqual(self.points(segmentation).GetNumberOfPoints(), before)
+        self.assertIsNotNone(logic.rested(now))
+        erase_half(segmentation)
+        self.assertIsNone(logic.rested(edited))
+        self.assertIsNone(logic.rest_task(p))
+
+    def test_a_surface_that_is_switched_off_meanwhile_stays_off(self):
+        _probability, p, segmentation = self.result()
+        logic = self.logic.segmentation
+        p.threshold = 0.7
+        logic.preview_threshold(p)
+        task = logic.rest_task(p).start().wait(30)
+        segmentation.RemoveClosedSurfaceRepresentation()
+        self.assertIsNotNone(logic.rested(task))
+        self.assertFalse(segmentation.GetSegmentation().ContainsRepresentation("Closed surface"))
+
+    def test_a_run_makes_the_surface_beside_the_window(self):
         probability = ball((20, 30, 40))
         p = self.parameters(add_volume(np.full(probability.shape, -50, np.int16), np.eye(4)))
-        logic = self.logic.segmentation
-        for number in range(2):
-            with self.pretended(p, probability):
-                task = logic.task(p)
-                task.surface = False
-                logic.done(task.start().wait(30))
-            segments = p.outputSegmentation.GetSegmentation()
-            self.assertEqual(segments.ContainsRepresentation("Closed surface"), number > 0)
-            logic.refresh_surface()
-            self.assertGreater(
-                segments.GetSegment("Pancreas").GetRepresentation("Closed surface").GetNumberOfPoints(), 50
-            )
+        made = []
+
+        def surface_of(*arguments):
+            made.append((surface.surface_of(*arguments), threading.current_thread()))
+            return made[-1][0]
+
+        for _n in range(2):
+            with mock.patch("PancreasSegmentationLib.segmenting.surface_of", surface_of):
+                segmentation = self.pretend(p, probability)
+            segment = segmentation.GetSegmentation().GetSegment("Pancreas")
+            self.assertIs(segment.GetRepresentation("Closed surface"), made[-1][0])
+            self.assertIsNot(made[-1][1], threading.main_thread())
+            self.assertFalse(is_edited(segmentation))
+        self.assertEqual(len(made), 2)
 
     def test_a_surface_that_was_switched_off_stays_off(self):
         probability = ball((20, 30, 40))
@@ -244,6 +325,93 @@ class Live(SceneTest):
         segmentation.RemoveClosedSurfaceRepresentation()
         self.assertIs(self.pretend(p, probability), segmentation)
         self.assertFalse(segmentation.GetSegmentation().ContainsRepresentation("Closed surface"))
+
+
+class Surfaces(SceneTest):
+    """The surfaces that are made beside the window are Slicer's own."""
+
+    def setUp(self):
+        super().setUp()
+        self.mask = (ball((20, 30, 40), 1.2) > 0.3).astype(np.uint8)
+        # Up to the edge of the box, where a surface has to be closed, and on an oblique grid.
+        self.mask[0, 10:20, 10:20] = 1
+        matrix = rotation(20) @ np.diag([-0.7, -0.8, 2.5, 1])
+        matrix[:3, 3] = 10, -40, 90
+        self.volume = add_volume(np.zeros((60, 60, 60), np.int16), matrix)
+
+    def check(self, **parameters):
+        segmentation = show_mask(self.volume, self.mask, (6, 9, 4), show_3d=False)
+        for name, value in parameters.items():
+            segmentation.GetSegmentation().SetConversionParameter(name.replace("_", " "), value)
+        made = surface.surface_of(self.mask, (6, 9, 4), scan_of(self.volume).matrix, surface.Settings.of(segmentation))
+        segmentation.CreateClosedSurfaceRepresentation()
+        slicers = segmentation.GetSegmentation().GetSegment("Pancreas").GetRepresentation("Closed surface")
+        self.assertGreater(made.GetNumberOfPolys(), 100)
+        self.assertEqual(made.GetNumberOfPolys(), slicers.GetNumberOfPolys())
+        for of in (lambda s: s.GetPoints().GetData(), lambda s: s.GetPointData().GetNormals()):
+            self.assertEqual(of(made) is None, of(slicers) is None)
+            if of(made) is not None:
+                np.testing.assert_allclose(vtk_to_numpy(of(made)), vtk_to_numpy(of(slicers)), atol=1e-3)
+        return made
+
+    def test_as_slicer_makes_them(self):
+        plain = self.check()
+        self.assertIsNotNone(plain.GetPointData().GetNormals())
+        coarse = self.check(Decimation_factor="0.6")
+        self.assertLess(coarse.GetNumberOfPolys(), 0.7 * plain.GetNumberOfPolys())
+        self.check(Smoothing_factor="0.0")
+        self.check(Smoothing_factor="0.9", Compute_surface_normals="0")
+
+    def test_what_only_slicer_can_make_is_left_to_slicer(self):
+        p = self.parameters(self.volume)
+        p.outputSegmentation = show_mask(self.volume, self.mask, (6, 9, 4))
+        p.outputSegmentation.GetSegmentation().SetConversionParameter("Conversion method", "1")
+        self.assertIsNone(surface.Settings.of(p.outputSegmentation))
+        probability = ball((60, 60, 60), 0.3)
+        segmentation = self.pretend(p, probability)
+        shown = vtk.vtkPolyData()
+        segmentation.GetClosedSurfaceRepresentation("Pancreas", shown)
+        before = shown.GetNumberOfPoints()
+        self.assertGreater(before, 100)
+        logic = self.logic.segmentation
+        p.threshold = 0.8
+        logic.preview_threshold(p)
+        self.assertIsNotNone(logic.rested(logic.rest_task(p).start().wait(30)))
+        segmentation.GetClosedSurfaceRepresentation("Pancreas", shown)
+        self.assertTrue(0 < shown.GetNumberOfPoints() < before)
+
+    def test_of_nothing_there_is_none(self):
+        made = surface.surface_of(np.zeros((3, 3, 3), np.uint8), (0, 0, 0), np.eye(4), surface.Settings.of())
+        self.assertEqual(made.GetNumberOfPoints(), 0)
+
+    def test_other_segments_get_theirs_too(self):
+        segmentation = show_mask(self.volume, self.mask, (6, 9, 4), show_3d=False)
+        segments = segmentation.GetSegmentation()
+        liver = segments.AddEmptySegment("Liver", "liver")
+        labels = np.zeros((60, 60, 60), np.uint8)
+        labels[40:50, 40:50, 40:50] = 1
+        draw(segmentation, labels, self.volume, liver)
+        made = surface.surface_of(self.mask, (6, 9, 4), scan_of(self.volume).matrix, surface.Settings.of())
+        show_mask(self.volume, self.mask, (6, 9, 4), segmentation, surface=made)
+        self.assertIs(segments.GetSegment("Pancreas").GetRepresentation("Closed surface"), made)
+        self.assertGreater(segments.GetSegment(liver).GetRepresentation("Closed surface").GetNumberOfPoints(), 50)
+
+
+class Maps(SceneTest):
+    def test_large_maps_are_handed_over_as_they_are(self):
+        """A copy of them, and a look at all their voxels, would hold the window up for a second."""
+        probability = ball((20, 30, 40))
+        p = self.parameters(add_volume(np.full(probability.shape, -50, np.int16), np.eye(4)))
+        p.wantProbability = True
+        with self.pretended(p, probability) as segment:
+            self.logic.process(p)
+            found = segment.return_value.probability
+        shown = slicer.util.arrayFromVolume(p.probabilityVolume)
+        np.testing.assert_array_equal(shown, probability)
+        self.assertTrue(np.shares_memory(shown, found))
+        display = p.probabilityVolume.GetDisplayNode()
+        self.assertEqual(display.GetAutoWindowLevel(), 0)
+        self.assertAlmostEqual(display.GetWindow(), probability.max(), places=5)
 
 
 class Foreign(SceneTest):

@@ -3,9 +3,11 @@
 Outside of Slicer it needs PySide6-Essentials.
 """
 
+import dataclasses
 import os
 import time
 import unittest
+from types import SimpleNamespace
 from unittest import mock
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -209,7 +211,7 @@ class Corrections(PanelTest):
         self.ui.replaceButton.click()
         self.assertTrue(self.ui.editedLabel.isHidden() and self.ui.replaceButton.isHidden())
         self.assertGreater(mask_of(self.segmentation, self.volume).sum(), edited.sum())
-        self.assertEqual(self.cells(self.ui.measurementsView)["Volume (mL)"], self.found["Volume (mL)"])
+        self.pump(lambda: self.cells(self.ui.measurementsView) == self.found, 20)
         self.ui.restoreButton.click()
         np.testing.assert_array_equal(mask_of(self.segmentation, self.volume), edited)
         self.assertFalse(self.ui.editedLabel.isHidden())
@@ -227,6 +229,11 @@ class Corrections(PanelTest):
         self.assertIn("Doubtful", label.text())
         self.assertIn("bold", label.styleSheet())
 
+    def test_a_table_without_rows_is_not_shown(self):
+        self.assertFalse(self.ui.measurementsView.isHidden())
+        self.panel.result.clear()
+        self.assertTrue(self.ui.measurementsView.isHidden())
+
     def test_the_table_is_as_high_as_its_rows(self):
         view = self.ui.measurementsView
         rows = sum(view.rowHeight(row) for row in range(view.rowCount()))
@@ -237,9 +244,32 @@ class Corrections(PanelTest):
         self.assertTrue(all(button.isEnabled() for button in buttons))
         self.pump(self.ui.show3DButton.isChecked, 20)
         self.ui.exportButton.click()
-        self.assertIn("Quantitative Reporting", qt_widgets.shown.pop())
+        self.assertIn("was not loaded by the module DICOM", qt_widgets.shown.pop())
         self.p.outputSegmentation = None
         self.assertFalse(any(button.isEnabled() for button in buttons))
+
+    def test_export_by_slicers_dialog_or_to_a_file(self):
+        plugins = {"DICOMSegmentationPlugin": object}
+        with (
+            mock.patch.object(slicer.modules, "dicomPlugins", plugins, create=True),
+            mock.patch("PancreasSegmentationLib.presentation.export_dicom") as dialog,
+        ):
+            self.ui.exportButton.click()
+        dialog.assert_called_once_with(self.segmentation)
+        path = os.path.join(self.folder, "out.dcm")
+        with (
+            mock.patch("PancreasSegmentationLib.panel_result.files_of"),
+            mock.patch("PancreasSegmentationLib.dicom_export.files_of"),
+            mock.patch("PancreasSegmentationLib.dicom_export.ExportTask.work"),
+            mock.patch("PancreasSegmentationLib.panel_result.choose_new_file", side_effect=["", path]) as choose,
+        ):
+            self.ui.exportButton.click()
+            self.assertFalse(self.panel.busy)
+            self.ui.exportButton.click()
+            self.pump(lambda: not self.panel.busy, 20)
+        self.assertEqual(choose.call_count, 2)
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertIn(f"{path} was written", self.ui.statusLabel.text())
 
 
 class Offers(PanelTest):
@@ -264,6 +294,24 @@ class Offers(PanelTest):
         self.assertIn("patches", qt_widgets.shown[0])
         self.assertIn("processor", qt_widgets.shown[1])
         self.assertEqual(len(qt_widgets.shown), 3)
+
+    def test_voxels_that_are_not_numbers_are_replaced_when_asked_for(self):
+        array = slicer.util.arrayFromVolume(self.volume).astype(np.float32)
+        inside = tuple(count // 2 for count in array.shape)
+        array[inside] = np.nan
+        volume = add_volume(array, scan_of(self.volume).matrix, "resampled")
+        self.p.inputVolume = volume
+        self.apply()
+        self.assertIn("resampled", qt_widgets.shown.pop())
+        self.assertIsNone(self.p.outputSegmentation)
+        self.assertTrue(np.isnan(slicer.util.arrayFromVolume(volume)[inside]))
+        with mock.patch.dict(qt_widgets.answers, OK=True):
+            self.apply()
+        self.assertEqual(len(qt_widgets.shown), 1)
+        print(f"\n{qt_widgets.shown}")
+        self.assertEqual(slicer.util.arrayFromVolume(volume)[inside], -1024)
+        self.assertEqual(np.isnan(slicer.util.arrayFromVolume(volume)).sum(), 0)
+        self.assertGreater(mask_of(self.p.outputSegmentation, volume).sum(), 500)
 
     def test_no_is_no(self):
         self.assertEqual(len(self.run_out_of_gpu_memory(False)), 1)
@@ -378,6 +426,29 @@ class Entering(PanelTest):
             self.check()
 
 
+class Languages(PanelTest):
+    def test_the_panel_speaks_the_user_s_language(self):
+        self.widget.cleanup()
+        self.addCleanup(standins.i18n.speak, None)
+        standins.i18n.speak(sample_data.FOLDER.parents[2] / "Translations" / "PancreasSegmentation_de.ts")
+        self.make_widget()
+        self.assertEqual(self.ui.applyButton.text(), "Anwenden")
+        region = self.ui.regionCombo
+        self.assertEqual(region.itemText(1), "Auf den Körper beschränken")
+        self.p = self.panel.parameters
+        self.p.region = Region.ROI
+        self.ui.applyButton.click()
+        self.assertIn("Wählen Sie eine Region", qt_widgets.shown.pop())
+        probability = ball(sample_data.truth().shape, 0.3)
+        self.p.region = Region.WHOLE
+        with self.pretended(self.p, probability, doubtful=True):
+            self.apply()
+        self.assertEqual(qt_widgets.shown, [])
+        self.assertIn("Zweifelhaft", self.ui.qualityLabel.text())
+        self.assertIn("Volumen (ml)", self.cells(self.ui.measurementsView))
+        self.assertEqual(self.p.outputSegmentation.GetName(), f"{sample_data.NAME} Pankreas")
+
+
 class Telling(PanelTest):
     def test_card_device_and_memory_before_a_run(self):
         self.pump(lambda: self.ui.memoryLabel.text() and self.ui.modelCard.text(), 30)
@@ -387,6 +458,13 @@ class Telling(PanelTest):
         self.assertIn(REACHED, self.ui.aboutLabel.text())
         self.assertRegex(self.ui.memoryLabel.text(), r"Needs about \d+.* of memory, of .* free")
         self.assertIn("GPU", self.ui.deviceLabel.text())
+
+    def test_a_model_whose_threshold_the_slider_does_not_reach(self):
+        self.pump(lambda: self.ui.modelCard.text(), 30)
+        shipped = self.logic.segmentation.engines.engine().load_model()
+        info = dataclasses.replace(shipped.info, threshold=0.0, sha256="another")
+        self.panel._show_card(SimpleNamespace(info=info, configuration=shipped.configuration))
+        self.assertEqual(self.p.threshold, 0.01)
 
     def test_the_threshold_at_first_is_the_shipped_model_s(self):
         shipped = self.logic.segmentation.engines.engine().load_model()
