@@ -6,12 +6,16 @@
 #[path = "common/needs.rs"]
 mod needs;
 
+use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::volume::Geometry;
 use ndarray::{s, Array3};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 struct Room {
@@ -43,6 +47,23 @@ impl Room {
     fn measures(&self, prediction: &str, truth: &str, more: &[&str]) -> Value {
         self.evaluate(&[&[prediction, truth, "--json", "measures.json"], more].concat());
         self.json("measures.json")["cases"][0]["measures"].clone()
+    }
+
+    /// What another package says; none, and a skip, where it is not installed.
+    fn reference(&self, python: &OsStr, arguments: &[&str], input: &str) -> Option<Value> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/references.py");
+        let mut command = Command::new(python);
+        command.arg(script).args(arguments).current_dir(self.folder.path());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A program that ends for want of a package need not have read it.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        if output.status.code() == Some(77) {
+            needs::skip(format!("the comparison with other packages: there is no {}", text(&output.stdout).trim()));
+            return None;
+        }
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        Some(serde_json::from_slice(&output.stdout).unwrap())
     }
 
     fn json(&self, name: &str) -> Value {
@@ -113,11 +134,15 @@ fn a_label_is_taken_from_the_truth() {
     // Without that label the truth is empty: no distance, no recall, and a warning.
     let output = room.run(&["pred.nii.gz", "organs.nii", "--label", "7", "--csv", "t.csv", "--json", "t.json"]);
     assert!(output.status.success() && text(&output.stderr).contains("no voxel has the label 7"), "{output:?}");
-    assert!(text(&output.stdout).lines().last().unwrap().trim_end().ends_with('-'), "{output:?}");
+    assert!(text(&output.stdout).lines().nth(1).unwrap().trim_end().ends_with('-'), "{output:?}");
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>() == ["false", "components", "1"];
+    assert!(text(&output.stdout).lines().any(words), "{output:?}");
     let measures = &room.json("t.json")["cases"][0]["measures"];
     assert!(measures["hausdorff95_mm"].is_null() && measures["recall"].is_null() && measures["dice"] == 0.0);
     let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
-    assert!(csv.lines().nth(1).unwrap().ends_with(",,,"), "{csv}");
+    let row = csv.lines().nth(1).unwrap();
+    // No distances, an NSD of 0, nothing found of nothing and something false, the system, no probabilities.
+    assert!(row.ends_with(",,,,0,0,0,0,0,1,1,pred,,,,,"), "{csv}");
     room.refused(&["pred.nii.gz", "organs.nii", "--label", "0"], 2, &["--label"]);
 }
 
@@ -147,13 +172,19 @@ fn folders_are_matched_by_name() {
     );
     assert_eq!(warnings.lines().count(), 2, "{warnings}");
     let rows: Vec<&str> = printed.lines().collect();
-    assert_eq!(rows.len(), 1 + 3 + 1 + 5, "{printed}");
+    // The cases with their summary; then all measures with their intervals.
+    assert_eq!(rows.len(), 1 + 3 + 1 + 5 + 1 + 1 + 18, "{printed}");
     let end = |row: &str| row.chars().count();
-    assert!(rows.iter().filter(|row| !row.is_empty()).all(|row| end(row) == end(rows[0])), "not aligned:\n{printed}");
+    for part in [&rows[..10], &rows[11..]] {
+        assert!(
+            part.iter().filter(|row| !row.is_empty()).all(|row| end(row) == end(part[0])),
+            "not aligned:\n{printed}"
+        );
+    }
 
     let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
     let table: Vec<Vec<String>> = csv.lines().map(csv_cells).collect();
-    assert_eq!(table.iter().map(Vec::len).collect::<Vec<_>>(), [13; 4], "{csv}");
+    assert_eq!(table.iter().map(Vec::len).collect::<Vec<_>>(), [3 + 18 + 6; 4], "{csv}");
     assert_eq!(table[0][..4], ["case", "prediction", "truth", "dice"]);
     assert_eq!(table[1..].iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["0003", "b, \"2\"", "case1"]);
     let dice: Vec<f64> = table[1..].iter().map(|row| row[3].parse().unwrap()).collect();
@@ -163,9 +194,10 @@ fn folders_are_matched_by_name() {
     assert!(near(&summary["mean"], 0.875) && near(&summary["std"], 0.125), "{summary}");
     assert!(summary["count"] == 3 && summary["min"] == 0.75 && summary["max"] == 1.0, "{summary}");
     for (row, case) in table[1..].iter().zip(json["cases"].as_array().unwrap()) {
-        for (name, cell) in table[0].iter().zip(row).skip(3) {
-            assert_eq!(case["measures"][name], cell.parse::<f64>().unwrap(), "{name}");
+        for (name, cell) in table[0].iter().zip(row).skip(3).take(18) {
+            assert_eq!(case["measures"][name].as_f64(), Some(cell.parse().unwrap()), "{name}");
         }
+        assert_eq!((row[21].as_str(), &case["system"]), ("predictions", &Value::from("predictions")));
     }
 }
 
@@ -197,12 +229,22 @@ fn two_empty_masks_have_no_score_and_one_has_the_worst() {
     let json = room.json("t.json");
     let case =
         |name: &str| json["cases"].as_array().unwrap().iter().find(|c| c["case"] == name).unwrap()["measures"].clone();
-    for measure in
-        ["dice", "jaccard", "precision", "recall", "hausdorff95_mm", "mean_surface_mm", "volume_error_percent"]
-    {
+    for measure in [
+        "dice",
+        "jaccard",
+        "precision",
+        "recall",
+        "hausdorff95_mm",
+        "mean_surface_mm",
+        "volume_error_percent",
+        "hausdorff95_area_mm",
+        "nsd_2mm",
+    ] {
         assert!(case("both")[measure].is_null(), "{measure}");
     }
     assert_eq!(case("both")["truth_ml"], 0.0);
+    assert!(case("missed")["nsd_5mm"] == 0.0 && case("missed")["missed_components"] == 1);
+    assert!(case("invented")["nsd_5mm"] == 0.0 && case("invented")["false_components"] == 1);
     assert!(case("missed")["dice"] == 0.0 && case("invented")["dice"] == 0.0 && case("found")["dice"] == 1.0);
     let summary = &json["summary"]["dice"];
     assert!(summary["count"] == 3 && near(&summary["mean"], 1.0 / 3.0), "{summary}");
@@ -341,12 +383,191 @@ fn numbers_are_those_of_simpleitk_on_real_organs() {
                 Command::new(&python).arg(script).args(files).current_dir(room.folder.path()).output().unwrap();
             assert!(output.status.success(), "{}", text(&output.stderr));
             let expected: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!(expected.as_object().unwrap().len(), found.as_object().unwrap().len());
             for (key, value) in expected.as_object().unwrap() {
                 let value = value.as_f64().unwrap();
                 assert!(near(&found[key], value), "{name} {number}: {key} is {}, not {value}", found[key]);
             }
             println!("{name} {number}: {found}");
+            // SimpleITK knows no surface elements.
+            let arguments = ["masks", "prediction.nii", "truth.nii"];
+            let Some(expected) = room.reference(&python, &arguments, "") else { continue };
+            assert_eq!(expected.as_object().unwrap().len(), 8);
+            for (key, value) in expected.as_object().unwrap() {
+                let (found, value) = (found[key].as_f64().unwrap(), value.as_f64().unwrap());
+                assert!((found - value).abs() <= 1e-6, "{name} {number}: {key} is {found}, not {value}");
+            }
+        }
+    }
+}
+
+/// A ball's probability, rising to its middle, and noise; the ball of 0.5 is nearly the truth.
+fn write_probability(room: &Room, name: &str, seed: u64, levels: Option<f32>) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let voxels = Array3::from_shape_fn((12, 16, 20), |(k, j, i)| {
+        let squares = [(k as f32 - 4.0) / 3.0, (j as f32 - 6.0) / 4.0, (i as f32 - 8.0) / 5.0].map(|d| d * d);
+        let p = 1.0 / (1.0 + (4.0 * (squares.iter().sum::<f32>().sqrt() - 1.0 + random.random_range(-0.4..0.4))).exp());
+        levels.map_or(p, |levels| (p * levels).round() / levels)
+    });
+    let path = room.path(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    io::write(&path, Voxels::F32(voxels.view()), &grid()).unwrap();
+}
+
+#[test]
+fn probabilities_are_measured_as_scikit_learn_does() {
+    let room = Room::new();
+    for (number, case) in ["a", "b"].into_iter().enumerate() {
+        room.put(&format!("p/{case}.nii"), [4, 3, 2], 1);
+        room.put(&format!("t/{case}.nii"), [4 + number, 3, 2], 1);
+        // Of one map all values are thresholds, of the other hardly any.
+        write_probability(&room, &format!("maps/{case}_probability.nii"), number as u64, [Some(1000.0), None][number]);
+    }
+    let printed = room.evaluate(&[
+        "p",
+        "t",
+        "--probabilities",
+        "maps",
+        "--json",
+        "t.json",
+        "--csv",
+        "t.csv",
+        "--curves",
+        "c.png",
+    ]);
+    assert!(printed.contains("best F-score (Dice)") && printed.contains("expected calibration error"), "{printed}");
+    let json = room.json("t.json");
+    assert_eq!(json["probabilities"]["p"]["curve"].as_array().unwrap().len(), 101);
+    assert!(std::fs::read(room.path("c.png")).unwrap().starts_with(b"\x89PNG"));
+    let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
+    assert!(csv.lines().next().unwrap().ends_with("calibration_error_from_0.1") && !csv.contains(",,"), "{csv}");
+
+    // By scikit-learn 1.9.1 on map and truth of case a, as references.py does it.
+    let found = &json["cases"][0]["probability"];
+    let expected = 0.7769095373228446;
+    assert!((found["average_precision"].as_f64().unwrap() - expected).abs() < 1e-9, "{found}");
+
+    // Refused: no map of a case, no probability, another grid.
+    std::fs::remove_file(room.path("maps/b_probability.nii")).unwrap();
+    let output = room.run(&["p", "t", "--probabilities", "maps"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("no probability map for the case b"), "{output:?}");
+    room.put("seven.nii", [4, 3, 2], 7);
+    room.refused(&["p/a.nii", "t/a.nii", "--probabilities", "seven.nii"], 3, &["seven.nii", "from 0 to 1"]);
+    room.refused(&["p", "t", "--probabilities", "maps", "--probabilities", "maps"], 2, &["--probabilities", "2 times"]);
+    room.refused(&["p/a.nii", "t/a.nii", "--curves", "c.png"], 2, &["--probabilities"]);
+
+    let Some(python) = needs::python() else { return };
+    write_probability(&room, "maps/b_probability.nii", 1, None);
+    for (number, case) in ["a", "b"].into_iter().enumerate() {
+        let (map, truth) = (format!("maps/{case}_probability.nii"), format!("t/{case}.nii"));
+        let Some(expected) = room.reference(&python, &["probability", &map, &truth], "") else { return };
+        room.evaluate(&[&truth, &truth, "--probabilities", &map, "--json", "one.json"]);
+        let json = room.json("one.json");
+        let pooled = &json["probabilities"][case];
+        // Between thresholds the best one can be missed; that of a map in steps of 0.001 cannot.
+        let exact = number == 0;
+        let near = |found: &Value, value: &Value| {
+            (found.as_f64().unwrap() - value.as_f64().unwrap()).abs() <= if exact { 1e-9 } else { 2e-3 }
+        };
+        assert!(near(&pooled["average_precision"], &expected["average_precision"]), "{case}: {pooled}");
+        for key in ["dice", "precision", "recall"] {
+            assert!(!exact || near(&pooled["best"][key], &expected["best"][key]), "{case}: {pooled} {expected}");
+        }
+        assert!((pooled["best"]["dice"].as_f64().unwrap() - expected["best"]["dice"].as_f64().unwrap()).abs() < 5e-3);
+        assert!(
+            (pooled["calibration_error"].as_f64().unwrap() - expected["calibration_error"].as_f64().unwrap()).abs()
+                < 1e-9
+        );
+        for point in expected["curve"].as_array().unwrap() {
+            let found = &pooled["curve"][point[0].as_u64().unwrap() as usize];
+            for (key, value) in ["precision", "recall"].iter().zip([&point[1], &point[2]]) {
+                assert!(
+                    (found[key].as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-9,
+                    "{case}: {found} {point}"
+                );
+            }
+        }
+        for bin in expected["reliability"].as_array().unwrap() {
+            let found = &pooled["reliability"][bin[0].as_u64().unwrap() as usize];
+            assert_eq!(found["voxels"], bin[1]);
+            for (key, value) in ["probability", "frequency"].iter().zip([&bin[2], &bin[3]]) {
+                assert!((found[key].as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-9, "{case}: {found} {bin}");
+            }
+        }
+    }
+}
+
+#[test]
+fn systems_are_tested_against_each_other_as_scipy_does() {
+    let room = Room::new();
+    for case in 0..9 {
+        room.put(&format!("labels/{case}.nii"), [4, 3, 2], 1);
+        for (system, shift) in [("ours", case % 3), ("x/theirs", 1 + case % 4), ("y/theirs", 2 * (case % 2))] {
+            room.put(&format!("{system}/{case}.nii"), [4 + shift, 3, 2], 1);
+        }
+    }
+    let systems = ["ours", "x/theirs", "y/theirs"];
+    let arguments = [&systems[..], &["--truth", "labels", "--json", "t.json", "--csv", "t.csv"]].concat();
+    let printed = room.evaluate(&arguments);
+    assert!(printed.contains("p (Holm)") && printed.contains("x/theirs"), "{printed}");
+    let json = room.json("t.json");
+    assert_eq!(json["systems"], serde_json::json!(systems));
+    assert_eq!(json["summary"]["ours"]["dice"]["count"], 9);
+    assert_eq!(std::fs::read_to_string(room.path("t.csv")).unwrap().lines().count(), 1 + 27);
+    let values = |system: &str, measure: &str| -> Vec<f64> {
+        let of = json["cases"].as_array().unwrap().iter().filter(|case| case["system"] == system);
+        of.map(|case| case["measures"][measure].as_f64().unwrap()).collect()
+    };
+    let differences: Vec<(&Value, Vec<f64>)> = json["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| {
+            let [first, second] =
+                ["first", "second"].map(|which| values(d[which].as_str().unwrap(), d["measure"].as_str().unwrap()));
+            (d, first.iter().zip(&second).map(|(a, b)| a - b).collect())
+        })
+        .collect();
+    assert_eq!(differences.len(), 3 * 7);
+    for three in differences.chunks(3) {
+        let p: Vec<f64> = three.iter().map(|(d, _)| d["test"]["p"].as_f64().unwrap_or(1.0)).collect();
+        let smallest = p.iter().copied().fold(1.0, f64::min);
+        let corrected = three.iter().map(|(d, _)| d["p_holm"].as_f64().unwrap()).fold(1.0, f64::min);
+        assert!((corrected - (3.0 * smallest).min(1.0)).abs() < 1e-12);
+        for (difference, values) in three {
+            let mean = values.iter().sum::<f64>() / 9.0;
+            assert!((difference["mean_difference"].as_f64().unwrap() - mean).abs() < 1e-12);
+        }
+    }
+    // Another seed, other intervals; the same seed, the same file.
+    room.evaluate(&[&arguments[..], &["--seed", "1"]].concat());
+    assert_ne!(room.json("t.json")["differences"][0]["ci95"], json["differences"][0]["ci95"]);
+    room.evaluate(&arguments);
+    assert_eq!(room.json("t.json"), json);
+
+    room.refused(&["ours", "x/theirs", "labels"], 2, &["3 paths are given", "--truth"]);
+    room.refused(&["ours"], 2, &["1 path is given"]);
+    room.refused(&["ours", "./ours", "--truth", "labels"], 2, &["./ours", "given twice"]);
+    std::fs::remove_file(room.path("ours/4.nii")).unwrap();
+    room.refused(&arguments, 2, &["no prediction for 1 of 9", "--allow-missing"]);
+    room.evaluate(&[&arguments[..], &["--allow-missing"]].concat());
+    let left = room.json("t.json");
+    assert_eq!(
+        left["differences"].as_array().unwrap().iter().map(|d| d["cases"].as_u64().unwrap()).collect::<Vec<_>>()[..3],
+        [8, 8, 9]
+    );
+
+    let Some(python) = needs::python() else { return };
+    let lists: Vec<&Vec<f64>> =
+        differences.iter().map(|(_, values)| values).filter(|v| v.iter().any(|d| *d != 0.0)).collect();
+    let Some(expected) = room.reference(&python, &["tests"], &serde_json::to_string(&lists).unwrap()) else { return };
+    let found = differences.iter().filter(|(d, _)| !d["test"].is_null());
+    for ((difference, _), expected) in found.zip(expected.as_array().unwrap()) {
+        for (key, value) in ["statistic", "p"].iter().zip([&expected[0], &expected[1]]) {
+            assert!(
+                (difference["test"][key].as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-9,
+                "{difference} {expected}"
+            );
         }
     }
 }

@@ -26,6 +26,12 @@ impl Canvas {
         Canvas { width, height, pixels: vec![255; 3 * width * height] }
     }
 
+    /// One with these pixels, red, green and blue, row by row.
+    pub fn of(width: usize, height: usize, pixels: Vec<u8>) -> Self {
+        debug_assert_eq!(pixels.len(), 3 * width * height);
+        Canvas { width, height, pixels }
+    }
+
     fn blend(&mut self, x: usize, y: usize, colour: Colour, coverage: f32) {
         if x < self.width && y < self.height {
             let at = 3 * (y * self.width + x);
@@ -107,14 +113,24 @@ impl Canvas {
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be written, or the pixels are not as many as the size says.
-pub fn write_png(path: &Path, [width, height]: [usize; 2], pixels: &[u8]) -> Result<()> {
-    let mut encoded = Vec::new();
-    let fault = |e: png::EncodingError| Error::file("write", path, std::io::Error::other(e));
-    let mut encoder = png::Encoder::new(&mut encoded, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header().and_then(|mut writer| writer.write_image_data(pixels)).map_err(fault)?;
+pub fn write_png(path: &Path, size: [usize; 2], pixels: &[u8]) -> Result<()> {
+    let encoded = encode_png(size, png::ColorType::Rgb, pixels)
+        .map_err(|e| Error::file("write", path, std::io::Error::other(e)))?;
     files::write(path, &encoded)
+}
+
+/// Pixels of 8 bits a channel as the bytes of a PNG.
+pub fn encode_png(
+    [width, height]: [usize; 2],
+    colours: png::ColorType,
+    pixels: &[u8],
+) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    let mut encoded = Vec::new();
+    let mut encoder = png::Encoder::new(&mut encoded, width as u32, height as u32);
+    encoder.set_color(colours);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header()?.write_image_data(pixels)?;
+    Ok(encoded)
 }
 
 impl OriginDimensions for Canvas {

@@ -1,4 +1,4 @@
-//! Line charts of a training's log, stacked in one PNG.
+//! Line charts of a training's log or of an evaluation, stacked in one PNG.
 //!
 //! The font is part of the program, so charts look alike on every machine. It knows Latin letters; others show as a question
 //! mark.
@@ -18,7 +18,7 @@ pub const COLOURS: [[u8; 3]; 6] =
 /// One line of a chart.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// Its name in the legend.
+    /// Its name in the legend, in which one without a name does not stand.
     pub name: String,
     /// Red, green and blue, 0 to 255; [`COLOURS`] has some.
     pub colour: [u8; 3],
@@ -40,9 +40,17 @@ pub struct Chart {
     pub log_y: bool,
 }
 
+impl Chart {
+    /// Those that stand in the legend.
+    fn named(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().filter(|series| !series.name.is_empty())
+    }
+}
+
 /// Pixels.
 const WIDTH: usize = 1200;
 const PLOT_HEIGHT: usize = 300;
+const SQUARE: usize = 600;
 const MARGIN: usize = 24;
 const ROW: usize = 24;
 const LETTER: usize = 9;
@@ -62,14 +70,39 @@ const LARGEST: f64 = 1e300;
 /// # Errors
 /// [`Error::Argument`] without any chart, [`Error::File`] if the picture cannot be written.
 pub fn draw(path: &Path, charts: &[Chart]) -> Result<()> {
+    draw_as(path, charts, Shape::Wide)
+}
+
+/// The same, for values that are fractions: both axes go from 0 to 1, and the charts are as high as they are wide.
+///
+/// # Errors
+/// As [`draw`].
+pub fn draw_fractions(path: &Path, charts: &[Chart]) -> Result<()> {
+    draw_as(path, charts, Shape::Unit)
+}
+
+/// What a chart looks like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// As wide as the picture, with axes that fit the values.
+    Wide,
+    /// A square from 0 to 1.
+    Unit,
+}
+
+fn draw_as(path: &Path, charts: &[Chart], shape: Shape) -> Result<()> {
     if charts.is_empty() {
         return Err(Error::argument("charts", "none; at least one was expected"));
     }
     // One left edge for all, so that the same x stands below itself.
-    let parts: Vec<Layout> = charts.iter().map(|chart| Layout::of(chart, 0)).collect();
+    let parts: Vec<Layout> = charts.iter().map(|chart| Layout::of(chart, 0, shape)).collect();
     let left = parts.iter().map(|layout| layout.left).max().unwrap_or(0);
-    let layouts: Vec<Layout> = charts.iter().map(|chart| Layout::of(chart, left)).collect();
-    let mut canvas = Canvas::new(WIDTH, layouts.iter().map(|layout| layout.height).sum());
+    let layouts: Vec<Layout> = charts.iter().map(|chart| Layout::of(chart, left, shape)).collect();
+    let width = match shape {
+        Shape::Wide => WIDTH,
+        Shape::Unit => left + SQUARE + MARGIN + 10,
+    };
+    let mut canvas = Canvas::new(width, layouts.iter().map(|layout| layout.height).sum());
     let mut top = 0;
     for (chart, layout) in charts.iter().zip(&layouts) {
         layout.draw(chart, &mut canvas, top);
@@ -89,22 +122,32 @@ struct Layout {
     /// The left end and the row of each series' name.
     legend: Vec<(usize, usize)>,
     plot: usize,
+    plot_height: usize,
     height: usize,
 }
 
 impl Layout {
     /// The plot begins `least` pixels from the left, or further where its numbers need it.
-    fn of(chart: &Chart, least: usize) -> Self {
+    fn of(chart: &Chart, least: usize, shape: Shape) -> Self {
         let shown = |(x, y): &(f64, f64)| x.abs() <= LARGEST && y.abs() <= LARGEST && (!chart.log_y || *y > 0.0);
         let points: Vec<Vec<_>> =
             chart.series.iter().map(|series| series.points.iter().copied().filter(shown).collect()).collect();
-        let x = Scale::across(points.iter().flatten().map(|point| point.0));
-        let y = Scale::upwards(points.iter().flatten().map(|point| point.1), chart.log_y);
+        let (x, y) = match shape {
+            Shape::Wide => (
+                Scale::across(points.iter().flatten().map(|point| point.0)),
+                Scale::upwards(points.iter().flatten().map(|point| point.1), chart.log_y),
+            ),
+            Shape::Unit => (Scale::UNIT, Scale::UNIT),
+        };
         let longest = y.ticks().iter().map(|tick| tick.label.len()).max().unwrap_or(0);
-        let (left, right) = (least.max(MARGIN + LETTER * longest + 8), WIDTH - MARGIN - 10);
+        let left = least.max(MARGIN + LETTER * longest + 8);
+        let (right, plot_height) = match shape {
+            Shape::Wide => (WIDTH - MARGIN - 10, PLOT_HEIGHT),
+            Shape::Unit => (left + SQUARE, SQUARE),
+        };
         let mut legend = Vec::new();
         let (mut at, mut row) = (left, 0);
-        for series in &chart.series {
+        for series in chart.named() {
             let width = 44 + LETTER * series.name.chars().count();
             if at > left && at + width > right {
                 (at, row) = (left, row + 1);
@@ -113,20 +156,21 @@ impl Layout {
             at += width + 24;
         }
         let plot = MARGIN + ROW + legend.last().map_or(0, |(_, row)| (row + 1) * ROW) + 8;
-        Layout { points, x, y, left, right, legend, plot, height: plot + PLOT_HEIGHT + 2 * ROW + MARGIN }
+        let height = plot + plot_height + 2 * ROW + MARGIN;
+        Layout { points, x, y, left, right, legend, plot, plot_height, height }
     }
 
     fn draw(&self, chart: &Chart, canvas: &mut Canvas, top: usize) {
         let (left, right, plot) = (self.left, self.right, top + self.plot);
-        let bottom = plot + PLOT_HEIGHT;
+        let bottom = plot + self.plot_height;
         canvas.text(&chart.title, left, top + MARGIN + ROW / 2 - 4, Alignment::Left, &FONT_10X20, BLACK);
-        for (series, (at, row)) in chart.series.iter().zip(&self.legend) {
+        for (series, (at, row)) in chart.named().zip(&self.legend) {
             let middle = top + MARGIN + ROW + row * ROW + ROW / 2;
             canvas.rectangle(*at, middle - 1, 26, 3, series.colour);
             canvas.text(&series.name, at + 36, middle, Alignment::Left, &FONT_9X15, BLACK);
         }
         let x_at = |x: f64| left as f64 + self.x.part(x) * (right - left) as f64;
-        let y_at = |y: f64| bottom as f64 - self.y.part(y) * PLOT_HEIGHT as f64;
+        let y_at = |y: f64| bottom as f64 - self.y.part(y) * self.plot_height as f64;
         for y in self.y.fine_ticks() {
             canvas.rectangle(left, y_at(y) as usize, right - left, 1, FINE_GRID);
         }
@@ -137,12 +181,12 @@ impl Layout {
         }
         for tick in self.x.ticks() {
             let x = x_at(tick.value) as usize;
-            canvas.rectangle(x, plot, 1, PLOT_HEIGHT, GRID);
+            canvas.rectangle(x, plot, 1, self.plot_height, GRID);
             canvas.rectangle(x, bottom, 1, 5, GREY);
             canvas.text(&tick.label, x, bottom + 16, Alignment::Center, &FONT_9X15, GREY);
         }
         canvas.rectangle(left, bottom, right - left + 1, 1, GREY);
-        canvas.rectangle(left, plot, 1, PLOT_HEIGHT, GREY);
+        canvas.rectangle(left, plot, 1, self.plot_height, GREY);
         canvas.text(&chart.x_label, (left + right) / 2, bottom + ROW + 16, Alignment::Center, &FONT_9X15, BLACK);
         for (series, points) in chart.series.iter().zip(&self.points) {
             let places: Vec<_> = points.iter().map(|(x, y)| (x_at(*x), y_at(*y))).collect();
@@ -150,7 +194,7 @@ impl Layout {
             canvas.curve(&places, 2.0, dots, series.colour);
         }
         if self.points.iter().all(Vec::is_empty) {
-            let middle = plot + PLOT_HEIGHT / 2;
+            let middle = plot + self.plot_height / 2;
             canvas.text("no values", (left + right) / 2, middle, Alignment::Center, &FONT_9X15, GREY);
         }
     }
@@ -175,6 +219,8 @@ struct Scale {
 }
 
 impl Scale {
+    const UNIT: Scale = Scale { low: 0.0, high: 1.0, log: false, wanted: 10.0, least: 0.0 };
+
     /// The x axis: from the first value to the last. There are no ticks between whole numbers (steps, epochs).
     fn across(values: impl Iterator<Item = f64> + Clone) -> Self {
         let least = if values.clone().all(|value| value.fract() == 0.0) { 1.0 } else { 0.0 };

@@ -4,6 +4,8 @@ use ndarray::{ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::elements::SurfaceElements;
+use super::lesions::components;
 use super::surface;
 use crate::{Error, Result};
 
@@ -22,6 +24,8 @@ use crate::{Error, Result};
 /// | recall | \|P ∩ T\| / \|T\| | 0 | none | none |
 /// | volume error | \|P\| - \|T\|, in mL and in percent of \|T\| | as it is | percent: none | percent: none |
 /// | surface distances | below | none | none | none |
+/// | normalised surface distance | below | 0 | 0 | none |
+/// | components | below | as it is | as it is | as it is |
 ///
 /// Two empty masks have no measure but their volumes, as the Medical Segmentation Decathlon, nnU-Net and MONAI have it: that there is
 /// nothing to find is no merit of what finds nothing. One empty mask has a Dice of 0, which enters means.
@@ -31,6 +35,16 @@ use crate::{Error, Result};
 /// its centre to the centre of the nearest surface voxel of the other mask, in mm, exact. All of them, from P to T and from T
 /// to P, make one set. Its mean is the mean surface distance. Its 95th percentile is the 95 % Hausdorff distance; with the n
 /// distances sorted it stands at place 0.95 (n - 1), counted from 0, linearly interpolated between neighbours.
+///
+/// The normalised surface distance (surface Dice) and the Hausdorff distance by area are those of Google DeepMind's package
+/// `surface-distance`: surfaces are elements between voxels, each with its area by marching cubes and its distance to the nearest
+/// element of the other mask. The normalised surface distance at a tolerance is the area, of both masks, of the elements that are no
+/// further than the tolerance, over the area of all. The Hausdorff distance by area is, for each mask, the smallest distance within
+/// which 95 % of its area lies, and of these two the larger. It differs from `hausdorff95_mm` in three ways: voxel centres are
+/// weighted by area, the directions are not pooled, and nothing is interpolated.
+///
+/// Components are connected if they touch by a corner. One of the truth is missed if the prediction has none of its voxels, one of the
+/// prediction false if the truth has none of its voxels.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Twice the common voxels over the sum of both masks' voxels; none if both are empty.
@@ -53,6 +67,22 @@ pub struct Comparison {
     pub hausdorff95_mm: Option<f64>,
     /// Mean of the same distances, in mm; none if a mask is empty.
     pub mean_surface_mm: Option<f64>,
+    /// 95 % Hausdorff distance by area, in mm; none if a mask is empty.
+    pub hausdorff95_area_mm: Option<f64>,
+    /// Normalised surface distance at a tolerance of 1 mm; none if both masks are empty.
+    pub nsd_1mm: Option<f64>,
+    /// The same at 2 mm.
+    pub nsd_2mm: Option<f64>,
+    /// The same at 5 mm.
+    pub nsd_5mm: Option<f64>,
+    /// Connected components of the truth.
+    pub truth_components: u64,
+    /// Of those, which the prediction does not touch.
+    pub missed_components: u64,
+    /// Connected components of the prediction.
+    pub prediction_components: u64,
+    /// Of those, which the truth does not touch.
+    pub false_components: u64,
 }
 
 /// Compares a prediction with its truth, both on one grid in whatever order of axes; every voxel that is not 0 is inside.
@@ -78,18 +108,27 @@ pub fn compare(prediction: ArrayView3<u8>, truth: ArrayView3<u8>, spacing: [f64;
     let spacing = order.map(|axis| spacing[axis]);
 
     let counts = Counts::of(&prediction, &truth);
-    let distances = match (counts.prediction, counts.truth) {
-        (0, _) | (_, 0) => None,
-        _ => {
-            let [prediction, truth] = [prediction, truth].map(|mut mask| {
-                mask.slice_each_axis_inplace(|a| Slice::from(counts.low[a.axis.0]..=counts.high[a.axis.0]));
-                mask
-            });
-            let mut distances = surface::distances(prediction, truth, spacing);
-            let mean = distances.iter().sum::<f64>() / distances.len() as f64;
-            Some((percentile(&mut distances, 0.95), mean))
+    let [prediction, truth] = [prediction, truth].map(|mut mask| {
+        if counts.prediction + counts.truth > 0 {
+            mask.slice_each_axis_inplace(|a| Slice::from(counts.low[a.axis.0]..=counts.high[a.axis.0]));
+        } else {
+            mask.slice_each_axis_inplace(|_| Slice::from(0..0));
         }
+        mask
+    });
+    let both = counts.prediction > 0 && counts.truth > 0;
+    let distances = both.then(|| {
+        let mut distances = surface::distances(prediction, truth, spacing);
+        let mean = distances.iter().sum::<f64>() / distances.len() as f64;
+        (percentile(&mut distances, 0.95), mean)
+    });
+    let elements = both.then(|| SurfaceElements::of(prediction, truth, spacing));
+    let either_inside = counts.prediction + counts.truth > 0;
+    let nsd = |tolerance: f64| match &elements {
+        Some(elements) => Some(elements.normalised_distance(tolerance)),
+        None => either_inside.then_some(0.0),
     };
+    let parts = components(prediction, truth);
     let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let either = counts.prediction + counts.truth - counts.common;
     let voxel_ml = spacing.iter().product::<f64>() / 1000.0;
@@ -105,6 +144,14 @@ pub fn compare(prediction: ArrayView3<u8>, truth: ArrayView3<u8>, spacing: [f64;
         volume_error_percent: (counts.truth > 0).then(|| 100.0 * excess / counts.truth as f64),
         hausdorff95_mm: distances.map(|(hausdorff95, _)| hausdorff95),
         mean_surface_mm: distances.map(|(_, mean)| mean),
+        hausdorff95_area_mm: elements.as_ref().map(|elements| elements.hausdorff(0.95)),
+        nsd_1mm: nsd(1.0),
+        nsd_2mm: nsd(2.0),
+        nsd_5mm: nsd(5.0),
+        truth_components: parts.truth,
+        missed_components: parts.missed,
+        prediction_components: parts.prediction,
+        false_components: parts.invented,
     })
 }
 

@@ -2,8 +2,10 @@
 //!
 //! This room knows masks as arrays and logs as points. It knows no files of images, no networks, and not how a mask was made.
 //!
-//! [`compare`] measures one mask against its truth, [`summarise`] condenses many comparisons as table 1 of the paper does, and
-//! [`draw`] makes a picture of a training's curves.
+//! [`compare`] measures one mask against its truth, and [`summarise`] condenses many comparisons as table 1 of the paper does.
+//! [`Spread`] measures a probability map at all thresholds. [`compare_systems`] tests whether systems differ on the same cases. [`draw`] makes a
+//! picture of a training's curves, [`draw_probabilities`] one of precision and recall, [`Scene`] pictures of masks on the CT, and [`Report`] an
+//! HTML file with everything.
 //!
 //! ```
 //! use ggpfn::evaluation::{compare, summarise, Measure};
@@ -22,11 +24,25 @@
 
 mod canvas;
 mod curves;
+mod diagrams;
+mod elements;
+mod lesions;
 mod metrics;
+mod probabilities;
+mod report;
+mod scene;
+mod significance;
 mod summary;
 mod surface;
+mod systems;
 
 pub use canvas::write_png;
-pub use curves::{draw, Chart, Series, COLOURS};
+pub use curves::{draw, draw_fractions, Chart, Series, COLOURS};
+pub use diagrams::draw_probabilities;
 pub use metrics::{compare, Comparison};
-pub use summary::{summarise, Measure, Statistics, Summary};
+pub use probabilities::{OperatingPoint, Reliability, Spread};
+pub use report::{Example, Report};
+pub use scene::Scene;
+pub use significance::{confidence_interval, holm, signed_rank, SignedRank};
+pub use summary::{summarise, summarise_seeded, Measure, Shown, Statistics, Summary};
+pub use systems::{compare_systems, Case, Difference, System, TESTED};

@@ -15,14 +15,14 @@ use rayon::prelude::*;
 ///
 /// Both masks have one shape and are not empty; `spacing` is along their axes.
 pub fn distances(a: ArrayView3<u8>, b: ArrayView3<u8>, spacing: [f64; 3]) -> Vec<f64> {
-    let (a, b) = (Surface::of(a), Surface::of(b));
+    let (a, b) = (Points::surface(a), Points::surface(b));
     let mut distances = directed(&a, &b, spacing);
     distances.extend(directed(&b, &a, spacing));
     distances
 }
 
-/// The surface voxels of a mask: for each slice those of its rows that have any, with their places along the row, ascending.
-struct Surface {
+/// Some points of a grid: for each slice those of its rows that have any, with their places along the row, ascending.
+pub struct Points {
     shape: [usize; 3],
     slices: Vec<Vec<Row>>,
 }
@@ -32,8 +32,21 @@ struct Row {
     places: Vec<u32>,
 }
 
-impl Surface {
-    fn of(mask: ArrayView3<u8>) -> Self {
+impl Points {
+    /// Those for which `chosen` is true.
+    pub fn chosen(values: ArrayView3<u8>, chosen: impl Fn(u8) -> bool + Sync) -> Self {
+        let (depth, height, width) = values.dim();
+        let slice = |z: usize| {
+            let places = |y: usize| -> Vec<u32> {
+                (0..width).filter(|x| chosen(values[[z, y, *x]])).map(|x| x as u32).collect()
+            };
+            (0..height).map(|y| Row { y, places: places(y) }).filter(|row| !row.places.is_empty()).collect()
+        };
+        Points { shape: [depth, height, width], slices: (0..depth).into_par_iter().map(slice).collect() }
+    }
+
+    /// The surface voxels of a mask.
+    fn surface(mask: ArrayView3<u8>) -> Self {
         let (depth, height, width) = mask.dim();
         let mask = mask.as_standard_layout();
         let voxels = mask.as_slice().unwrap_or_default();
@@ -60,7 +73,17 @@ impl Surface {
             }
             rows
         };
-        Surface { shape: [depth, height, width], slices: (0..depth).into_par_iter().map(slice).collect() }
+        Points { shape: [depth, height, width], slices: (0..depth).into_par_iter().map(slice).collect() }
+    }
+
+    /// All of them as (z, y, x), in the order of what [`directed`] returns.
+    pub fn in_order(&self) -> Vec<[usize; 3]> {
+        let columns = self.columns();
+        let of_column = |(number, (x, y)): (usize, &(usize, usize))| {
+            let slices = &columns.slices[columns.starts[number]..columns.starts[number + 1]];
+            slices.iter().map(|z| [*z as usize, *y, *x]).collect::<Vec<_>>()
+        };
+        columns.places.iter().enumerate().flat_map(of_column).collect()
     }
 
     /// The columns along the first axis that hold a voxel, ordered by x, then y, each with its slices.
@@ -102,25 +125,28 @@ struct Columns {
     slices: Vec<u32>,
 }
 
-/// The distance from each voxel of `from` to the nearest of `to`, in the order of `from`'s columns.
-fn directed(from: &Surface, to: &Surface, spacing: [f64; 3]) -> Vec<f64> {
+/// The distance from each point of `from` to the nearest of `to`, in mm and in the order of [`Points::in_order`].
+pub fn directed(from: &Points, to: &Points, spacing: [f64; 3]) -> Vec<f64> {
     let columns = from.columns();
     let slices: Vec<(f64, Vec<f64>)> = to
         .slices
         .par_iter()
         .enumerate()
         .filter(|(_, rows)| !rows.is_empty())
-        .map(|(z, rows)| (z as f64 * spacing[0], in_slice(rows, &columns.places, spacing)))
+        .map(|(z, rows)| (z as f64, in_slice(rows, &columns.places, spacing)))
         .collect();
     (0..columns.places.len())
         .into_par_iter()
-        .map_init(Envelope::default, |envelope, column| {
-            envelope.clear();
-            slices.iter().for_each(|(place, squares)| envelope.add(*place, squares[column]));
-            let asked = &columns.slices[columns.starts[column]..columns.starts[column + 1]];
-            let mut cursor = envelope.cursor();
-            asked.iter().map(|z| cursor.at(f64::from(*z) * spacing[0]).sqrt()).collect::<Vec<f64>>()
-        })
+        .map_init(
+            || Envelope::new(spacing[0]),
+            |envelope, column| {
+                envelope.clear();
+                slices.iter().for_each(|(place, squares)| envelope.add(*place, squares[column]));
+                let asked = &columns.slices[columns.starts[column]..columns.starts[column + 1]];
+                let mut cursor = envelope.cursor();
+                asked.iter().map(|z| cursor.at(f64::from(*z)).sqrt()).collect::<Vec<f64>>()
+            },
+        )
         .collect::<Vec<_>>()
         .concat()
 }
@@ -128,7 +154,7 @@ fn directed(from: &Surface, to: &Surface, spacing: [f64; 3]) -> Vec<f64> {
 /// The squared distance within one slice from each of `places`, as (x, y) ordered by x, then y, to the nearest voxel of `rows`.
 fn in_slice(rows: &[Row], places: &[(usize, usize)], spacing: [f64; 3]) -> Vec<f64> {
     let mut squares = Vec::with_capacity(places.len());
-    let mut envelope = Envelope::default();
+    let mut envelope = Envelope::new(spacing[1]);
     // For each row, the first of its voxels that is not left of the column at hand.
     let mut next = vec![0_usize; rows.len()];
     for column in places.chunk_by(|a, b| a.0 == b.0) {
@@ -141,18 +167,18 @@ fn in_slice(rows: &[Row], places: &[(usize, usize)], spacing: [f64; 3]) -> Vec<f
             let right = row.places.get(*next).map(|place| *place as usize - x);
             let left = next.checked_sub(1).and_then(|left| row.places.get(left)).map(|place| x - *place as usize);
             if let Some(steps) = left.into_iter().chain(right).min() {
-                envelope.add(row.y as f64 * spacing[1], (steps as f64 * spacing[2]).powi(2));
+                envelope.add(row.y as f64, (steps as f64 * spacing[2]).powi(2));
             }
         }
         let mut cursor = envelope.cursor();
-        squares.extend(column.iter().map(|(_, y)| cursor.at(*y as f64 * spacing[1])));
+        squares.extend(column.iter().map(|(_, y)| cursor.at(*y as f64)));
     }
     squares
 }
 
-/// The lower envelope of parabolas of one width: at p the smallest of (p - place)² + height.
-#[derive(Default)]
+/// The lower envelope of parabolas of one width: at p the smallest of ((p - place) spacing)² + height, p and place in steps.
 struct Envelope {
+    spacing: f64,
     parabolas: Vec<Parabola>,
 }
 
@@ -165,6 +191,10 @@ struct Parabola {
 }
 
 impl Envelope {
+    fn new(spacing: f64) -> Self {
+        Envelope { spacing, parabolas: Vec::new() }
+    }
+
     fn clear(&mut self) {
         self.parabolas.clear();
     }
@@ -173,7 +203,8 @@ impl Envelope {
     fn add(&mut self, place: f64, height: f64) {
         let mut start = f64::NEG_INFINITY;
         while let Some(last) = self.parabolas.last() {
-            start = 0.5 * (place + last.place) + 0.5 * (height - last.height) / (place - last.place);
+            let slope = (height - last.height) / ((place - last.place) * self.spacing * self.spacing);
+            start = 0.5 * (place + last.place) + 0.5 * slope;
             if start > last.start {
                 break;
             }
@@ -184,12 +215,13 @@ impl Envelope {
     }
 
     fn cursor(&self) -> Cursor<'_> {
-        Cursor { parabolas: &self.parabolas }
+        Cursor { spacing: self.spacing, parabolas: &self.parabolas }
     }
 }
 
 /// Reads an envelope from left to right.
 struct Cursor<'a> {
+    spacing: f64,
     parabolas: &'a [Parabola],
 }
 
@@ -199,7 +231,9 @@ impl Cursor<'_> {
         while self.parabolas.get(1).is_some_and(|next| next.start <= p) {
             self.parabolas = &self.parabolas[1..];
         }
-        self.parabolas.first().map_or(f64::INFINITY, |lowest| (p - lowest.place).powi(2) + lowest.height)
+        self.parabolas
+            .first()
+            .map_or(f64::INFINITY, |lowest| ((p - lowest.place) * self.spacing).powi(2) + lowest.height)
     }
 }
 

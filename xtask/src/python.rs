@@ -12,8 +12,9 @@ use crate::root;
 use crate::shell::{headline, quietly, Fault};
 
 /// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, and one of C headers;
-/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook.
-const TEST_PACKAGES: [&str; 13] = [
+/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook;
+/// measures of masks and statistics.
+const TEST_PACKAGES: [&str; 16] = [
     "numpy==2.2.6",
     "nibabel==5.3.2",
     "SimpleITK==2.5.2",
@@ -27,6 +28,9 @@ const TEST_PACKAGES: [&str; 13] = [
     "nbclient==0.11.0",
     "ipykernel==7.4.0",
     "matplotlib==3.10.3",
+    "scipy==1.15.3",
+    "scikit-learn==1.7.2",
+    "surface-distance==0.1",
 ];
 
 /// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references
