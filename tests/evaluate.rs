@@ -571,3 +571,31 @@ fn systems_are_tested_against_each_other_as_scipy_does() {
         }
     }
 }
+
+/// Labels are evaluated each for itself; values that belong to two labels count for both.
+#[test]
+fn several_labels_have_a_table_each() {
+    let room = Room::new();
+    let mut truth = Array3::<u8>::zeros((12, 20, 20));
+    truth.slice_mut(s![2..10, 4..14, 4..14]).fill(1);
+    truth.slice_mut(s![4..8, 6..10, 6..10]).fill(2);
+    let mut found = truth.clone();
+    found.slice_mut(s![4..6, 6..10, 6..10]).fill(1);
+    let geometry = Geometry::axis_aligned([20, 20, 12], [1.0, 1.0, 2.0]);
+    for (name, map) in [("found.nii.gz", &found), ("truth.nii.gz", &truth)] {
+        io::write(&room.path(name), Voxels::U8(map.view()), &geometry).unwrap();
+    }
+    let said =
+        room.evaluate(&["found.nii.gz", "truth.nii.gz", "--labels", "pancreas=1,2", "tumour=2", "--json", "l.json"]);
+    assert!(said.contains("pancreas\n") && said.contains("\ntumour\n"), "{said}");
+    let json = room.json("l.json");
+    let dice = |label: &str| json["summary"][label]["dice"]["mean"].as_f64().unwrap();
+    // Half of the tumour was found, and all of the pancreas that it is part of.
+    assert_eq!(dice("pancreas"), 1.0);
+    assert!((dice("tumour") - 2.0 / 3.0).abs() < 1e-9, "{}", dice("tumour"));
+    assert_eq!(json["cases"][1]["system"], "tumour");
+    let both = room.run(&["found.nii.gz", "truth.nii.gz", "--labels", "pancreas=1", "--label", "1"]);
+    assert_eq!(both.status.code(), Some(2));
+    let odd = room.run(&["found.nii.gz", "truth.nii.gz", "--labels", "pancreas"]);
+    assert!(text(&odd.stderr).contains("pancreas=1,2"), "{}", text(&odd.stderr));
+}

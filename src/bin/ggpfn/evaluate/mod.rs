@@ -10,12 +10,13 @@ use ggpfn::evaluation::{
     compare_systems, draw_probabilities, summarise_seeded, Case as Measured, Example, Report, Scene, Spread, System,
 };
 use ggpfn::files::{create_folder, AtomicFile};
+use ggpfn::labels::LabelSource;
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{lps_view, Content, Volume};
 use ggpfn::{Error, Result};
 
 use self::cases::{name_of, Case, Cases, Companions};
-use self::read::Pair;
+use self::read::{Pair, Selection};
 use self::tables::{Evaluated, Table};
 use crate::segment::write_json;
 use crate::terminal;
@@ -53,7 +54,8 @@ Examples:
   ggpfn evaluate masks/ labels/ --label 8 --csv cases.csv --json summary.json
   ggpfn evaluate masks/ labels/ --probabilities maps/ --curves curves.png
   ggpfn evaluate masks/ labels/ --images scans/ --html report.html --pictures pictures/
-  ggpfn evaluate ours/ nnunet/ --truth labels/ --html comparison.html"
+  ggpfn evaluate ours/ nnunet/ --truth labels/ --html comparison.html
+  ggpfn evaluate maps/ labels/ --labels pancreas=1,2 tumour=2"
 )]
 pub struct Arguments {
     /// The mask, or a folder of masks; then the truth, unless --truth names it
@@ -65,6 +67,10 @@ pub struct Arguments {
     /// Only this value of the truth is pancreas; every value but 0 if left out
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     label: Option<u16>,
+    /// Evaluate several labels, each for itself: names and values in the label maps, as in pancreas=1,2 tumour=2, where the tumour is part of
+    /// the pancreas. The same values are looked for in predictions and truth
+    #[arg(long, value_name = "NAME=V,...", num_args = 1.., conflicts_with_all = ["label", "probabilities"])]
+    labels: Vec<LabelSource>,
     /// Leave out, with a warning, cases of the truth that have no prediction; without it they are an error
     #[arg(long)]
     allow_missing: bool,
@@ -104,6 +110,37 @@ struct Candidate {
     probabilities: Option<Companions>,
 }
 
+/// What is looked for in label maps, under the name of a label if there are several.
+struct Target {
+    name: Option<String>,
+    selection: Selection,
+}
+
+impl Target {
+    fn all(arguments: &Arguments) -> Vec<Self> {
+        if arguments.labels.is_empty() {
+            return vec![Target { name: None, selection: Selection::of_truth(arguments.label) }];
+        }
+        let of_label = |label: &LabelSource| {
+            let values = Some(label.values.clone());
+            Target {
+                name: Some(label.name.clone()),
+                selection: Selection { prediction: values.clone(), truth: values },
+            }
+        };
+        arguments.labels.iter().map(of_label).collect()
+    }
+
+    /// What a system is called in this respect.
+    fn system(&self, candidate: &str, candidates: usize) -> String {
+        match &self.name {
+            None => candidate.to_string(),
+            Some(label) if candidates == 1 => label.clone(),
+            Some(label) => format!("{candidate}, {label}"),
+        }
+    }
+}
+
 /// What a run keeps beside numbers.
 #[derive(Default)]
 struct Faults {
@@ -131,23 +168,33 @@ pub fn run(arguments: Arguments) -> Result<()> {
     };
     check_outputs(&arguments, &candidates, images.as_ref())?;
 
-    let several = candidates.len() > 1;
-    let mut systems = Vec::new();
+    let targets = Target::all(&arguments);
+    let several = candidates.len() * targets.len() > 1;
+    let mut systems: Vec<System> = Vec::new();
     let mut done: Vec<Vec<&Case>> = Vec::new();
-    for (number, candidate) in candidates.iter().enumerate() {
-        if several {
-            say!("{}{}", if number > 0 { "\n" } else { "" }, candidate.name);
+    let mut differences = Vec::new();
+    for target in &targets {
+        for candidate in &candidates {
+            let name = target.system(&candidate.name, candidates.len());
+            if several {
+                say!("{}{name}", if systems.is_empty() { "" } else { "\n" });
+            }
+            let folder = several.then_some(name.as_str());
+            let (measured, files) =
+                measure(candidate, folder, &target.selection, &arguments, images.as_ref(), &mut faults)?;
+            systems.push(System { name, cases: measured });
+            done.push(files);
         }
-        let (measured, files) = measure(candidate, several, &arguments, images.as_ref(), &mut faults)?;
-        systems.push(System { name: candidate.name.clone(), cases: measured });
-        done.push(files);
+        // Of one label each.
+        let of_target = &systems[systems.len() - candidates.len()..];
+        let found = compare_systems(of_target, arguments.seed);
+        if candidates.len() > 1 {
+            tables::print_differences(&found);
+        }
+        differences.extend(found);
     }
     let summaries: Vec<_> =
         systems.iter().map(|system| summarise_seeded(&system.comparisons(), arguments.seed)).collect();
-    let differences = compare_systems(&systems, arguments.seed);
-    if several {
-        tables::print_differences(&differences);
-    }
     if systems.iter().all(|system| system.cases.is_empty()) {
         return end(faults, &candidates, &systems);
     }
@@ -163,7 +210,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
         draw_probabilities(path, &systems)?;
     }
     if let Some(path) = &arguments.html {
-        let examples = examples(&arguments, &evaluated, images.as_ref(), &mut faults)?;
+        // Slices have one truth: the first label's.
+        let shown = &evaluated[..candidates.len()];
+        let examples = examples(&targets[0].selection, shown, images.as_ref(), &mut faults)?;
         let names: Vec<&str> = systems.iter().map(|system| system.name.as_str()).collect();
         let report = Report {
             title: format!("Evaluation of {}", names.join(", ")),
@@ -180,7 +229,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
 
 /// The first fault, if there was any.
 fn end(faults: Faults, candidates: &[Candidate], systems: &[System]) -> Result<()> {
-    let wanted: usize = candidates.iter().map(|candidate| candidate.cases.len()).sum();
+    let of_each: usize = candidates.iter().map(|candidate| candidate.cases.len()).sum();
+    let wanted = of_each * (systems.len() / candidates.len().max(1));
     let measured: usize = systems.iter().map(|system| system.cases.len()).sum();
     match faults.first {
         None => Ok(()),
@@ -262,8 +312,13 @@ fn check_outputs(arguments: &Arguments, candidates: &[Candidate], images: Option
             inputs.extend(candidate.probabilities.as_ref().and_then(|maps| maps.find(case)));
             inputs.extend(images.and_then(|images| images.find(case)));
             if let Some(folder) = &arguments.pictures {
-                let system = (candidates.len() > 1).then_some(candidate.name.as_str());
-                results.extend(pictures(folder, system, case).map(|path| Output::new("--pictures", path, Kind::Any)));
+                let targets = Target::all(arguments);
+                for target in &targets {
+                    let system = target.system(&candidate.name, candidates.len());
+                    let system = (candidates.len() * targets.len() > 1).then_some(system.as_str());
+                    let paths = pictures(folder, system, case);
+                    results.extend(paths.map(|path| Output::new("--pictures", path, Kind::Any)));
+                }
             }
         }
     }
@@ -284,7 +339,8 @@ fn check_outputs(arguments: &Arguments, candidates: &[Candidate], images: Option
 /// Measures the cases of a system, and prints and draws them.
 fn measure<'a>(
     candidate: &'a Candidate,
-    several: bool,
+    system: Option<&str>,
+    selection: &Selection,
     arguments: &Arguments,
     images: Option<&Companions>,
     faults: &mut Faults,
@@ -293,20 +349,20 @@ fn measure<'a>(
     let (mut measured, mut files) = (Vec::new(), Vec::new());
     for case in &candidate.cases {
         stop_if_asked()?;
-        match measure_case(case, candidate, arguments.label) {
+        match measure_case(case, candidate, selection) {
             Ok((pair, found)) => {
                 if measured.is_empty() {
                     table.print_head();
                 }
                 table.print(&case.name, |measure| measure.of(&found.comparison));
                 if let Some(folder) = &arguments.pictures {
-                    let paths = pictures(folder, several.then_some(candidate.name.as_str()), case);
+                    let paths = pictures(folder, system, case);
                     draw(&paths, case, &pair, found.comparison.dice, images, faults)?;
                 }
                 measured.push(found);
                 files.push(case);
             }
-            Err(error) if several || candidate.cases.len() > 1 => faults.add(error),
+            Err(error) if system.is_some() || candidate.cases.len() > 1 => faults.add(error),
             Err(error) => return Err(error),
         }
     }
@@ -333,8 +389,8 @@ fn stop_if_asked() -> Result<()> {
     }
 }
 
-fn measure_case(case: &Case, candidate: &Candidate, label: Option<u16>) -> Result<(Pair, Measured)> {
-    let pair = Pair::read(&case.prediction, &case.truth, label)?;
+fn measure_case(case: &Case, candidate: &Candidate, selection: &Selection) -> Result<(Pair, Measured)> {
+    let pair = Pair::read(&case.prediction, &case.truth, selection)?;
     let comparison = pair.compare()?;
     let spread = match &candidate.probabilities {
         None => None,
@@ -406,7 +462,7 @@ fn scene<'a>(image: Option<&'a Volume>, pairs: &[&'a Pair]) -> Scene<'a> {
 
 /// The worst, the median and the best case that all systems have, by their mean Dice.
 fn examples(
-    arguments: &Arguments,
+    selection: &Selection,
     systems: &[Evaluated],
     images: Option<&Companions>,
     faults: &mut Faults,
@@ -439,7 +495,7 @@ fn examples(
         let found: Vec<(PathBuf, f64)> =
             systems.iter().filter_map(|evaluated| dice_of(evaluated, &case.name)).collect();
         let pairs: Result<Vec<Pair>> =
-            found.iter().map(|(prediction, _)| Pair::read_again(prediction, &case.truth, arguments.label)).collect();
+            found.iter().map(|(prediction, _)| Pair::read_again(prediction, &case.truth, selection)).collect();
         let pairs = pairs?;
         let image = read_image(case, &pairs[0], images).unwrap_or_else(|error| {
             faults.add(error);
@@ -463,6 +519,10 @@ fn settings(arguments: &Arguments, candidates: &[Candidate], truth: &Path) -> Ve
         }
     }
     add("truth", truth.display().to_string());
+    for LabelSource { name, values } in &arguments.labels {
+        let values: Vec<String> = values.iter().map(u16::to_string).collect();
+        add(&format!("values of the label \"{name}\""), values.join(", "));
+    }
     add("pancreas in the truth", arguments.label.map_or("every value but 0".into(), |label| format!("label {label}")));
     if let Some(path) = &arguments.images {
         add("images", path.display().to_string());

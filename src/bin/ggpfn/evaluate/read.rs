@@ -8,6 +8,22 @@ use ggpfn::volume::{lps_spacing, lps_view, same_grid, Content, Geometry, Volume}
 use ggpfn::{Error, Result};
 use ndarray::{Array3, ArrayView3};
 
+/// Which values of label maps are looked for; none: every value but 0.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// In the prediction.
+    pub prediction: Option<Vec<u16>>,
+    /// In the truth.
+    pub truth: Option<Vec<u16>>,
+}
+
+impl Selection {
+    /// One value of the truth, or all.
+    pub fn of_truth(label: Option<u16>) -> Self {
+        Selection { prediction: None, truth: label.map(|label| vec![label]) }
+    }
+}
+
 /// A mask and its truth on one grid, whose axes either may have in another order.
 pub struct Pair {
     found: Array3<u8>,
@@ -17,31 +33,32 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Reads two files; with `label`, that value of the truth alone.
-    pub fn read(prediction: &Path, truth: &Path, label: Option<u16>) -> Result<Self> {
-        Self::read_with(prediction, truth, label, true)
+    /// Reads two files.
+    pub fn read(prediction: &Path, truth: &Path, selection: &Selection) -> Result<Self> {
+        Self::read_with(prediction, truth, selection, true)
     }
 
     /// Reads two files that have been read before, without warning again.
-    pub fn read_again(prediction: &Path, truth: &Path, label: Option<u16>) -> Result<Self> {
-        Self::read_with(prediction, truth, label, false)
+    pub fn read_again(prediction: &Path, truth: &Path, selection: &Selection) -> Result<Self> {
+        Self::read_with(prediction, truth, selection, false)
     }
 
-    fn read_with(prediction: &Path, truth: &Path, label: Option<u16>, warn: bool) -> Result<Self> {
-        let read_mask = |path: &Path, label, grid: Option<&Geometry>| read_mask(path, label, grid, warn);
+    fn read_with(prediction: &Path, truth: &Path, selection: &Selection, warn: bool) -> Result<Self> {
+        let read_mask = |path: &Path, values, grid: Option<&Geometry>| read_mask(path, values, grid, warn);
+        let (wanted, label) = (selection.prediction.as_deref(), selection.truth.as_deref());
         // One after the other: a scan's voxels as they are read take four times the memory of the mask that stays.
         let ((found, found_geometry), (expected, geometry)) = match [prediction, truth].map(results::is_segmentation) {
             // A DICOM segmentation has the slices alone on which something is; the other says what grid they are of.
             [true, true] => {
                 let grid = results::common_grid(&[prediction, truth])?;
-                (read_mask(prediction, None, Some(&grid))?, read_mask(truth, label, Some(&grid))?)
+                (read_mask(prediction, wanted, Some(&grid))?, read_mask(truth, label, Some(&grid))?)
             }
             [true, false] => {
                 let truth = read_mask(truth, label, None)?;
-                (read_mask(prediction, None, Some(&truth.1))?, truth)
+                (read_mask(prediction, wanted, Some(&truth.1))?, truth)
             }
             [false, segmentation] => {
-                let found = read_mask(prediction, None, None)?;
+                let found = read_mask(prediction, wanted, None)?;
                 let grid = segmentation.then_some(&found.1);
                 let expected = read_mask(truth, label, grid)?;
                 (found, expected)
@@ -84,7 +101,7 @@ impl Pair {
 
 /// Compares two files; with `label`, that value of the truth alone.
 pub fn compare_files(prediction: &Path, truth: &Path, label: Option<u16>) -> Result<Comparison> {
-    Pair::read(prediction, truth, label)?.compare()
+    Pair::read(prediction, truth, &Selection::of_truth(label))?.compare()
 }
 
 /// Refuses a file that is not on the truth's grid.
@@ -106,28 +123,35 @@ const WHOLE: f32 = 1e-3;
 /// How many values a label map may have. Fewer than any CT, more than any list of organs.
 const MOST_LABELS: usize = 256;
 
-/// Reads a mask, 1 where it has `label`, or any value but 0 if there is none; a DICOM segmentation on a grid.
-fn read_mask(path: &Path, label: Option<u16>, grid: Option<&Geometry>, warn: bool) -> Result<(Array3<u8>, Geometry)> {
+/// Reads a mask, 1 where it has one of `values`, or any value but 0 if there are none; a DICOM segmentation on a grid.
+fn read_mask(
+    path: &Path,
+    values: Option<&[u16]>,
+    grid: Option<&Geometry>,
+    warn: bool,
+) -> Result<(Array3<u8>, Geometry)> {
     let options = ReadOptions::of(Content::Labels);
     let volume = match grid {
         Some(grid) => results::read_on(path, &options, grid)?,
         None => io::read(path, &options)?,
     };
     let labels = labels(path, &volume)?;
-    match label {
-        Some(label) if warn && !labels.contains(&label) => {
+    match values {
+        // Of several a map may lack some, or all: not every patient has a tumour.
+        Some([label]) if warn && !labels.contains(label) => {
             log::warn!("{}: no voxel has the label {label}; it counts as empty", path.display());
         }
         None if warn && labels.len() > 1 => {
             let list: Vec<_> = labels.iter().map(u16::to_string).collect();
-            let hint = "all of them count as pancreas (--label N takes one of the truth)";
+            let hint =
+                "all of them count as pancreas (--label N takes one of the truth, --labels several, each for itself)";
             log::warn!("{}: it has the labels {}; {hint}", path.display(), list.join(", "));
         }
         _ => {}
     }
     let geometry = volume.geometry().clone();
-    let mask = volume.voxels().mapv(|value| match label {
-        Some(label) => u8::from(value.round() == f32::from(label)),
+    let mask = volume.voxels().mapv(|value| match values {
+        Some(values) => u8::from(values.iter().any(|label| value.round() == f32::from(*label))),
         None => u8::from(value.round() != 0.0),
     });
     Ok((mask, geometry))
