@@ -51,7 +51,7 @@ impl Room {
 
     /// What another package says; none, and a skip, where it is not installed.
     fn reference(&self, python: &OsStr, arguments: &[&str], input: &str) -> Option<Value> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/references.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/evaluation_packages.py");
         let mut command = Command::new(python);
         command.arg(script).args(arguments).current_dir(self.folder.path());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -441,10 +441,16 @@ fn probabilities_are_measured_as_scikit_learn_does() {
     let csv = std::fs::read_to_string(room.path("t.csv")).unwrap();
     assert!(csv.lines().next().unwrap().ends_with("calibration_error_from_0.1") && !csv.contains(",,"), "{csv}");
 
-    // By scikit-learn 1.9.1 on map and truth of case a, as references.py does it.
+    // By scikit-learn 1.9.1 on map and truth of case a, as evaluation_packages.py does it.
     let found = &json["cases"][0]["probability"];
     let expected = 0.7769095373228446;
     assert!((found["average_precision"].as_f64().unwrap() - expected).abs() < 1e-9, "{found}");
+
+    // Rounding, by another program, may take a probability a little beyond 1.
+    let above = cuboid([4, 3, 2], 1).mapv(|inside| 1.000_02 * f32::from(inside));
+    io::write(&room.path("above.nii"), Voxels::F32(above.view()), &grid()).unwrap();
+    room.evaluate(&["p/a.nii", "t/a.nii", "--probabilities", "above.nii", "--json", "one.json"]);
+    assert_eq!(room.json("one.json")["cases"][0]["probability"]["best"]["dice"], 1.0);
 
     // Refused: no map of a case, no probability, another grid.
     std::fs::remove_file(room.path("maps/b_probability.nii")).unwrap();

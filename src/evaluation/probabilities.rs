@@ -5,15 +5,16 @@ use rayon::prelude::*;
 
 use crate::{Error, Result};
 
-/// Thresholds are the multiples of 1 / STEPS from 0 to 1.
-const STEPS: usize = 10_000;
+/// Thresholds are the multiples of 0.0001 up to 0.99, and from there of 0.000001 up to 1: what a network is sure of piles up below 1.
+const COARSE: usize = 9_900;
+const LAST: usize = COARSE + 10_000;
 /// Bins of equal width for the calibration.
 const BINS: usize = 10;
 
 /// How the voxels of one or more probability maps spread over the thresholds.
 ///
 /// A voxel counts as pancreas at a threshold that its probability reaches, as in `ggpfn segment`. All that follows from the map is exact
-/// at the thresholds 0, 0.0001, ..., 1, whatever the map's size, in one pass and 240 kB. [`add`](Self::add) pools cases: every voxel of
+/// at the thresholds 0, 0.0001, ..., 0.99, 0.990001, ..., 1, whatever the map's size, in one pass and 480 kB. [`add`](Self::add) pools cases: every voxel of
 /// all cases counts alike then, as in figure 4 of the paper.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spread {
@@ -106,7 +107,7 @@ impl Spread {
         let truth: u64 = self.bins.iter().map(|bin| bin.inside).sum();
         let (mut hits, mut predicted) = (0, 0);
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-        let mut points: Vec<OperatingPoint> = (0..=STEPS)
+        let mut points: Vec<OperatingPoint> = (0..=LAST)
             .rev()
             .map(|step| {
                 hits += self.bins[step].inside;
@@ -130,7 +131,7 @@ impl Spread {
 
     /// The point of a [`curve`](Self::curve) at a threshold, a multiple of 0.0001.
     pub fn at(curve: &[OperatingPoint], threshold: f64) -> Option<OperatingPoint> {
-        curve.get((threshold * STEPS as f64).round() as usize).copied()
+        curve.get(step_of(threshold)).copied()
     }
 
     /// The point with the largest F-score, of several the one with the lowest threshold; none if the truth is empty.
@@ -157,9 +158,10 @@ impl Spread {
     pub fn reliability(&self) -> Vec<Reliability> {
         (0..BINS)
             .map(|number| {
-                let (first, mut last) = (number * STEPS / BINS, (number + 1) * STEPS / BINS);
+                let edge = |number: usize| step_of(number as f64 / BINS as f64);
+                let (first, mut last) = (edge(number), edge(number + 1));
                 if number + 1 == BINS {
-                    last = STEPS + 1;
+                    last += 1;
                 }
                 let bins = &self.bins[first..last];
                 let inside: u64 = bins.iter().map(|bin| bin.inside).sum();
@@ -187,24 +189,32 @@ impl Spread {
 
 impl Default for Spread {
     fn default() -> Self {
-        Spread { bins: vec![Bin::default(); STEPS + 1] }
+        Spread { bins: vec![Bin::default(); LAST + 1] }
     }
 }
 
 fn threshold(step: usize) -> f64 {
-    step as f64 / STEPS as f64
+    match step {
+        0..=COARSE => step as f64 / 1e4,
+        _ => (step - COARSE + 990_000) as f64 / 1e6,
+    }
+}
+
+/// The threshold nearest to a number from 0 to 1.
+fn step_of(number: f64) -> usize {
+    match number < 0.99 {
+        true => (number * 1e4).round() as usize,
+        false => ((number * 1e6).round() as usize + COARSE - 990_000).min(LAST),
+    }
 }
 
 /// The last threshold that a probability reaches.
 fn reached(probability: f64) -> usize {
-    let step = ((probability * STEPS as f64) as usize).min(STEPS);
-    // The product is rounded.
-    if step < STEPS && probability >= threshold(step + 1) {
-        step + 1
-    } else if probability < threshold(step) {
-        step - 1
+    let nearest = step_of(probability);
+    if probability < threshold(nearest) {
+        nearest - 1
     } else {
-        step
+        nearest
     }
 }
 
@@ -219,9 +229,11 @@ mod tests {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
         let truth = Array3::from_shape_simple_fn((6, 7, 8), || u8::from(random.random_bool(0.3)));
         // Some just at thresholds, as decimals in float32 are just below or above.
-        let p = Array3::from_shape_simple_fn((6, 7, 8), || match random.random_range(0..3) {
+        let p = Array3::from_shape_simple_fn((6, 7, 8), || match random.random_range(0..5) {
             0 => random.random_range(0..=10) as f32 / 10.0,
             1 => random.random_range(0..=10_000) as f32 / 10_000.0,
+            2 => random.random_range(990_000..=1_000_000) as f32 / 1e6,
+            3 => 0.9898 + 0.0004 * random.random::<f32>(),
             _ => random.random::<f32>(),
         });
         let spread = Spread::of(p.view(), truth.view()).unwrap();
@@ -232,6 +244,9 @@ mod tests {
             let all = truth.iter().filter(|t| **t != 0).count() as f64;
             assert_eq!(point.precision, (predicted > 0.0).then(|| hits / predicted), "{point:?}");
             assert_eq!((point.recall, point.dice), (Some(hits / all), Some(2.0 * hits / (predicted + all))));
+        }
+        for step in 0..=LAST {
+            assert_eq!((step_of(threshold(step)), reached(threshold(step))), (step, step));
         }
         let best = spread.best().unwrap();
         assert!(spread.curve().iter().all(|point| point.dice <= best.dice));

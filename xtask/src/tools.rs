@@ -1,4 +1,4 @@
-//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, and OpenGL without a display.
+//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, OpenGL without a display, and a browser.
 //!
 //! On Debian and Ubuntu, as root, they are installed: such machines are containers for tests. Elsewhere what is missing is named, and the
 //! tests that want it say that they skip.
@@ -17,7 +17,7 @@ struct Tool {
     there: fn() -> bool,
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool {
         name: "valgrind",
         packages: &["valgrind"],
@@ -41,6 +41,12 @@ const TOOLS: [Tool; 4] = [
         packages: &["libegl1", "libgl1", "libgl1-mesa-dri"],
         checks: "panel and pictures of the Slicer module",
         there: egl,
+    },
+    Tool {
+        name: "Chromium",
+        packages: &["chromium"],
+        checks: "the report of `ggpfn evaluate` in a browser",
+        there: || quietly(Command::new("chromium").arg("--version")).is_ok(),
     },
 ];
 

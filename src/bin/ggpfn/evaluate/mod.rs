@@ -18,6 +18,7 @@ use ggpfn::{Error, Result};
 use self::cases::{name_of, Case, Cases, Companions};
 use self::read::{Pair, Selection};
 use self::tables::{Evaluated, Table};
+use crate::fuse::check_probability;
 use crate::segment::write_json;
 use crate::terminal;
 
@@ -403,11 +404,9 @@ fn measure_case(case: &Case, candidate: &Candidate, selection: &Selection) -> Re
                 Error::argument("--probabilities", fault)
             })?;
             let map = pair.read_volume(path, &case.truth, Content::Probability)?;
-            let probability = lps_view(map.voxels(), map.geometry());
-            let spread = Spread::of(probability, pair.truth()).map_err(|error| match error {
-                Error::Argument { fault, .. } => Error::image(path, fault),
-                error => error,
-            })?;
+            check_probability(path, &map)?;
+            let map = map.map(|p| p.clamp(0.0, 1.0));
+            let spread = Spread::of(lps_view(map.voxels(), map.geometry()), pair.truth())?;
             Some(spread)
         }
     };

@@ -1,8 +1,8 @@
 """What other packages say about the measures of `ggpfn evaluate`.
 
-    python references.py masks PREDICTION TRUTH    surfaces by surface-distance, components by SciPy
-    python references.py probability MAP TRUTH     precision, recall and calibration by scikit-learn
-    python references.py tests < differences.json  signed-rank tests by SciPy
+    python evaluation_packages.py masks PREDICTION TRUTH    surfaces by surface-distance, components by SciPy
+    python evaluation_packages.py probability MAP TRUTH     precision, recall and calibration by scikit-learn
+    python evaluation_packages.py tests < differences.json  signed-rank tests by SciPy
 
 Each prints JSON. Where a package is absent it prints its name and ends with 77.
 """
@@ -15,9 +15,9 @@ MISSING = 77
 try:
     import numpy as np
     import SimpleITK as sitk
+    import surface_distance
     from scipy import ndimage, stats
     from sklearn.metrics import average_precision_score, precision_recall_curve
-    import surface_distance
 except ImportError as error:
     print(error.name)
     sys.exit(MISSING)
@@ -38,9 +38,7 @@ def masks(prediction, truth):
     (prediction, _), (truth, spacing) = read(prediction), read(truth)
     prediction, truth = prediction > 0, truth > 0
     surfaces = surface_distance.compute_surface_distances(truth, prediction, spacing)
-    result = {
-        f"nsd_{mm}mm": surface_distance.compute_surface_dice_at_tolerance(surfaces, mm) for mm in (1, 2, 5)
-    }
+    result = {f"nsd_{mm}mm": surface_distance.compute_surface_dice_at_tolerance(surfaces, mm) for mm in (1, 2, 5)}
     result["hausdorff95_area_mm"] = surface_distance.compute_robust_hausdorff(surfaces, 95)
     result["truth_components"], result["missed_components"] = untouched(truth, prediction)
     result["prediction_components"], result["false_components"] = untouched(prediction, truth)
@@ -55,11 +53,16 @@ def probability(path, truth):
     best = np.argmax(dice[:-1])
     result = {
         "average_precision": average_precision_score(truth, p),
-        "best": {"threshold": thresholds[best], "dice": dice[best], "precision": precision[best], "recall": recall[best]},
+        "best": {
+            "threshold": thresholds[best],
+            "dice": dice[best],
+            "precision": precision[best],
+            "recall": recall[best],
+        },
         "curve": [],
         "reliability": [],
     }
-    for step in range(0, 101):
+    for step in range(101):
         # The first of scikit-learn's thresholds that is not below this one takes the same voxels.
         at = np.searchsorted(thresholds, step / 100)
         if at < len(thresholds):
