@@ -346,10 +346,14 @@ fn header(voxels: &Voxels, geometry: &Geometry, fields: &str, data_file: Option<
 /// The key/value lines by which 3D Slicer names, colours and codes the segments of a label map, `[k, j, i]`, in a `.seg.nrrd` file.
 pub(super) fn segments(map: ArrayView3<u8>, labels: &[Label]) -> String {
     let (slices, rows, columns) = map.dim();
-    let mut text = format!(
-        "Segmentation_ContainedRepresentationNames:=Binary labelmap|\nSegmentation_MasterRepresentation:=Binary labelmap\n\
-         Segmentation_ReferenceImageExtentOffset:=0 0 0\nSegmentation_ConversionParameters:=\n",
-    );
+    let mut text = [
+        "Segmentation_ContainedRepresentationNames:=Binary labelmap|",
+        "Segmentation_MasterRepresentation:=Binary labelmap",
+        "Segmentation_ReferenceImageExtentOffset:=0 0 0",
+        "Segmentation_ConversionParameters:=",
+        "",
+    ]
+    .join("\n");
     for (number, label) in labels.iter().enumerate() {
         let [r, g, b] = label.colour.map(|part| f64::from(part) / 255.0);
         // A key/value line ends at the line's end.

@@ -10,7 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
-from .written import SEGMENT_ID, note
+from .written import LABEL_PREFIX, SEGMENT_ID, note
 
 SURFACE = "Closed surface"
 # SNOMED CT; the colour is the one of Slicer's General Anatomy list.
@@ -58,6 +58,33 @@ def show_mask(volume, mask, start, segmentation=None, show_3d=True, surface=None
     return segmentation
 
 
+def show_labels(volume, label_map, labels, segmentation):
+    """Puts the labels of a model beside the pancreas into a segmentation, a segment for each.
+
+    label_map: uint8 [k, j, i] of the whole volume, each label's value. labels: all of ggpfn.Label that the model has;
+    the first is the segment Pancreas and stays as it is. They can be moved no more by the threshold.
+    """
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    segments = segmentation.GetSegmentation()
+    for label in labels[1:]:
+        name = f"{LABEL_PREFIX}{label.value}"
+        if segments.GetSegment(name) is None:
+            segments.AddEmptySegment(name, label.name, [part / 255 for part in label.colour])
+        segment = segments.GetSegment(name)
+        value, scheme, meaning = label.code or ("85756007", "SCT", "Tissue")
+        segment.SetTag(
+            slicer.vtkSegment.GetTerminologyEntryTagName(),
+            TERMINOLOGY.replace("SCT^15776009^Pancreas", f"{scheme}^{value}^{meaning}"),
+        )
+        mask = label_map == label.value
+        where = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        box = tuple(slice(int(part[0]), int(part[-1]) + 1) if len(part) else slice(0, 1) for part in where)
+        start = tuple(part.start for part in box[::-1])
+        set_voxels(segmentation, oriented_image(mask[box], start, matrix), segment_id=name)
+        note(segmentation, name)
+
+
 def update_mask(volume, mask, start, segmentation, surface=None):
     """Replaces the voxels of the segment Pancreas; `surface` is as in `set_voxels`. Returns its fingerprint."""
     matrix = vtk.vtkMatrix4x4()
@@ -66,12 +93,12 @@ def update_mask(volume, mask, start, segmentation, surface=None):
     return note(segmentation)
 
 
-def set_voxels(segmentation, labels, surface=None):
-    """Replaces the voxels of the segment Pancreas by those of a vtkOrientedImageData.
+def set_voxels(segmentation, labels, surface=None, segment_id=SEGMENT_ID):
+    """Replaces the voxels of a segment by those of a vtkOrientedImageData.
 
     surface: vtkPolyData that the segment gets with them; None: Slicer makes one where the segmentation has surfaces.
     """
-    segment = segmentation.GetSegmentation().GetSegment(SEGMENT_ID)
+    segment = segmentation.GetSegmentation().GetSegment(segment_id)
     modified = segmentation.StartModify()
     if surface is not None:
         # Slicer makes a surface anew where there is one.
@@ -79,7 +106,7 @@ def set_voxels(segmentation, labels, surface=None):
     slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(
         labels,
         segmentation,
-        SEGMENT_ID,
+        segment_id,
         slicer.vtkSlicerSegmentationsModuleLogic.MODE_REPLACE,
         labels.GetExtent(),
     )

@@ -19,6 +19,7 @@ from .scene_output import (
     save_undo_state,
     set_surface,
     set_voxels,
+    show_labels,
     show_mask,
     show_numbers,
     surface_that_is_shown,
@@ -26,7 +27,7 @@ from .scene_output import (
 )
 from .surface import Settings, surface_of
 from .tasks import Task
-from .written import SEGMENT_ID, box_of, fingerprint, is_edited, same
+from .written import SEGMENT_ID, box_of, fingerprint, is_edited, others_edited, same
 
 
 class SegmentTask(Task):
@@ -72,15 +73,15 @@ class SegmentTask(Task):
         maps = {"uncertainty": found.uncertainty, "probability": found.probability if self.want_probability else None}
         # Each with its maximum, since the window would stand still for as long as it takes to find it.
         maps = {kind: (array, array.max()) for kind, array in maps.items() if array is not None}
-        return found, kept, shown, surface, maps
+        return found, kept, shown, surface, maps, model.info.labels
 
     def finish(self, result):
-        found, self.kept, shown, surface, maps = result
+        found, self.kept, shown, surface, maps, labels = result
         self.quality, self.measurements, self.agreement = found.quality, shown.measurements, shown.agreement
         parameters, volume = self.parameters, self.volume
         save_undo_state()
         spared = parameters.outputSegmentation
-        if spared is not None and is_edited(spared):
+        if spared is not None and (is_edited(spared) or others_edited(spared)):
             # Corrections by hand are never replaced unasked; their measurements stay with them.
             parameters.outputSegmentation = parameters.measurementsTable = None
         else:
@@ -88,6 +89,8 @@ class SegmentTask(Task):
         self.show_3d = self._has_3d()
         segmentation = show_mask(volume, shown.mask, shown.start, parameters.outputSegmentation, self.show_3d, surface)
         parameters.outputSegmentation = segmentation
+        if found.label_map is not None:
+            show_labels(volume, found.label_map, labels, segmentation)
         for kind, name, field in (
             ("uncertainty", _("{name} uncertainty"), "uncertaintyVolume"),
             ("probability", _("{name} probability"), "probabilityVolume"),

@@ -13,6 +13,8 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 SEGMENT_ID = "Pancreas"
+# Of segments for other labels, with the label's value behind it.
+LABEL_PREFIX = "Label_"
 TAG = "PancreasSegmentation.Written"
 
 # In mm: how far a mask may have moved and still be the same; files round.
@@ -50,9 +52,9 @@ def box_of(segmentation, segment_id=SEGMENT_ID):
     return Box(mask[cut].astype(np.uint8), matrix)
 
 
-def fingerprint(segmentation):
-    """A text that tells the voxels of the segment Pancreas and their place."""
-    box = box_of(segmentation)
+def fingerprint(segmentation, segment_id=SEGMENT_ID):
+    """A text that tells the voxels of a segment and their place."""
+    box = box_of(segmentation, segment_id)
     if box is None:
         return "empty"
     digest = hashlib.sha256(np.packbits(box.mask)).hexdigest()[:32]
@@ -60,11 +62,23 @@ def fingerprint(segmentation):
     return f"{digest} {'x'.join(map(str, box.mask.shape))} {place}"
 
 
-def note(segmentation):
-    """Remembers the segment Pancreas as it is now as what the module wrote; returns its fingerprint."""
-    found = fingerprint(segmentation)
-    segmentation.GetSegmentation().GetSegment(SEGMENT_ID).SetTag(TAG, found)
+def note(segmentation, segment_id=SEGMENT_ID):
+    """Remembers a segment as it is now as what the module wrote; returns its fingerprint."""
+    found = fingerprint(segmentation, segment_id)
+    segmentation.GetSegmentation().GetSegment(segment_id).SetTag(TAG, found)
     return found
+
+
+def others_edited(segmentation):
+    """Whether a segment of another label than the pancreas, which the module wrote, was changed since."""
+    segments = segmentation.GetSegmentation()
+    for number in range(segments.GetNumberOfSegments()):
+        name, written = segments.GetNthSegmentID(number), vtk.reference("")
+        if not name.startswith(LABEL_PREFIX) or not segments.GetSegment(name).GetTag(TAG, written):
+            continue
+        if not same(str(written), fingerprint(segmentation, name)):
+            return True
+    return False
 
 
 def is_edited(segmentation):

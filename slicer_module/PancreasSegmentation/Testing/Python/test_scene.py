@@ -5,6 +5,7 @@ import os
 import unittest
 import urllib.request
 
+import ggpfn
 import numpy as np
 import slicer
 import vtk
@@ -24,7 +25,8 @@ from PancreasSegmentationLib.errors import InputError
 from PancreasSegmentationLib.kept import Kept, dice
 from PancreasSegmentationLib.parameters import Region
 from PancreasSegmentationLib.scene_input import body_region, fit_roi, mask_of, region_of, roi_region, scan_of
-from PancreasSegmentationLib.scene_output import SEGMENT_ID, oriented_image, show_mask
+from PancreasSegmentationLib.scene_output import SEGMENT_ID, oriented_image, set_voxels, show_labels, show_mask
+from PancreasSegmentationLib.written import box_of, others_edited
 
 from PancreasSegmentation import register_sample_data
 
@@ -115,6 +117,37 @@ class Output(SceneTest):
         self.assertEqual(entry.GetCategoryObject().GetCodeValue(), "123037004")
         self.assertEqual(entry.GetTypeObject().GetCodingSchemeDesignator(), "SCT")
         np.testing.assert_allclose(np.array(segment.GetColor()) * 255, (249, 180, 111), atol=0.01)
+
+    def test_other_labels_are_segments_of_their_own(self):
+        labels = (
+            ggpfn.Label(1, "pancreas", (249, 180, 111), 0.5, ("15776009", "SCT", "Pancreas")),
+            ggpfn.Label(2, "tumour", (144, 238, 144), 0.5, ("108369006", "SCT", "Neoplasm")),
+            ggpfn.Label(3, "something", (1, 2, 3), 0.5),
+        )
+        segmentation = self.show()
+        label_map = self.mask.copy()
+        label_map[6:8, 11:14, 9:13] = 2
+        show_labels(self.volume, label_map, labels, segmentation)
+        segments = segmentation.GetSegmentation()
+        self.assertEqual(segments.GetNumberOfSegments(), 3)
+        tumour = segments.GetSegment("Label_2")
+        self.assertEqual(tumour.GetName(), "tumour")
+        np.testing.assert_allclose(np.array(tumour.GetColor()) * 255, (144, 238, 144), atol=0.01)
+        tag = vtk.reference("")
+        self.assertTrue(tumour.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), tag))
+        self.assertIn("SCT^108369006^Neoplasm", str(tag))
+        box = box_of(segmentation, "Label_2")
+        self.assertEqual(box.mask.shape, (2, 3, 4))
+        np.testing.assert_allclose(box.matrix[:3, 3], (self.matrix @ [9, 11, 6, 1])[:3], atol=1e-6)
+        self.assertIsNone(box_of(segmentation, "Label_3"))
+        # The pancreas is as it was, and a correction of the tumour is seen.
+        np.testing.assert_array_equal(mask_of(segmentation, self.volume), self.mask)
+        self.assertFalse(others_edited(segmentation))
+        show_labels(self.volume, label_map, labels, segmentation)
+        self.assertFalse(others_edited(segmentation))
+        corrected = oriented_image(np.ones((2, 2, 2), np.uint8), (9, 11, 6), slicer.util.vtkMatrixFromArray(self.matrix))
+        set_voxels(segmentation, corrected, segment_id="Label_2")
+        self.assertTrue(others_edited(segmentation))
 
     def test_folder_and_transform_are_the_volumes(self):
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
