@@ -40,7 +40,7 @@ def workers_of(process):
 
 
 def run(given, out, *options, every=0.0):
-    """Seconds that a run takes, and how many workers were killed in it."""
+    """Seconds that a run takes; every: to kill a worker all so many seconds."""
     command = [sys.executable, "-m", "ggpfn.cohort", *given.inputs, "--out", out, "--model", given.model, "--quiet"]
     command += ["--threads", "1", *options]
     start = time.monotonic()
@@ -64,7 +64,7 @@ def run(given, out, *options, every=0.0):
     if every:
         thread.join()
     print(f"{out}: exit code {code}, {taken:.1f} s, {len(kills)} workers killed", flush=True)
-    return taken, len(kills)
+    return taken
 
 
 def rows_of(out):
@@ -86,42 +86,58 @@ def differences(one, other):
     return found
 
 
+OPTIONS = {
+    "alone": ["--workers", "0"],
+    "dask": ["--workers", "2"],
+    "killed": ["--workers", "2", "--retries", "5"],
+}
+
+
+def compare(outs):
+    """Says how the runs with workers differ from the single one; the number of faults."""
+    faults = 0
+    for kind in ("dask", "killed"):
+        if not (Path(outs[kind]) / "cases.csv").exists():
+            continue
+        rows = rows_of(outs[kind])
+        names, inputs = {row["name"] for row in rows}, {row["input"] for row in rows}
+        found = differences(outs["alone"], outs[kind])
+        left = list(Path(outs[kind]).rglob(".*.tmp"))
+        again = sum(int(row["attempts"]) > 1 for row in rows)
+        print(
+            f"{kind}: {len(rows)} rows, {len(names)} names, {len(inputs)} inputs, "
+            f"{sum(row['status'] == 'done' for row in rows)} done, {again} at a second attempt, "
+            f"{len({row['worker'] for row in rows})} worker processes, {len(found)} differences from the single run, "
+            f"{len(left)} unfinished files"
+        )
+        print("\n".join(found[:10]), end="\n" if found else "")
+        faults += len(found) + (len(names) != len(rows)) + len(left)
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", nargs=1)
     parser.add_argument("model")
     parser.add_argument("--every", type=float, default=20)
     parser.add_argument("--out", default="cohort-bench")
+    parser.add_argument("--only", choices=OPTIONS, help="one of the runs alone; without this all three, compared")
     given = parser.parse_args()
-    outs = {kind: os.path.join(given.out, kind) for kind in ("alone", "dask", "killed")}
-    alone, _ = run(given, outs["alone"], "--workers", "0")
-    quiet, _ = run(given, outs["dask"], "--workers", "2")
-    _, kills = run(given, outs["killed"], "--workers", "2", "--retries", "5", every=given.every)
-    faults = 0
-    for kind in ("dask", "killed"):
-        rows = rows_of(outs[kind])
-        names, inputs = {row["name"] for row in rows}, {row["input"] for row in rows}
-        found = differences(outs["alone"], outs[kind])
-        left = [path for path in Path(outs[kind]).rglob(".*.tmp")]
-        again = sum(int(row["attempts"]) > 1 for row in rows)
+    outs = {kind: os.path.join(given.out, kind) for kind in OPTIONS}
+    seconds = {}
+    for kind in [given.only] if given.only else OPTIONS:
+        every = given.every if kind == "killed" else 0
+        seconds[kind] = run(given, outs[kind], *OPTIONS[kind], every=every)
+    for kind, taken in seconds.items():
+        own = [float(row["total_seconds"]) for row in rows_of(outs[kind])]
+        workers = 1 if kind == "alone" else 2
+        # Start and end of cluster and processes included.
+        beside = (workers * taken - sum(own)) / len(own)
         print(
-            f"{kind}: {len(rows)} rows, {len(names)} names, {len(inputs)} inputs, "
-            f"{sum(row['status'] == 'done' for row in rows)} done, {again} tried again after the scheduler gave up, "
-            f"{len(found)} differences from the single run, {len(left)} unfinished files"
+            f"{kind}: {len(own)} cases, {statistics.median(own):.3f} s each (median), {sum(own) / workers:.1f} of "
+            f"{taken:.1f} s: {1000 * beside:.0f} ms of a worker beside each"
         )
-        print("\n".join(found[:10]))
-        faults += len(found) + (len(names) != len(rows)) + len(left)
-    own = {kind: [float(row["total_seconds"]) for row in rows_of(out)] for kind, out in outs.items()}
-    count = len(own["alone"])
-    medians = ", ".join(f"{kind} {statistics.median(seconds):.3f} s" for kind, seconds in own.items())
-    print(f"{count} cases; of a case, median: {medians}")
-    print(f"one process: {alone:.1f} s, of which the cases {sum(own['alone']):.1f} s")
-    # What two workers spend beside their cases, start and end of cluster and processes included.
-    over = (2 * quiet - sum(own["dask"])) / count
-    print(f"two workers: {quiet:.1f} s, of which the cases {sum(own['dask']) / 2:.1f} s")
-    print(f"the engine, start and end of the cluster included: {1000 * over:.0f} ms of a worker per case")
-    print(f"{kills} workers killed")
-    return 1 if faults else 0
+    return 1 if not given.only and compare(outs) else 0
 
 
 if __name__ == "__main__":

@@ -173,6 +173,11 @@ class Cohorts(unittest.TestCase):
             path = cls.scans / f"case-{number}.nii.gz"
             write_ct(path, number, OBLIQUE if number == 1 else None)
         (cls.scans / f"case-{BROKEN}.nii.gz").write_bytes(b"no image")
+        # One child for all runs in this process: it takes longer to start than all ten cases.
+        cls.addClassCleanup(_cohort_case.close_workers)
+        kept = mock.patch.object(_cohort_case, "close_workers", lambda: None)
+        kept.start()
+        cls.addClassCleanup(kept.stop)
         cls.out = str(cls.folder / "results")
         cls.parts = [cls.run_cohort(cls.out, shard=part) for part in ((1, 2), (2, 2))]
 
@@ -211,20 +216,20 @@ class Cohorts(unittest.TestCase):
                 self.assertEqual(row["mask_sha256"], _cohort_files.digest([os.path.join(self.out, row["mask"])]))
 
     def test_a_mask_is_the_engines_and_lies_on_the_ct(self):
-        with ggpfn.open_engine("child process") as engine:
-            model = engine.load_model(self.model)
-            for number in (0, 1):
-                image = ggpfn.Image.read(self.scans / f"case-{number}.nii.gz")
-                found = engine.segment(image, model, threads=1, precision="float32")
-                mask = ggpfn.Image.read(os.path.join(self.out, "masks", f"case-{number}.nii.gz"))
-                np.testing.assert_array_equal(mask.array, found.mask)
-                self.assertTrue(found.mask.any())
-                np.testing.assert_allclose(mask.grid.affine("LPS"), image.grid.affine("LPS"), atol=1e-4)
-                row = rows_of(self.out)[number]
-                self.assertEqual(float(row["volume_ml"]), found.measurements.volume_ml)
-                self.assertEqual(float(row["expected_dice"]), found.quality.expected_dice)
-                self.assertEqual(row["warnings"], "; ".join(warning.kind for warning in found.quality.warnings))
-                self.assertEqual(row["model_sha256"], model.info.sha256)
+        ready = _cohort_case.worker(_cohort_case.Settings(self.out, self.model))
+        for number in (0, 1):
+            image = ready.read(_cohort_files.Input(str(self.scans / f"case-{number}.nii.gz")))
+            np.testing.assert_array_equal(image.array, voxels() + number)
+            found = ready.child.segment(image, ready.model, threads=1, precision="float32")
+            mask = ready.read(_cohort_files.Input(os.path.join(self.out, "masks", f"case-{number}.nii.gz")))
+            np.testing.assert_array_equal(mask.array, found.mask)
+            self.assertTrue(found.mask.any())
+            np.testing.assert_allclose(mask.grid.affine("LPS"), image.grid.affine("LPS"), atol=1e-4)
+            row = rows_of(self.out)[number]
+            self.assertEqual(float(row["volume_ml"]), found.measurements.volume_ml)
+            self.assertEqual(float(row["expected_dice"]), found.quality.expected_dice)
+            self.assertEqual(row["warnings"], "; ".join(warning.kind for warning in found.quality.warnings))
+            self.assertEqual(row["model_sha256"], ready.model.info.sha256)
 
     @unittest.skipUnless(has("nibabel"), "nibabel is not there")
     def test_nibabel_reads_the_same_place_by_both_forms(self):

@@ -33,6 +33,8 @@ from .results import Segmentation
 
 Row = dict[str, Any]
 
+# Between the sentences of warnings, which may have semicolons of their own.
+SEPARATOR = " | "
 # Seconds between two tries of a case.
 PAUSE = 1.0
 # What another try does not change.
@@ -273,7 +275,7 @@ def _segment(settings: Settings, one: _cohort_files.Input, attempts: int) -> Row
 def _measured(found: Segmentation) -> Row:
     row = found.row()
     row["network_seconds"] = row.pop("seconds")
-    row["warning_texts"] = "; ".join(warning.text for warning in found.quality.warnings)
+    row["warning_texts"] = SEPARATOR.join(warning.text for warning in found.quality.warnings)
     if len(found.labels) > 1:
         row.update({f"{name}_ml": one.volume_ml for name, one in found.labels.items()})
     return {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}

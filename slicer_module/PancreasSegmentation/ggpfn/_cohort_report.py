@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ._cohort_case import Row, Settings
+from ._cohort_case import SEPARATOR, Row, Settings
 
 # What is drawn, in words.
 SHOWN = {
@@ -132,7 +132,7 @@ def _plot(rows: list[Row], key: str, name: str) -> str:
     median = float(np.median(values))
     at = width * (median - low) / (high - low)
     return (
-        f"<figure><figcaption>{name} <span>median {median:.4g}, 5 % below {np.quantile(values, 0.05):.4g}, 5 % above "
+        f"<figure><figcaption>{name} <span>median {median:.4g}, 90 % from {np.quantile(values, 0.05):.4g} to "
         f"{np.quantile(values, 0.95):.4g}</span></figcaption>"
         f'<svg viewBox="0 -6 {width} {height + 24}" width="100%" role="img" aria-label="{name}">'
         f'<g fill="#4a7ebb">{bars}</g><line x1="0" x2="{width}" y1="{height}" y2="{height}" stroke="#b9c0cc"/>'
@@ -201,7 +201,7 @@ def _card(settings: Settings, row: Row) -> str:
         picture = f'<img alt="slices of {_text(row["name"])}" src="data:image/png;base64,{data}">'
     except OSError:
         picture = "<p class=quiet>no picture</p>"
-    said = _text(row["warning_texts"] or "")
+    said = "<br>".join(_text(text[:1].upper() + text[1:]) for text in (row["warning_texts"] or "").split(SEPARATOR))
     return (
         f"<figure><figcaption>{_text(row['name'])} <span>expected Dice {row['expected_dice']:.2f} · "
         f"{_rounded(row['volume_ml'])} mL · {_rounded(row['mean_hu'])} HU</span></figcaption>{picture}"
