@@ -79,7 +79,8 @@ def _panel(voxels: Array, inside: Array, down: float, across: float) -> Array:
 def _nearest(count: int, pixels: float) -> Array:
     """The voxel, of so many in a line, under each pixel; pixels: of a voxel."""
     places = (np.arange(max(1, round(count * pixels))) + 0.5) / pixels
-    return np.minimum(places, count - 1).astype(int)
+    nearest: Array = np.minimum(places, count - 1).astype(int)
+    return nearest
 
 
 def png(picture: Array) -> bytes:

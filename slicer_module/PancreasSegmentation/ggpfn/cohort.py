@@ -39,6 +39,8 @@ __all__ = ["main", "run"]
 FOLDERS = ("cases", "masks", "pictures")
 # Seconds between two tables while the work goes on.
 TABLE = 60.0
+# Seconds between two looks at the number of workers.
+WATCH = 3.0
 
 
 @dataclass
@@ -222,15 +224,34 @@ def _dask(distributed: Any, cohort: Cohort, cases: list[Input], scheduler: Optio
                 processes=True,
                 # Masks and rows go to files, and next to nothing through memory; the children's is not the workers'.
                 memory_limit=0,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=50,
             )
             stack.callback(cluster.close, timeout=30)
+            stack.enter_context(_kept_at(cluster, workers))
             client = distributed.Client(cluster)
         else:
             client = distributed.Client(scheduler, timeout=60)
         stack.callback(client.close, timeout=30)
         _submit(distributed, client, cohort, cases)
+
+
+@contextlib.contextmanager
+def _kept_at(cluster: Any, workers: int) -> Iterator[None]:
+    """Sees to the number of workers meanwhile: Dask replaces one that dies, but not one that dies while it starts."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(WATCH):
+            cluster.scale(workers)
+
+    thread = threading.Thread(target=watch, name="ggpfn-workers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _submit(distributed: Any, client: Any, cohort: Cohort, cases: list[Input]) -> None:
@@ -311,8 +332,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ggpfn.cohort",
         description="Segment the pancreas in a cohort of CTs: a mask for each, a table and a report over all.",
         epilog="The same command, given again, does what is missing: after Ctrl-C, a crash, a failed case. Exit codes: "
-        "0 all cases are done; 1 some have failed, and their rows say why; 2 inputs or options cannot be used; 130 "
-        "interrupted. For research, not for clinical use.",
+        "0 all cases are done; 1 some have failed, and their rows say why; 2 inputs, options or files cannot be used; "
+        "130 interrupted. For research, not for clinical use.",
     )
 
     def add(name: str, text: str, group: Any = parser, **options: Any) -> None:
@@ -357,7 +378,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     out = given["out"]
     try:
         rows = run(given.pop("inputs"), **given)
-    except Error as error:
+    except (Error, OSError) as error:
         _say(f"error: {error}")
         return 2
     except KeyboardInterrupt:
