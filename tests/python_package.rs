@@ -77,6 +77,11 @@ fn files_and_images_of_other_packages() {
 }
 
 #[test]
+fn cohorts_are_done_once_and_resumed() {
+    passes("test_cohort");
+}
+
+#[test]
 fn the_wheel_is_installed_and_used() {
     passes("test_wheel");
 }

@@ -147,6 +147,9 @@ def metadata(needs):
     lines += [f"Classifier: {classifier}" for classifier in entries("classifiers")]
     lines += [f"Keywords: {','.join(entries('keywords'))}"]
     lines += [f"Requires-Dist: {need}" for need in [*entries("dependencies"), *needs]]
+    for extra in ("cohort",):
+        lines += [f"Provides-Extra: {extra}"]
+        lines += [f'Requires-Dist: {need}; extra == "{extra}"' for need in entries(extra)]
     lines += ["License-File: LICENSE-MIT", "License-File: LICENSE-APACHE"]
     lines += ["Description-Content-Type: text/markdown", ""]
     return "\n".join(lines) + "\n" + (SOURCE / "README.md").read_text(encoding="utf-8")
