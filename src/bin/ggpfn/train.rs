@@ -129,9 +129,15 @@ pub fn run(arguments: Arguments) -> Result<()> {
         run.train(terminal::cancel(), &|event| watch.show(event))?
     };
     let model = arguments.out.join("model.safetensors");
+    let of_views = &outcome.model.config().training["views"];
     for (view, dice) in &outcome.dice {
+        let best = &of_views[view.name()];
+        let place = match (best["epoch"].as_u64(), best["stage"].as_str()) {
+            (Some(epoch), Some(stage)) => format!(", of epoch {epoch} of the {stage} stage"),
+            _ => String::new(),
+        };
         if let Some(dice) = dice {
-            say!("{view}: validation Dice {dice:.4}");
+            say!("{view}: validation Dice {dice:.4}{place}");
         }
     }
     match outcome.end {
