@@ -12,8 +12,8 @@ use crate::root;
 use crate::shell::{headline, quietly, Fault};
 
 /// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, and one of C headers;
-/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook.
-const TEST_PACKAGES: [&str; 13] = [
+/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook and its cohorts.
+const TEST_PACKAGES: [&str; 15] = [
     "numpy==2.2.6",
     "nibabel==5.3.2",
     "SimpleITK==2.5.2",
@@ -27,6 +27,8 @@ const TEST_PACKAGES: [&str; 13] = [
     "nbclient==0.11.0",
     "ipykernel==7.4.0",
     "matplotlib==3.10.3",
+    "distributed==2026.8.0",
+    "pyarrow==26.0.1",
 ];
 
 /// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references
