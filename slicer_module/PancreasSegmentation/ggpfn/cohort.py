@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import queue
 import signal
 import sys
 import threading
@@ -26,7 +27,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from . import _abi, _cohort_case, _cohort_files, _cohort_report, _cohort_table
 from ._cohort_case import Row, Settings
@@ -195,9 +196,37 @@ def _taken(settings: Settings) -> dict[str, tuple[str, str]]:
 
 
 def _alone(cohort: Cohort, cases: list[Input]) -> None:
-    """The cases one after the other in this process."""
-    for one in cases:
-        cohort.note(_cohort_case.work(cohort.settings, one))
+    """The cases one after the other in this process; Ctrl-C lets the one under way end.
+
+    On a thread of their own: an interrupt in the middle of a child's answer would lose it, and wait for it for ever.
+    """
+    over = threading.Event()
+    rows: queue.SimpleQueue[Union[Row, BaseException, None]] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            for one in cases:
+                if over.is_set():
+                    return
+                rows.put(_cohort_case.work(cohort.settings, one))
+        except BaseException as error:
+            rows.put(error)
+        finally:
+            rows.put(None)
+
+    thread = threading.Thread(target=work, name="ggpfn-cases")
+    thread.start()
+    try:
+        while True:
+            row = rows.get()
+            if row is None:
+                break
+            if isinstance(row, BaseException):
+                raise row
+            cohort.note(row)
+    finally:
+        over.set()
+        thread.join()
 
 
 def _distributed() -> Any:
