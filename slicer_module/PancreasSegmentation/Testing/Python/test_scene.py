@@ -145,7 +145,8 @@ class Output(SceneTest):
         self.assertFalse(others_edited(segmentation))
         show_labels(self.volume, label_map, labels, segmentation)
         self.assertFalse(others_edited(segmentation))
-        corrected = oriented_image(np.ones((2, 2, 2), np.uint8), (9, 11, 6), slicer.util.vtkMatrixFromArray(self.matrix))
+        matrix = slicer.util.vtkMatrixFromArray(self.matrix)
+        corrected = oriented_image(np.ones((2, 2, 2), np.uint8), (9, 11, 6), matrix)
         set_voxels(segmentation, corrected, segment_id="Label_2")
         self.assertTrue(others_edited(segmentation))
 
