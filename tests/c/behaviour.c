@@ -1013,6 +1013,15 @@ static void thresholding(void) {
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, 1.5, 0, tried, NULL));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, NAN_VALUE, 0, tried, NULL));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, NULL, 0.5, 0, tried, NULL));
+  /* What is no probability. */
+  const double no_probability[] = {NAN_VALUE, -0.01, 1.01, INFINITY};
+  for (size_t n = 0; n < sizeof(no_probability) / sizeof(no_probability[0]); n++) {
+    float kept = probability[N / 2];
+    probability[N / 2] = (float)no_probability[n];
+    EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, 0.5, 0, tried, NULL));
+    EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_fuse(probability, NULL, NULL, NULL, N, 0.5, NULL, tried));
+    probability[N / 2] = kept;
+  }
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, 0.5, 0, NULL, NULL));
   for (int n = 0; n < N; n++) CHECK(tried[n] == 7);
 }
