@@ -15,7 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::io::{self, ReadOptions};
-use crate::volume::{Content, Volume};
+use crate::volume::{Content, View, Volume};
 use crate::{Error, Result};
 
 /// The key of a safetensors header's metadata under which a model's configuration stands.
@@ -124,6 +124,12 @@ pub fn check_existing(output: &Output) -> Result<()> {
     if !metadata.is_file() {
         return refuse("is no regular file".into());
     }
+    if let Some(file) = foreign_companion(path) {
+        return refuse(format!(
+            "keeps its data elsewhere, and would now be written with {}, which exists already",
+            file.display()
+        ));
+    }
     if metadata.len() == 0 {
         return Ok(());
     }
@@ -164,8 +170,24 @@ pub fn check_existing(output: &Output) -> Result<()> {
     }
 }
 
-/// The files that make a folder a run's, but for what stands in the folders of its views.
+/// A file that would be written together with one that is there already, and is none of its own: the `mask.raw.gz` of a `ct.nhdr` beside
+/// a `mask.nhdr` that has its data elsewhere.
+fn foreign_companion(path: &Path) -> Option<PathBuf> {
+    let own = io::files_of(path);
+    io::files_written(path).into_iter().find(|file| file.exists() && !own.iter().any(|own| same_file(own, file)))
+}
+
+/// The files that make a folder a run's; the first is the one that is always there.
 const RUN_FILES: [&str; 5] = ["options.toml", "cases.json", "curves.png", "model.safetensors", "initial.safetensors"];
+
+/// Those in the folder of each of its views.
+const VIEW_FILES: [&str; 2] = ["log.jsonl", "checkpoint.safetensors"];
+
+/// Where a run in this folder has its files.
+fn run_files(folder: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    let of_views = View::ALL.into_iter().flat_map(|view| VIEW_FILES.map(|file| folder.join(view.name()).join(file)));
+    RUN_FILES.iter().map(|file| folder.join(file)).chain(of_views)
+}
 
 /// Refuses to train into a folder that holds files of the names of a run's, and is none: a model that somebody put there, say.
 ///
@@ -175,7 +197,7 @@ pub fn check_run_folder(name: &'static str, folder: &Path) -> Result<()> {
     if folder.join(RUN_FILES[0]).exists() {
         return Ok(());
     }
-    let Some(file) = RUN_FILES.iter().map(|file| folder.join(file)).find(|file| file.exists()) else { return Ok(()) };
+    let Some(file) = run_files(folder).find(|file| file.exists()) else { return Ok(()) };
     let fault = format!(
         "{} exists already, but {} holds no run (it has no {}); train into another folder, or move that file away first",
         file.display(),
@@ -191,7 +213,7 @@ pub fn check_run_folder(name: &'static str, folder: &Path) -> Result<()> {
 /// [`Error::Argument`] with the input's name, if it is one that the run would replace.
 pub fn check_run_inputs<'a>(folder: &Path, inputs: impl IntoIterator<Item = (&'static str, &'a Path)>) -> Result<()> {
     for (name, input) in inputs {
-        for file in RUN_FILES.iter().map(|file| folder.join(file)) {
+        for file in run_files(folder) {
             if file.exists() && Place::of(&file).same(&Place::of(input)) {
                 let fault = format!(
                     "{} is the run's own {}, which would be overwritten; leave it out (a run that is taken up again knows it), or \

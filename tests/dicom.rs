@@ -117,6 +117,25 @@ fn half_a_file_is_refused_in_every_transfer_syntax() {
     }
 }
 
+/// A spectral CT's maps of electron density or iodine are filed as CT too.
+#[test]
+fn values_of_another_unit_are_told() {
+    let told = |unit: &str| {
+        let scratch = tempfile::tempdir().unwrap();
+        for k in 0..4 {
+            let mut object = slice(k, "1.2.3");
+            put_text(&mut object, tags::RESCALE_TYPE, VR::LO, unit);
+            write(object, &scratch.path().join(format!("{k}.dcm")));
+        }
+        let output =
+            std::process::Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("info").arg(scratch.path()).output().unwrap();
+        assert!(output.status.success(), "{unit}");
+        String::from_utf8_lossy(&output.stderr).contains(&format!("the unit of its values as {unit} (RescaleType)"))
+    };
+    assert!(told("ED") && told("MGML"));
+    assert!(!told("HU") && !told("US") && !told("HU_MOD"));
+}
+
 #[test]
 fn what_is_no_plain_volume_is_refused() {
     for (name, expected) in [

@@ -139,6 +139,39 @@ fn a_part_of_an_input_is_the_input() {
     room.refused(&["segment", "ct.nii.gz", "two.mhd", MODEL], &["two.zraw", "belongs to something else"]);
 }
 
+/// A mask that keeps its data elsewhere is replaced by one that does not: beside it lies what belongs to another header.
+#[test]
+fn a_header_of_ones_own_does_not_give_away_a_strangers_data() {
+    let room = Room::new();
+    for (folder, stranger, data) in [("n", "split.nhdr", "split.raw.gz"), ("m", "two.mhd", "two.zraw")] {
+        let inside = |name: &str| format!("{folder}/{name}");
+        std::fs::create_dir(room.path(folder)).unwrap();
+        let ending = stranger.rsplit('.').next().unwrap();
+        let grid = Geometry::axis_aligned([6, 5, 4], [1.0; 3]);
+        let mask = Array3::<u8>::ones((4, 5, 6));
+        let elsewhere = room.path(&inside(&format!("elsewhere.{ending}")));
+        io::write(&elsewhere, Voxels::U8(mask.view()), &grid).unwrap();
+        let output = inside(&format!("mask.{ending}"));
+        std::fs::rename(elsewhere, room.path(&output)).unwrap();
+        let taken = inside(&data.replace(data.split('.').next().unwrap(), "mask"));
+        std::fs::rename(room.path(data), room.path(&taken)).unwrap();
+        room.refused(&["segment", "ct.nii.gz", &output, MODEL], &[&taken, "exists already"]);
+    }
+}
+
+/// Before the work, not after it.
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_work() {
+    let room = Room::new();
+    std::fs::create_dir(room.path("folder")).unwrap();
+    for report in ["nowhere/r.json", "folder"] {
+        let before = room.everything();
+        let output = room.run(&["segment", "ct.nii.gz", "o.nii.gz", MODEL, "--report", report]);
+        assert_eq!(output.status.code(), Some(5), "{report}");
+        assert!(room.everything() == before, "{report}");
+    }
+}
+
 #[test]
 fn two_results_are_two_files() {
     let room = Room::new();
@@ -207,6 +240,13 @@ fn a_set_of_scans_outlives_its_check_its_split_and_a_training_into_its_folder() 
     std::fs::copy(room.path("m.safetensors"), room.path("ds/model.safetensors")).unwrap();
     let train = ["train", "ds", "--preset=small", "--views=axial", "--epochs=1,0,0"];
     room.refused(&[&train[..], &["--out=ds"]].concat(), &["ds/model.safetensors", "holds no run"]);
+    // What is left of a run in the folder of a view.
+    for file in ["log.jsonl", "checkpoint.safetensors"] {
+        let left = format!("left-{file}");
+        std::fs::create_dir_all(room.path(&left).join("axial")).unwrap();
+        std::fs::write(room.path(&left).join("axial").join(file), "mine").unwrap();
+        room.refused(&[&train[..], &["--out", &left]].concat(), &[file, "holds no run"]);
+    }
     // Label maps in the folder that made-up CTs go to.
     std::fs::create_dir_all(room.path("made/labels")).unwrap();
     std::fs::copy(room.path("a.nii.gz"), room.path("made/labels/synthetic_0001.nii.gz")).unwrap();

@@ -20,6 +20,7 @@ const SFORM_CODE: usize = 254;
 const QOFFSET_X: usize = 268;
 const SROW_X: usize = 280;
 const UNITS: usize = 123;
+const PIXDIM_X: usize = 80;
 
 /// A scan of 5 x 6 x 7 voxels of 2 x 2 x 3 mm, and its mask, whose headers are changed in these bytes first.
 fn scan(folder: &Path, changes: &[(usize, &[u8])]) -> (std::path::PathBuf, Array3<u8>) {
@@ -51,6 +52,12 @@ fn each(check: impl Fn(&str, &[(usize, &[u8])])) {
     check("sform alone", &[(QFORM_CODE, &code(0)), (SFORM_CODE, &code(2))]);
     check("neither", &[(QFORM_CODE, &code(0)), (SFORM_CODE, &code(0))]);
     check("metres", &[(UNITS, &[1])]);
+    // ITK takes the voxels' size from the pixdim, whatever the sform says.
+    for size in [5_f32, 0.0, -2.0, f32::NAN] {
+        let pixdim = (PIXDIM_X, &size.to_le_bytes()[..]);
+        check(&format!("pixdim {size}"), &[pixdim]);
+        check(&format!("pixdim {size}, sform alone"), &[pixdim, (QFORM_CODE, &code(0))]);
+    }
 }
 
 #[test]
@@ -104,7 +111,8 @@ fn a_contradiction_is_a_warning() {
         assert!(output.status.success());
         // The scan is too small for a body, which it is told too.
         let lines = String::from_utf8_lossy(&output.stderr).into_owned();
-        let of_header = |line: &&str| line.contains("contradict") || line.contains("how it lies");
+        let of_header =
+            |line: &&str| ["contradict", "how it lies", "its pixdim"].iter().any(|words| line.contains(words));
         lines.lines().filter(of_header).map(|line| format!("{line}\n")).collect::<String>()
     };
     assert_eq!(warned(&[]), "");
@@ -114,4 +122,7 @@ fn a_contradiction_is_a_warning() {
         "{text}"
     );
     assert!(warned(&[(QFORM_CODE, &code(0)), (SFORM_CODE, &code(0))]).contains("does not say how it lies"));
+    let text = warned(&[(QFORM_CODE, &code(0)), (PIXDIM_X, &5_f32.to_le_bytes())]);
+    assert!(text.contains("voxels of 2 x 2 x 3 mm, its pixdim of 5 x 2 x 3 mm"), "{text}");
+    assert_eq!(warned(&[(QFORM_CODE, &code(0))]), "");
 }

@@ -157,6 +157,42 @@ fn what_lies_outside_of_the_region_does_not_count() {
     room.refused(&beyond, 2, "region");
 }
 
+/// What is no number counts as never measured where it reaches the image's border, not where it reaches a region's edge within the body.
+#[test]
+fn the_edge_of_a_region_is_not_the_border() {
+    let room = Room::new();
+    let volume = textured_volume([9, 20, 18], 5);
+    let write = |name: &str, hole: [usize; 3]| {
+        let mut voxels = volume.voxels().to_owned();
+        voxels[hole] = f32::NAN;
+        io::write(&room.path(name), Voxels::F32(voxels.view()), volume.geometry()).unwrap();
+    };
+    write("edge.nrrd", [4, 2, 9]);
+    write("border.nrrd", [4, 0, 9]);
+    let segment = |name| ["segment", name, "x.nrrd", "-m", "m.safetensors", "--region", "3,0,1:14,16,7"];
+    let cut = ["segment", "edge.nrrd", "x.nrrd", "-m", "m.safetensors", "--region", "3,2,1:14,16,7"];
+    room.refused(&cut, 3, "not finite");
+    room.refused(&segment("edge.nrrd"), 3, "not finite");
+    let output = room.run(&segment("border.nrrd"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What cannot be meant is refused by the option's name, and not passed over.
+#[test]
+fn options_that_mean_nothing_are_refused() {
+    let room = Room::new();
+    let segment = ["segment", "ct.nii.gz", "o.nii.gz", "-m", "m.safetensors"];
+    let with = |more: &[&'static str]| [&segment[..], more].concat();
+    room.refused(&with(&["--views", "axial,axial"]), 2, "views: axial is named twice");
+    room.refused(&with(&["--series", "1.2.3"]), 2, "series: ct.nii.gz is no DICOM");
+    room.refused(&with(&["--dicom"]), 2, "--dicom: o.nii.gz is to be a single file");
+    // A number below 0 is the option's value, and the option says what is wrong with it.
+    room.refused(&with(&["--threshold", "-0.1"]), 2, "threshold: -0.1; a number from 0 to 1");
+    room.refused(&with(&["--view-weights", "-1,1,1"]), 2, "view weights");
+    room.refused(&with(&["--threads", "-1"]), 2, "--threads");
+    room.refused(&["combine", "m.safetensors", "c.safetensors", "--threshold", "-1"], 2, "threshold is -1");
+}
+
 #[test]
 fn fuse_of_the_views_is_the_fused_probability() {
     let room = Room::new();
@@ -398,6 +434,7 @@ fn a_full_or_closed_stdout_is_a_fault_of_what_prints() {
             "\"$GGPFN\" info m.safetensors --json > /dev/full",
             "\"$GGPFN\" doctor > /dev/full",
             "\"$GGPFN\" --help > /dev/full",
+            "\"$GGPFN\" --xml > /dev/full",
         ]);
     }
     for line in lines {

@@ -165,10 +165,11 @@ impl ggpfn_image {
     /// # Safety
     /// `data` points to the voxels that the struct describes, of which those in the region are there.
     pub(super) unsafe fn part(&self, region: Region) -> Outcome<Volume> {
-        let geometry = self.geometry()?.part(region)?;
+        let whole = self.geometry()?;
+        whole.part(region)?;
         // SAFETY: the caller's promise.
         let voxels = by_type!(self.dtype, T => unsafe { self.convert(region, |voxel: T| voxel as f32) });
-        Ok(Volume::new(voxels?, geometry)?)
+        Ok(Volume::of_region(voxels?, &whole, region)?)
     }
 
     /// Copies a mask, `[k, j, i]`: 1 where a voxel is not 0.

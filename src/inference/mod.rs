@@ -20,4 +20,7 @@ pub use crate::volume::Region;
 pub use memory::{estimate_memory, refuse_impossible, MemoryEstimate};
 pub use options::SegmentOptions;
 pub use patches::PatchGrid;
-pub use segment::{fuse, mask_of, segment, segment_region, threshold_probability, LabelResult, Phase, Segmentation};
+pub use segment::{
+    fuse, mask_of, segment, segment_region, threshold_probability, LabelResult, Phase, Segmentation,
+    PROBABILITY_ROUNDING,
+};

@@ -54,6 +54,9 @@ impl SegmentOptions {
         if let Some(threshold) = self.threshold {
             check_threshold(threshold)?;
         }
+        if let Some(twice) = self.views.iter().enumerate().find(|(n, view)| self.views[..*n].contains(view)) {
+            return Err(Error::argument("views", format!("{} is named twice; each view once was expected", twice.1)));
+        }
         self.patches.as_ref().map_or(Ok(()), PatchGrid::check)
     }
 }

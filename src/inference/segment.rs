@@ -369,7 +369,7 @@ fn with_need(error: Error, compute: &Compute, estimate: Result<MemoryEstimate>) 
 /// section 3.2).
 ///
 /// # Errors
-/// [`Error::Argument`] if the shapes differ or the weights cannot be used.
+/// [`Error::Argument`] if the shapes differ, the weights cannot be used or a value is no probability.
 pub fn fuse(probabilities: &[ArrayView3<f32>], weights: &[f64]) -> Result<Array3<f32>> {
     let weights = scaled(weights)?;
     let Some(first) = probabilities.first().filter(|_| probabilities.len() == weights.len()) else {
@@ -386,6 +386,7 @@ pub fn fuse(probabilities: &[ArrayView3<f32>], weights: &[f64]) -> Result<Array3
                 format!("they differ in size: {:?} and {:?}", first.dim(), probability.dim()),
             ));
         }
+        check_probability(*probability)?;
         Zip::from(&mut fused).and(probability).par_for_each(|sum, p| *sum += *weight as f32 * p);
     }
     Ok(fused)
@@ -400,15 +401,30 @@ pub fn mask_of(probability: ArrayView3<f32>, threshold: f64) -> Array3<u8> {
 /// `probability` is `[k, j, i]` on the volume's grid.
 ///
 /// # Errors
-/// [`Error::Argument`] if the shapes differ or the threshold is not within 0 to 1.
+/// [`Error::Argument`] if the shapes differ, the threshold is not within 0 to 1 or a value is no probability.
 pub fn threshold_probability(
     probability: ArrayView3<f32>,
     volume: &Volume,
     threshold: f64,
     largest_component: bool,
 ) -> Result<(Array3<u8>, Measurements)> {
+    check_probability(probability)?;
     let (mask, measurements, _) = thresholded(probability, volume, threshold, largest_component)?;
     Ok((mask, measurements))
+}
+
+/// How far rounding, by another program or in a scaled file, may take a probability beyond 0 or 1.
+pub const PROBABILITY_ROUNDING: f32 = 1e-4;
+
+/// Refuses values that are no probabilities, but for what rounding takes beyond 0 or 1.
+fn check_probability(probability: ArrayView3<f32>) -> Result<()> {
+    let range = -PROBABILITY_ROUNDING..=1.0 + PROBABILITY_ROUNDING;
+    match probability.iter().find(|value| !range.contains(*value)) {
+        None => Ok(()),
+        Some(value) => {
+            Err(Error::argument("probability", format!("{value} among its values; numbers from 0 to 1 were expected")))
+        }
+    }
 }
 
 /// The same, with the voxels of each connected component.

@@ -161,15 +161,21 @@ fn geometry(header: &Header, size: [usize; 3], dimensions: usize, path: &Path) -
     };
     let n = dimensions;
     let spacing = values(&["ElementSpacing", "ElementSize"], n)?.unwrap_or(vec![1.0; n]);
-    let origin = values(&["Offset", "Position", "Origin"], n)?.unwrap_or(vec![0.0; n]);
+    let origin = values(&["Origin", "Offset", "Position"], n)?.unwrap_or(vec![0.0; n]);
     let mut direction = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     if let Some(matrix) = values(&["TransformMatrix", "Rotation", "Orientation"], n * n)? {
         // The file has one voxel axis after the other: the transpose of a matrix whose columns are the axes.
         direction = std::array::from_fn(|row| std::array::from_fn(|axis| matrix[n * axis + row]));
     }
+    // A negative spacing turns the axis round.
+    for axis in 0..3 {
+        if spacing[axis] < 0.0 {
+            direction.iter_mut().for_each(|row| row[axis] = -row[axis]);
+        }
+    }
     let geometry = Geometry {
         size,
-        spacing: [spacing[0], spacing[1], spacing[2]],
+        spacing: [spacing[0].abs(), spacing[1].abs(), spacing[2].abs()],
         origin: [origin[0], origin[1], origin[2]],
         direction,
     };
@@ -205,7 +211,7 @@ fn source(header: &Header, path: &Path) -> Result<Source> {
 
 fn number(name: &str) -> std::result::Result<Number, String> {
     Ok(match name {
-        "MET_CHAR" => Number::I8,
+        "MET_CHAR" | "MET_ASCII_CHAR" => Number::I8,
         "MET_UCHAR" => Number::U8,
         "MET_SHORT" => Number::I16,
         "MET_USHORT" => Number::U16,

@@ -97,6 +97,12 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Volume> {
         return Err(Error::image(path, "the file is empty"));
     }
     let (bytes, gzip) = voxels::head(path, 4096)?;
+    let dicom_alone = options.series.is_some()
+        && (nrrd::recognise(&bytes) || metaimage::recognise(&bytes) || nifti::Kind::of(&bytes).is_some());
+    if dicom_alone {
+        let fault = format!("{} is no DICOM; a series of a DICOM folder is chosen by it", path.display());
+        return Err(Error::argument("series", fault));
+    }
     if nrrd::recognise(&bytes) {
         return nrrd::read(path, &voxels::head(path, text::LONGEST_HEADER)?.0, gzip, options);
     }

@@ -258,9 +258,18 @@ impl Header {
         let itk = match (self.sform, qform) {
             // ITK has it lie along its own axes then, from its own origin.
             (..=0, None) => Geometry::axis_aligned(size, geometry.spacing),
-            (1, _) | (_, None) => geometry.clone(),
+            (1, _) | (_, None) => self.by_pixdim(geometry.clone(), millimetres),
             (_, Some(qform)) => qform,
         };
+        if self.qform <= 0 && self.sform > 0 && geometry.distance(&itk) > CONTRADICTION_MM {
+            log::warn!(
+                "{}: its sform has voxels of {}, its pixdim of {}; the sform is used, while ITK, 3D Slicer and ITK-SNAP go by the pixdim. \
+                 Results carry both, and lie on it everywhere",
+                path.display(),
+                voxel_size(geometry.spacing),
+                voxel_size([self.pixdim[1], self.pixdim[2], self.pixdim[3]].map(|size| size * millimetres))
+            );
+        }
         let fields = PlacementFields {
             codes: [self.qform, self.sform],
             units: self.units,
@@ -274,8 +283,6 @@ impl Header {
 
     /// Warns if the two ways to say where the image lies contradict each other.
     fn compare(&self, sform: &Geometry, qform: &Geometry, path: &Path) {
-        /// What rounding leaves, in mm, is far below.
-        const CONTRADICTION_MM: f64 = 0.1;
         let distance = sform.distance(qform);
         if distance > CONTRADICTION_MM {
             let others = match self.sform {
@@ -288,6 +295,18 @@ impl Header {
                 path.display()
             );
         }
+    }
+
+    /// A grid by sform as ITK has it, which takes the voxels' size from the pixdim always; from one that is none it makes 1.
+    fn by_pixdim(&self, mut geometry: Geometry, millimetres: f64) -> Geometry {
+        for axis in 0..3 {
+            let size = self.pixdim[axis + 1];
+            geometry.spacing[axis] = if size.is_finite() && size != 0.0 { size.abs() * millimetres } else { 1.0 };
+            if size < 0.0 {
+                geometry.direction.iter_mut().for_each(|row| row[axis] = -row[axis]);
+            }
+        }
+        geometry
     }
 
     fn spacing(&self, path: &Path) -> Result<[f64; 3]> {
@@ -319,6 +338,13 @@ impl Header {
         });
         lps(size, affine, millimetres)
     }
+}
+
+/// Distances of voxels, in mm, that are more than what rounding leaves.
+const CONTRADICTION_MM: f64 = 0.1;
+
+fn voxel_size([x, y, z]: [f64; 3]) -> String {
+    format!("{x} x {y} x {z} mm")
 }
 
 /// A RAS affine as an LPS grid.

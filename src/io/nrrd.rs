@@ -65,7 +65,7 @@ impl Header {
     fn data_files(&self, path: &Path) -> Result<Option<Vec<PathBuf>>> {
         Ok(match (&self.listed, self.get(&["data file", "datafile"])) {
             (Some(lines), _) => Some(list(path, lines)?),
-            (None, Some(name)) if name.contains('%') => Some(pattern(path, name)?),
+            (None, Some(name)) if is_pattern(name) => Some(pattern(path, name)?),
             (None, Some(name)) => Some(vec![beside(path, name)]),
             (None, None) => None,
         })
@@ -108,13 +108,9 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
         return Err(refuse(format!("its header gives sizes of {sizes:?}")));
     }
 
-    let space = header.get(&["space"]).unwrap_or("").to_lowercase();
-    let signs = match space.split("-time").next().unwrap_or("") {
-        "left-posterior-superior" | "lps" | "" | "scanner-xyz" | "3d-right-handed" => [1.0, 1.0, 1.0],
-        "right-anterior-superior" | "ras" => [-1.0, -1.0, 1.0],
-        "left-anterior-superior" | "las" => [1.0, -1.0, 1.0],
-        other => return Err(refuse(format!("its space is \"{other}\"; LPS, RAS or LAS was expected"))),
-    };
+    let space = header.get(&["space"]).unwrap_or("");
+    let signs =
+        signs(space).ok_or_else(|| refuse(format!("its space is \"{space}\"; LPS, RAS or LAS was expected")))?;
     let columns: [[f64; 3]; 3] = match &directions {
         Some(directions) => {
             let column = |axis: usize| directions[axis].ok_or_else(|| refuse("an axis has no direction".into()));
@@ -125,13 +121,14 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
                 "{}: it does not say how it lies in the patient; +i, +j, +k are taken for left, back, up",
                 path.display()
             );
-            let spacing = |n: usize| spacings.as_ref().and_then(|s| s.get(axes[n]).copied()).unwrap_or(1.0);
+            let spacing = |n: usize| known(spacings.as_deref(), axes[n]).unwrap_or(1.0);
             [[spacing(0), 0.0, 0.0], [0.0, spacing(1), 0.0], [0.0, 0.0, spacing(2)]]
         }
     };
     let origin = match header.get(&["space origin"]) {
         Some(text) => vectors(text).map_err(refuse)?.first().copied().flatten().unwrap_or([0.0; 3]),
-        None => [0.0; 3],
+        None if header.get(&["space", "space dimension"]).is_some() => [0.0; 3],
+        None => origin_by_axes(&header, &sizes, axes).unwrap_or([0.0; 3]),
     };
     let affine = std::array::from_fn(|row| {
         [columns[0][row], columns[1][row], columns[2][row], origin[row]].map(|v| v * signs[row])
@@ -148,6 +145,51 @@ pub(super) fn read(path: &Path, bytes: &[u8], gzip: bool, options: &ReadOptions)
     layout.check(path, options)?;
     let voxels = data(path, &header, &layout, options)?;
     super::on_grid(path, voxels, geometry, options)
+}
+
+/// Whether a data file's name is the template of many: Teem has one conversion, of a decimal number.
+fn is_pattern(name: &str) -> bool {
+    let plain = name.replace("%%", "");
+    plain
+        .split_once('%')
+        .is_some_and(|(_, rest)| rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('d'))
+}
+
+/// What turns a space's axes to left, back, up. Of spaces that are none of a patient ITK takes them as they are.
+fn signs(space: &str) -> Option<[f64; 3]> {
+    // Names are written with hyphens, with blanks or without either.
+    let name: String = space.to_lowercase().chars().filter(|letter| !matches!(letter, '-' | ' ')).collect();
+    Some(match name.strip_suffix("time").unwrap_or(&name) {
+        "leftposteriorsuperior" | "lps" | "lpst" | "" => [1.0, 1.0, 1.0],
+        "scannerxyz" | "3drighthanded" | "3drh" | "3drht" | "3dlefthanded" | "3dlh" | "3dlht" => [1.0, 1.0, 1.0],
+        "rightanteriorsuperior" | "ras" | "rast" => [-1.0, -1.0, 1.0],
+        "leftanteriorsuperior" | "las" | "last" => [1.0, -1.0, 1.0],
+        _ => return None,
+    })
+}
+
+/// A number of an axis, if it is given: "nan" stands for one that is not known.
+fn known(values: Option<&[f64]>, axis: usize) -> Option<f64> {
+    values.and_then(|values| values.get(axis).copied()).filter(|value| value.is_finite())
+}
+
+/// The first voxel's centre where there is no space, by the axes' least values as ITK has it. None if one of the three is not known.
+fn origin_by_axes(header: &Header, sizes: &[u64], axes: [usize; 3]) -> Option<[f64; 3]> {
+    let values = |names: &[&str]| -> Option<Vec<f64>> { header.get(names).and_then(numbers) };
+    let (least, most) = (values(&["axis mins", "axismins"])?, values(&["axis maxs", "axismaxs"]));
+    let spacings = values(&["spacings"]);
+    let centers: Vec<&str> = header.get(&["centers", "centerings"]).unwrap_or("").split_whitespace().collect();
+    let mut origin = [0.0; 3];
+    for (origin, axis) in origin.iter_mut().zip(axes) {
+        let least = known(Some(&least), axis)?;
+        let of_cells = !centers.get(axis).is_some_and(|center| center.eq_ignore_ascii_case("node"));
+        let steps = sizes[axis] as f64 - if of_cells { 0.0 } else { 1.0 };
+        let by_ends = || known(most.as_deref(), axis).map(|most| (most - least) / steps);
+        let spacing = known(spacings.as_deref(), axis).or_else(by_ends)?;
+        // A cell's value is that of its middle.
+        *origin = if of_cells { least + spacing / 2.0 } else { least };
+    }
+    Some(origin)
 }
 
 fn is_text(header: &Header) -> bool {
@@ -228,6 +270,7 @@ fn vectors(text: &str) -> std::result::Result<Vec<Option<[f64; 3]>>, String> {
         let values: Vec<f64> =
             vector.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>().ok_or_else(fault)?;
         match values[..] {
+            [x, y, z] | [x, y, z, _] if [x, y, z].iter().all(|value| value.is_nan()) => result.push(None),
             [x, y, z] | [x, y, z, _] => result.push(Some([x, y, z])),
             _ => return Err(fault()),
         }

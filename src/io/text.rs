@@ -33,14 +33,63 @@ pub(super) fn pattern(header: &Path, text: &str) -> Result<Vec<PathBuf>> {
         [first, last, step] | [first, last, step, _] if step != 0 => (first, last, step),
         _ => return Err(refuse()),
     };
-    let (before, rest) = name.split_once('%').ok_or_else(refuse)?;
-    let (width, after) = rest.split_once('d').ok_or_else(refuse)?;
-    let digits: usize = if width.is_empty() { 0 } else { width.parse().map_err(|_| refuse())? };
     let count = (last - first) / step + 1;
-    if digits > 20 || !(1..=MOST_FILES as i64).contains(&count) {
+    if !(1..=MOST_FILES as i64).contains(&count) {
         return Err(refuse());
     }
-    Ok((0..count).map(|n| beside(header, &format!("{before}{:0digits$}{after}", first + n * step))).collect())
+    let file = |n| Some(beside(header, &printed(name, first + n * step)?));
+    (0..count).map(file).collect::<Option<_>>().ok_or_else(refuse)
+}
+
+/// A number as C's printf prints it by a template with one conversion of an integer; none if the template is another.
+fn printed(template: &str, number: i64) -> Option<String> {
+    /// Longer than any name has it.
+    const WIDEST: usize = 20;
+    let digits = |text: &mut std::iter::Peekable<std::str::Chars>| -> Option<usize> {
+        let mut found = String::new();
+        while let Some(digit) = text.next_if(char::is_ascii_digit) {
+            found.push(digit);
+        }
+        let found = if found.is_empty() { 0 } else { found.parse().ok()? };
+        (found <= WIDEST).then_some(found)
+    };
+    let (mut name, mut printed, mut rest) = (String::new(), false, template.chars().peekable());
+    while let Some(letter) = rest.next() {
+        if letter != '%' {
+            name.push(letter);
+            continue;
+        }
+        if rest.next_if_eq(&'%').is_some() {
+            name.push('%');
+            continue;
+        }
+        let mut flags = String::new();
+        while let Some(flag) = rest.next_if(|letter| "0-+ ".contains(*letter)) {
+            flags.push(flag);
+        }
+        let width = digits(&mut rest)?;
+        let precision = rest.next_if_eq(&'.').map(|_| digits(&mut rest)).map_or(Some(None), |found| found.map(Some))?;
+        if printed || !matches!(rest.next()?, 'd' | 'i' | 'u') {
+            return None;
+        }
+        printed = true;
+        let sign = match number {
+            ..0 => "-",
+            _ if flags.contains('+') => "+",
+            _ if flags.contains(' ') => " ",
+            _ => "",
+        };
+        let digits = format!("{:0>least$}", number.unsigned_abs(), least = precision.unwrap_or(1));
+        let number = format!("{sign}{digits}");
+        name += &match flags.contains('-') {
+            true => format!("{number:<width$}"),
+            false if flags.contains('0') && precision.is_none() => {
+                format!("{sign}{digits:0>width$}", width = width.saturating_sub(sign.len()))
+            }
+            false => format!("{number:>width$}"),
+        };
+    }
+    printed.then_some(name)
 }
 
 /// The files that the lines behind a `LIST` name.
@@ -72,4 +121,30 @@ pub(super) fn data_name(header: &Path, ending: &str) -> Result<String> {
 pub(super) fn not_understood(header: &Path, kind: &str, line: &str) -> Error {
     let shown: String = line.chars().take(60).flat_map(char::escape_debug).take(80).collect();
     Error::image(header, format!("its {kind} header has a line that is not understood: \"{shown}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printed;
+
+    #[test]
+    fn numbers_are_printed_into_names_as_c_does_it() {
+        for (template, number, name) in [
+            ("s%d.raw", 7, "s7.raw"),
+            ("s%03d.raw", 7, "s007.raw"),
+            ("s%3d.raw", 7, "s  7.raw"),
+            ("s%-3i.raw", 7, "s7  .raw"),
+            ("s%.3u.raw", 7, "s007.raw"),
+            ("s%5.3d", 7, "s  007"),
+            ("s%05d", -7, "s-0007"),
+            ("s%+d", 7, "s+7"),
+            ("100%%%02d", 7, "100%07"),
+            ("s%03d.raw", 12345, "s12345.raw"),
+        ] {
+            assert_eq!(printed(template, number).as_deref(), Some(name), "{template}");
+        }
+        for template in ["s.raw", "s%s.raw", "s%d%d", "s%", "s%99999999999999999999d", "s%100d", "%%d"] {
+            assert_eq!(printed(template, 7), None, "{template}");
+        }
+    }
 }

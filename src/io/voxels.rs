@@ -184,10 +184,17 @@ fn read_share(path: &Path, layout: &Layout, source: &Source, share: usize, value
             Packing::Gzip => Box::new(Members { path, member: Some(GzDecoder::new(file)) }),
             Packing::Zlib => Box::new(ZlibDecoder::new(file)),
             Packing::Bzip2 => Box::new(MultiBzDecoder::new(file)),
-            Packing::Hex => Box::new(Hex { digits: file.bytes() }),
+            Packing::Hex => {
+                // The bytes to pass over are the file's own here.
+                if let Skip::Front(bytes) = source.skip {
+                    std::io::copy(&mut file.by_ref().take(bytes), &mut std::io::sink()).map_err(damaged)?;
+                }
+                Box::new(Hex { digits: file.bytes() })
+            }
         })
     };
     let skip = match source.skip {
+        Skip::Front(_) if source.packing == Packing::Hex => 0,
         Skip::Front(bytes) => bytes,
         // How much there is tells only reading it; a bomb is let burn no longer than this.
         Skip::Back(behind) if source.packing == Packing::Plain && source.lines == 0 => {

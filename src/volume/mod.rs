@@ -110,7 +110,29 @@ impl Volume {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn of(mut voxels: Array3<f32>, geometry: Geometry, content: Content) -> Result<Self> {
+    pub fn of(voxels: Array3<f32>, geometry: Geometry, content: Content) -> Result<Self> {
+        Self::bordered(voxels, geometry, content, [[true; 2]; 3])
+    }
+
+    /// The voxels of a region of an image on the grid `whole`, of which the rest is not known. Only those of its sides that are the
+    /// image's are its border: what lies behind the others may be the body.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`Error::Argument`] if the region is empty or reaches beyond the image.
+    pub fn of_region(voxels: Array3<f32>, whole: &Geometry, region: Region) -> Result<Self> {
+        let geometry = whole.part(region)?;
+        // The grid's axes are i, j, k, the voxels' k, j, i.
+        let border =
+            [2, 1, 0].map(|axis| [region.start[axis] == 0, region.start[axis] + region.size[axis] == whole.size[axis]]);
+        Self::bordered(voxels, geometry, Content::Scan, border)
+    }
+
+    fn bordered(
+        mut voxels: Array3<f32>,
+        geometry: Geometry,
+        content: Content,
+        border: unmeasured::Sides,
+    ) -> Result<Self> {
         geometry.check()?;
         let [i, j, k] = geometry.size;
         if voxels.dim() != (k, j, i) {
@@ -122,7 +144,7 @@ impl Volume {
         let mut left = bad(&voxels);
         if left > 0 {
             unmeasured = match content {
-                Content::Scan => unmeasured::fill_from_border(&mut voxels),
+                Content::Scan => unmeasured::fill_from_border(&mut voxels, border),
                 Content::ScanWithHoles => unmeasured::fill_all(&mut voxels),
                 Content::Labels | Content::Probability => 0,
             };

@@ -9,8 +9,11 @@ use ndarray::Array3;
 /// The density of air where nothing was measured, in Hounsfield units.
 pub const AIR: f32 = -1024.0;
 
+/// The sides of the voxels, first and last of each axis `[k, j, i]`, that are the image's border.
+pub(super) type Sides = [[bool; 2]; 3];
+
 /// Makes air of all NaNs that are connected with the border over faces of voxels; how many there were.
-pub(super) fn fill_from_border(voxels: &mut Array3<f32>) -> usize {
+pub(super) fn fill_from_border(voxels: &mut Array3<f32>, border: Sides) -> usize {
     let (depth, height, width) = voxels.dim();
     let size = [depth, height, width];
     let mut open: Vec<[usize; 3]> = Vec::new();
@@ -26,7 +29,9 @@ pub(super) fn fill_from_border(voxels: &mut Array3<f32>) -> usize {
         let [a, b] = [(axis + 1) % 3, (axis + 2) % 3];
         for first in 0..size[a] {
             for second in 0..size[b] {
-                for side in [0, size[axis] - 1] {
+                for side in
+                    [0, size[axis] - 1].into_iter().zip(border[axis]).filter(|(_, is)| *is).map(|(side, _)| side)
+                {
                     let mut at = [0; 3];
                     (at[axis], at[a], at[b]) = (side, first, second);
                     reach(voxels, &mut open, at);
@@ -74,7 +79,10 @@ mod tests {
         // Alone, and over an edge of a voxel alone.
         voxels[[3, 5, 3]] = f32::NAN;
         voxels[[4, 2, 5]] = f32::INFINITY;
-        assert_eq!(fill_from_border(&mut voxels), 5);
+        // Neither side that they reach is the border: a region's edge within the image.
+        let inner = [[false, true], [true, false], [true, false]];
+        assert_eq!(fill_from_border(&mut voxels.clone(), inner), 1);
+        assert_eq!(fill_from_border(&mut voxels, [[true; 2]; 3]), 5);
         assert!(voxels[[2, 4, 3]] == AIR && voxels[[5, 6, 7]] == AIR);
         assert!(voxels[[3, 5, 3]].is_nan() && voxels[[4, 2, 5]].is_infinite());
         assert_eq!(fill_all(&mut voxels), 1);

@@ -887,6 +887,16 @@ static void guarded(void) {
       }
     }
   }
+  /* A voxel that is no number at the region's edge: it may lie amid the body. At the image's border it was never measured. */
+  size_t edge = ((SLICES - 1 - (start[2] + 2)) * SIDE + start[1] + 8) * SIDE + start[0];
+  values[edge] = NAN_VALUE;
+  ggpfn_result result = {.struct_size = sizeof(result)};
+  result.probability = dense_output(found, sizeof(found));
+  EXPECT(GGPFN_ERROR_IMAGE, ggpfn_segment(model, &image, &options, &result, NULL));
+  CHECK(error_says("not finite"));
+  options.region_start[0] = 0;
+  options.region_size[0] += start[0];
+  OK(ggpfn_segment(model, &image, &options, &result, NULL));
   free(memory);
 }
 
@@ -1013,6 +1023,15 @@ static void thresholding(void) {
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, 1.5, 0, tried, NULL));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, NAN_VALUE, 0, tried, NULL));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, NULL, 0.5, 0, tried, NULL));
+  /* What is no probability. */
+  const double no_probability[] = {NAN_VALUE, -0.01, 1.01, INFINITY};
+  for (size_t n = 0; n < sizeof(no_probability) / sizeof(no_probability[0]); n++) {
+    float kept = probability[N / 2];
+    probability[N / 2] = (float)no_probability[n];
+    EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, 0.5, 0, tried, NULL));
+    EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_fuse(probability, NULL, NULL, NULL, N, 0.5, NULL, tried));
+    probability[N / 2] = kept;
+  }
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_threshold(&image, probability, 0.5, 0, NULL, NULL));
   for (int n = 0; n < N; n++) CHECK(tried[n] == 7);
 }

@@ -317,7 +317,8 @@ class Writer:
         accept("leading.nrrd", check=False)
         nrrd("kinds.nrrd", little, affine=None, kinds="RGB-color domain domain", spacings="1 1 1", sizes="3 4 5")
         self.refuse("kinds.nrrd", "RGB-color")
-        # Lines are passed over before unpacking, bytes after it; -1: the voxels are the last bytes; -3: two bytes follow them.
+        # Lines are passed over before unpacking, bytes after it, but for those of hexadecimal digits; -1: the voxels are the last bytes;
+        # -3: two bytes follow them.
         hexed = little.hex().encode()
         packings = {
             "raw": (bytes, ["raw", "RAW"]), "gzip": (gzip.compress, ["gzip", "gz"]), "bzip2": (bz2.compress, ["bzip2", "bz2"]),
@@ -331,8 +332,10 @@ class Writer:
                                              (0, b"1234", "-1", b""), (0, b"1234", "-3", b"56")):
                 name = f"skip_{encoding}_{lines}_{len(front)}_{len(back)}.nrrd"
                 skips = {"line_skip": str(lines) if lines else None, "byte_skip": skip}
-                nrrd(name, b"any line\n" * lines + pack(front + little + back), encoding=encoding, **skips)
-                accept(name, check=False)
+                plain = encoding == "hex" and not (skip or "").startswith("-")
+                body = front + pack(little) if plain else pack(front + little + back)
+                nrrd(name, b"any line\n" * lines + body, encoding=encoding, **skips)
+                accept(name, check=plain)
         nrrd("skip_lines.nrrd", b"one\ntwo\n" + little, line_skip="2")
         accept("skip_lines.nrrd")
         nrrd("skip_last.nrrd", gzip.compress(b"J" * 10 + little), encoding="gzip", byte_skip="-1")
@@ -353,6 +356,29 @@ class Writer:
         for n, given in enumerate(("centers", "centerings")):
             nrrd(f"centred{n}.nrrd", little, **{given: "cell cell cell"})
             accept(f"centred{n}.nrrd")
+        # Data files are named as C prints numbers; what is no such template is a name.
+        for k in range(3):
+            self.put(f"  {k + 1}%.raw", values[:, :, k].astype("<i2").tobytes(order="F"))
+        nrrd("padded.nhdr", data_file="%3d%%.raw 1 3 1")
+        accept("padded.nhdr")
+        self.put("100%.raw", little)
+        nrrd("per_cent.nhdr", data_file="100%.raw")
+        accept("per_cent.nhdr")
+        for n, space in enumerate(("3D-left-handed", "3D-right-handed", "scanner-xyz", "LPS")):
+            nrrd(f"space{n}.nrrd", little, space=space)
+            accept(f"space{n}.nrrd")
+        nrrd("nowhere.nrrd", little, affine=None, space=None, spacings="nan 1.5 2.25")
+        accept("nowhere.nrrd", np.diag([1, *SPACING[1:], 1]))
+        # Without a space an image lies where the axes' least values say: edges of cells, or nodes.
+        for n, (given, first) in enumerate((
+            ({"spacings": "0.75 1.5 2.25"}, (-39.625, -35.25, -98.875)),
+            ({"spacings": "0.75 1.5 2.25", "centerings": "node node node"}, (-40, -36, -100)),
+            ({"spacings": "0.75 1.5 2.25", "axis_maxs": "0 0 0"}, (-39.625, -35.25, -98.875)),
+        )):
+            grid = np.diag([*SPACING, 1.0])
+            grid[:3, 3] = first
+            nrrd(f"mins{n}.nrrd", little, affine=None, space=None, axis_mins="-40 -36 -100", **given)
+            accept(f"mins{n}.nrrd", grid)
         nrrd("vector_of_one.nrrd", little, affine=None, kinds="vector domain domain domain", sizes="1 5 4 3", dimension=4,
              spacings="1 0.75 1.5 2.25")
         accept("vector_of_one.nrrd", np.diag([*SPACING, 1]), check=False)
@@ -401,6 +427,9 @@ class Writer:
         accept("list.mhd")
         meta("pattern.mhd", "slice%d.raw 1 3 1")
         accept("pattern.mhd")
+        for n, template in enumerate(("slice%i.raw", "slice%u.raw", "slice%.1d.raw", "%3d%%.raw")):
+            meta(f"template{n}.mhd", f"{template} 1 3 1")
+            accept(f"template{n}.mhd")
         meta("headed.mhd", "headed%d.raw 1 3 1", HeaderSize="-1")
         accept("headed.mhd", check=False)
         meta("last.mhd", "skip.raw", HeaderSize="-1")

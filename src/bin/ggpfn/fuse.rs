@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ggpfn::inference::{fuse, mask_of};
+use ggpfn::inference::{fuse, mask_of, PROBABILITY_ROUNDING};
 use ggpfn::io::results::{common_grid, is_segmentation, read_on};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::outputs::{self, Kind, Output};
@@ -77,9 +77,6 @@ pub fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-/// How far rounding, by another program or in a scaled file, may take a probability beyond 0 or 1.
-const ROUNDING: f32 = 1e-4;
-
 /// Reads all inputs. A DICOM segmentation has the slices alone on which something is: it is laid on the grid of an input that is none, or, where
 /// all are, on the one that they make together.
 fn read_probabilities(paths: &[PathBuf]) -> Result<Vec<Volume>> {
@@ -114,7 +111,8 @@ fn read_probability(path: &Path, grid: Option<&Geometry>) -> Result<Volume> {
 
 /// Refuses what is no probability, but for what rounding takes beyond 0 or 1.
 pub fn check_probability(path: &Path, volume: &Volume) -> Result<()> {
-    if let Some(value) = volume.voxels().iter().find(|p| !(-ROUNDING..=1.0 + ROUNDING).contains(*p)) {
+    let range = -PROBABILITY_ROUNDING..=1.0 + PROBABILITY_ROUNDING;
+    if let Some(value) = volume.voxels().iter().find(|p| !range.contains(*p)) {
         return Err(Error::image(path, format!("it holds {value}; probabilities from 0 to 1 were expected")));
     }
     Ok(())

@@ -30,7 +30,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use ggpfn::Error;
 use terminal::Product;
 
@@ -95,7 +95,8 @@ fn main() -> ExitCode {
         terminal::start(false, true);
         return code(slicer::run(call));
     }
-    let arguments = match Arguments::try_parse_from(words) {
+    let parsed = with_negative_numbers(Arguments::command()).try_get_matches_from(words);
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(answer) => return explain(&answer),
     };
@@ -124,6 +125,18 @@ fn main() -> ExitCode {
         Command::Worker(arguments) => worker::run(arguments),
     };
     code(result.and_then(|()| terminal::check_stdout(product)))
+}
+
+/// Has a number below 0 taken for the value of an option that it follows, so that what refuses it is the option, with its reason.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| match argument.get_action().takes_values() {
+            // Of a list clap does not see that it begins with a number.
+            true if argument.get_value_delimiter().is_some() => argument.allow_hyphen_values(true),
+            true => argument.allow_negative_numbers(true),
+            false => argument,
+        })
+        .mut_subcommands(with_negative_numbers)
 }
 
 /// Prints what clap has to say: help, the version, or what is wrong with the command line.

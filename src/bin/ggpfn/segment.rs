@@ -162,7 +162,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         for image in job.images() {
             io::check_writable(image)?;
         }
-        for file in job.dicom() {
+        for file in job.dicom().chain(&job.report) {
             AtomicFile::create(file)?;
         }
     }
@@ -418,6 +418,13 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         return Err(Error::Argument { name: "INPUT OUTPUT", fault: "two paths were expected".into() });
     };
     let into_folder = inputs.len() > 1 || output.is_dir() || output.as_os_str().to_string_lossy().ends_with('/');
+    if arguments.dicom && !into_folder && !is_dicom_name(output) {
+        let fault = format!(
+            "{} is to be a single file, which is DICOM if its name ends in .dcm; name a folder, or such a file",
+            output.display()
+        );
+        return Err(Error::Argument { name: "--dicom", fault });
+    }
     let side = |option: &Option<PathBuf>, input: &Path, suffix: &str, extension: &str| -> Option<PathBuf> {
         option.as_ref().map(|path| if into_folder { named(path, input, suffix, extension) } else { path.clone() })
     };

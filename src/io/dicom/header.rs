@@ -41,6 +41,8 @@ pub(super) struct Slice {
     pub intercept: f64,
     /// Whether the file says so; if not, the stored values are taken as they are.
     pub rescaled: bool,
+    /// RescaleType: the unit of the values; empty where it is not given.
+    pub unit_name: String,
     /// PixelPaddingValue and PixelPaddingRangeLimit (or the former twice): what is between them was never measured.
     pub padding: Option<[i64; 2]>,
     /// SpacingBetweenSlices, else SliceThickness, in mm; only used for a lone slice.
@@ -272,6 +274,14 @@ impl Groups<'_> {
         group(self.own).or_else(|| group(self.shared)).or_else(|| numbers(self.object, tag))
     }
 
+    /// A text; empty where it is not given.
+    fn text(&self, sequence: Tag, tag: Tag) -> String {
+        let group = |groups: Option<&InMemDicomObject>| {
+            Some(text(items(groups?, sequence).first()?, tag)).filter(|text| !text.is_empty())
+        };
+        group(self.own).or_else(|| group(self.shared)).unwrap_or_else(|| text(self.object, tag))
+    }
+
     /// Exactly `N` finite numbers.
     fn exactly<const N: usize>(&self, sequence: Tag, tag: Tag, name: &str) -> Result<[f64; N], String> {
         let found = self.numbers(sequence, tag).ok_or_else(|| {
@@ -329,6 +339,7 @@ fn slice(file: &Arc<PathBuf>, frame: u32, size: [usize; 2], groups: &Groups) -> 
         slope,
         intercept,
         rescaled,
+        unit_name: groups.text(values, tags::RESCALE_TYPE),
         padding: padding(groups.object),
         thickness: measure(tags::SPACING_BETWEEN_SLICES)
             .filter(positive)

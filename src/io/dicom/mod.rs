@@ -89,6 +89,16 @@ fn decoded(
         check_unscaled(path, &slice.file, &voxels)?;
     }
 
+    if let Some(slice) = slices.iter().find(|slice| !is_hounsfield(&slice.unit_name)) {
+        log::warn!(
+            "{}: {} gives the unit of its values as {} (RescaleType), as derived images of a spectral CT have it; Hounsfield units (HU) were \
+             expected",
+            path.display(),
+            slice.file.file_name().unwrap_or_default().display(),
+            slice.unit_name
+        );
+    }
+
     let [i, j, k] = geometry.size;
     let mut voxels = Array3::from_shape_vec((k, j, i), voxels).map_err(|e| Error::image(path, e.to_string()))?;
     let mut geometry = geometry;
@@ -121,6 +131,11 @@ fn check_memory(path: &Path, geometry: &Geometry, options: &ReadOptions) -> Resu
         )));
     }
     Ok(())
+}
+
+/// Whether a RescaleType does not speak against Hounsfield units: HU_MOD are those of a modified spectrum, US is not specified.
+fn is_hounsfield(unit_name: &str) -> bool {
+    ["", "HU", "HU_MOD", "US"].iter().any(|known| unit_name.trim().eq_ignore_ascii_case(known))
 }
 
 /// Stored values without a rescaling are Hounsfield units if they look like them: some air, some soft tissue.

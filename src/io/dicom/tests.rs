@@ -22,6 +22,7 @@ fn slices(count: usize, tilt: f64) -> Vec<Slice> {
         slope: 1.0,
         intercept: 0.0,
         rescaled: true,
+        unit_name: String::new(),
         padding: None,
         thickness: Some(5.0),
     };

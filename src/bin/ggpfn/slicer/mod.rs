@@ -148,8 +148,8 @@ fn description(module: Module) -> String {
 /// Answers as a module.
 pub fn run(call: Call) -> Result<()> {
     if call.arguments.get(1).is_some_and(|first| first == DESCRIBE) {
-        say(description(call.module).trim_end());
-        return Ok(());
+        say!("{}", description(call.module).trim_end());
+        return terminal::check_stdout(terminal::Product::Text);
     }
     match call.module {
         Module::Segment => run_segment(Segment::parse_from(call.arguments)),

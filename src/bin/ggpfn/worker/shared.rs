@@ -162,7 +162,7 @@ impl Shared {
     /// As [`volume`](Self::volume); [`Error::Argument`] if the region reaches beyond the image.
     pub fn part(&self, image: &Image, region: Region) -> Result<Volume> {
         let geometry = image.grid.geometry()?;
-        let part = geometry.part(region)?;
+        geometry.part(region)?;
         let place = Place { name: "image", array: &image.voxels, size: geometry.size, region };
         let voxels = match dtype(&image.voxels)? {
             Dtype::Int8 => self.read(place, |v: i8| v as f32),
@@ -176,7 +176,7 @@ impl Shared {
             Dtype::Float32 => self.read(place, |v: f32| v),
             Dtype::Float64 => self.read(place, |v: f64| v as f32),
         };
-        Volume::new(voxels?, part)
+        Volume::of_region(voxels?, &geometry, region)
     }
 
     /// A mask, 1 where a voxel is not 0.
