@@ -212,6 +212,9 @@
 // Voxels that are not numbers (NaN) were taken for air.
 #define GGPFN_WARNING_UNMEASURED 12
 
+// A few voxels have values that nothing in a CT has.
+#define GGPFN_WARNING_STRAY_VALUES 13
+
 // The network learns from the case.
 #define GGPFN_TRAIN 0
 
@@ -738,7 +741,8 @@ ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
 // Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
 //
 // `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5. `largest_component` not 0: the
-// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0, and
+// largest connected part alone. `mask` or `measurements` NULL: not wanted. Values beyond 0 to 1 by more than
+// rounding, or NaN, are no probabilities: GGPFN_ERROR_ARGUMENT. In the measurements, what tells how the network ran is 0, and
 // the expected Dice NaN.
 ggpfn_status ggpfn_threshold(const struct ggpfn_image *image,
                              const float *probability,
@@ -751,7 +755,7 @@ ggpfn_status ggpfn_threshold(const struct ggpfn_image *image,
 // threshold. All buffers are dense, of `voxels` elements, and aligned.
 //
 // `axial`, `sagittal` or `coronal` NULL: that view is left out, and its weight with it. `weights` are the three views'; NULL: equal.
-// `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5.
+// `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5. Values beyond 0 to 1 are refused as in ggpfn_threshold.
 ggpfn_status ggpfn_fuse(const float *axial,
                         const float *sagittal,
                         const float *coronal,

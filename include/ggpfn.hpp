@@ -165,7 +165,8 @@ enum class WarningKind : std::int32_t
   not_hounsfield = GGPFN_WARNING_NOT_HOUNSFIELD,
   voxel_size = GGPFN_WARNING_VOXEL_SIZE,
   thick_slices = GGPFN_WARNING_THICK_SLICES,
-  unmeasured = GGPFN_WARNING_UNMEASURED
+  unmeasured = GGPFN_WARNING_UNMEASURED,
+  stray_values = GGPFN_WARNING_STRAY_VALUES
 };
 
 /// How grave a message is.

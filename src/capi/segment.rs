@@ -60,6 +60,8 @@ pub const GGPFN_WARNING_VOXEL_SIZE: i32 = 10;
 pub const GGPFN_WARNING_THICK_SLICES: i32 = 11;
 /// Voxels that are not numbers (NaN) were taken for air.
 pub const GGPFN_WARNING_UNMEASURED: i32 = 12;
+/// A few voxels have values that nothing in a CT has.
+pub const GGPFN_WARNING_STRAY_VALUES: i32 = 13;
 
 const _: () = assert!(
     WarningKind::NothingFound as i32 == GGPFN_WARNING_NOTHING_FOUND
@@ -74,7 +76,8 @@ const _: () = assert!(
         && WarningKind::VoxelSize as i32 == GGPFN_WARNING_VOXEL_SIZE
         && WarningKind::ThickSlices as i32 == GGPFN_WARNING_THICK_SLICES
         && WarningKind::Unmeasured as i32 == GGPFN_WARNING_UNMEASURED
-        && WarningKind::ALL.len() == 12,
+        && WarningKind::StrayValues as i32 == GGPFN_WARNING_STRAY_VALUES
+        && WarningKind::ALL.len() == 13,
     "each kind of warning has its number"
 );
 
@@ -596,7 +599,8 @@ pub unsafe extern "C" fn ggpfn_estimate_memory(
 /// Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
 ///
 /// `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5. `largest_component` not 0: the
-/// largest connected part alone. `mask` or `measurements` NULL: not wanted. In the measurements, what tells how the network ran is 0, and
+/// largest connected part alone. `mask` or `measurements` NULL: not wanted. Values beyond 0 to 1 by more than
+/// rounding, or NaN, are no probabilities: GGPFN_ERROR_ARGUMENT. In the measurements, what tells how the network ran is 0, and
 /// the expected Dice NaN.
 ///
 /// # Safety
@@ -648,7 +652,7 @@ pub unsafe extern "C" fn ggpfn_threshold(
 /// threshold. All buffers are dense, of `voxels` elements, and aligned.
 ///
 /// `axial`, `sagittal` or `coronal` NULL: that view is left out, and its weight with it. `weights` are the three views'; NULL: equal.
-/// `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5.
+/// `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5. Values beyond 0 to 1 are refused as in ggpfn_threshold.
 ///
 /// # Safety
 /// Pointers are NULL or have `voxels` elements (`weights`: 3); the results do not overlap the views.

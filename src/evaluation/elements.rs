@@ -87,8 +87,12 @@ type Elements = Vec<(f64, f64)>;
 /// Distances and areas of all elements of two masks.
 pub struct SurfaceElements([Elements; 2]);
 
-/// Distances that differ by less are the same: 3 steps of 0.2 mm and 0.6 mm.
-const ROUNDING: f64 = 1e-9;
+/// Distances that differ by less, in parts, are the same: 3 steps of 0.2 mm and 0.6 mm. NIfTI keeps spacings in float32, and DICOM as
+/// text, so that one mask in two formats has distances that differ in the seventh digit.
+const ROUNDING: f64 = 1e-6;
+
+/// Parts of an area that differ by less are the same, in whichever order they were summed.
+const ROUNDING_OF_SUMS: f64 = 1e-9;
 
 impl SurfaceElements {
     /// Of two masks of one shape, neither of them empty; `spacing` in mm along their axes.
@@ -121,7 +125,7 @@ impl SurfaceElements {
             let mut sum = 0.0;
             let reached = elements.iter().find(|(_, area)| {
                 sum += area;
-                sum >= whole * (part - ROUNDING)
+                sum >= whole * (part - ROUNDING_OF_SUMS)
             });
             reached.or(elements.last()).map_or(0.0, |(distance, _)| *distance)
         };
@@ -172,5 +176,9 @@ mod tests {
         let half = elements.normalised_distance(0.6);
         assert!((half - 0.5).abs() < 1e-12, "{half}");
         assert!((elements.hausdorff(0.95) - 0.8).abs() < 1e-12);
+        for as_stored in [f64::from(0.2_f32), 0.2 * (1.0 - 1e-7), 0.2 * (1.0 + 1e-7)] {
+            let elements = SurfaceElements::of(slab(2).view(), slab(6).view(), [as_stored, 1.0, 1.0]);
+            assert!((elements.normalised_distance(0.6) - half).abs() < 1e-6, "{as_stored}");
+        }
     }
 }

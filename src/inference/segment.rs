@@ -419,7 +419,8 @@ pub const PROBABILITY_ROUNDING: f32 = 1e-4;
 /// Refuses values that are no probabilities, but for what rounding takes beyond 0 or 1.
 fn check_probability(probability: ArrayView3<f32>) -> Result<()> {
     let range = -PROBABILITY_ROUNDING..=1.0 + PROBABILITY_ROUNDING;
-    match probability.iter().find(|value| !range.contains(*value)) {
+    let planes = probability.outer_iter().into_par_iter();
+    match planes.find_map_first(|plane| plane.iter().copied().find(|value| !range.contains(value))) {
         None => Ok(()),
         Some(value) => {
             Err(Error::argument("probability", format!("{value} among its values; numbers from 0 to 1 were expected")))

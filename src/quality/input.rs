@@ -16,6 +16,15 @@ pub const LEAST_SOFT: f64 = 0.6;
 
 /// A CT in Hounsfield units has values below the first (fat, air) and above the second (bone, contrast agent).
 const HOUNSFIELD: [f32; 2] = [-200.0, 100.0];
+/// Fat, muscle and organs in HU, and what is denser: bone, contrast agent.
+const TISSUE: [f32; 2] = [-200.0, 300.0];
+const DENSE: [f32; 2] = [300.0, 4000.0];
+/// Air, with noise, is not below this; what is, is a value that fills the corners, always the same.
+const LOWEST_AIR: f32 = -1500.0;
+/// Beyond these, in HU, only metal and fill values are found, and they in more than a few voxels; beyond twice 16 bits nothing is.
+const FAR: f32 = 5000.0;
+const NOWHERE: f32 = 65_536.0;
+const FEW_VOXELS: usize = 10;
 /// Above this, in HU, is body or table, not air.
 const BODY: f32 = -400.0;
 /// Lung in HU; gas of stomach and bowel is below.
@@ -61,6 +70,8 @@ pub struct InputFeatures {
     pub air_share: f64,
     /// The share of tissue, -200 to 300 HU.
     pub tissue_share: f64,
+    /// Voxels whose value no scanner writes, or that lie far from all others: damaged ones.
+    pub stray_voxels: usize,
     /// The share of whole numbers.
     pub whole_share: f64,
     /// Different values, counted up to 64.
@@ -122,7 +133,8 @@ impl InputFeatures {
             median_hu: values.percentile(0.5),
             p99_hu: values.percentile(0.99),
             air_share: values.share(-1100.0, -900.0),
-            tissue_share: values.share(-200.0, 300.0),
+            tissue_share: values.share(TISSUE[0], TISSUE[1]),
+            stray_voxels: stray(volume.voxels(), [lowest_hu, highest_hu]),
             whole_share: values.whole_share(),
             distinct_values: values.distinct(),
             // In a small region there may be nothing but muscle, or air.
@@ -203,6 +215,14 @@ impl InputFeatures {
             );
             warn(WarningKind::Unmeasured, text);
         }
+        if self.stray_voxels > 0 && self.hounsfield_fault.is_none() {
+            let text = format!(
+                "its values run from {} to {}, and voxels beyond {FAR} or below -{FAR} are but {}; metal and fill values take more: they \
+                 may be damaged",
+                self.lowest_hu, self.highest_hu, self.stray_voxels
+            );
+            warn(WarningKind::StrayValues, text);
+        }
         let [width, depth, length] = self.extent_mm;
         let z = self.spacing_mm[2];
         let [_, most] = SPACING_MM;
@@ -255,6 +275,23 @@ fn range(voxels: ArrayView3<f32>) -> (f32, f32) {
     };
     let joined = |a: (f32, f32), b: (f32, f32)| (a.0.min(b.0), a.1.max(b.1));
     voxels.outer_iter().into_par_iter().map(of_slice).reduce(|| (f32::MAX, f32::MIN), joined)
+}
+
+/// How many voxels are damaged by their values, of which `range` are the lowest and the highest.
+fn stray(voxels: ArrayView3<f32>, range: [f32; 2]) -> usize {
+    let farthest = range[0].abs().max(range[1].abs());
+    if farthest <= FAR {
+        return 0;
+    }
+    let beyond = |bound: f32| {
+        let of_slice = |slice: ndarray::ArrayView2<f32>| slice.iter().filter(|value| value.abs() > bound).count();
+        voxels.outer_iter().into_par_iter().map(of_slice).sum::<usize>()
+    };
+    match beyond(FAR) {
+        few if few <= FEW_VOXELS => few,
+        _ if farthest > NOWHERE => beyond(NOWHERE),
+        _ => 0,
+    }
 }
 
 /// A step over `size` voxels that meets `most` of them at most.
@@ -326,14 +363,26 @@ impl Values {
         if low >= 0.0 {
             return looks_like(", as in MR images");
         }
-        // A region has fat in it, but perhaps no air and no bone.
+        // Tenths of HU, say: air is far below -1024, with the noise that a fill value has not.
+        let deep = &self.sorted[..self.sorted.partition_point(|value| *value < LOWEST_AIR)];
+        let apart = deep.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        if deep.len() as f64 > 0.02 * self.sorted.len() as f64 && apart >= MOST_DISTINCT / 4 {
+            return looks_like(&format!(", {:.0} % of them below {LOWEST_AIR}", 100.0 * self.share(f32::MIN, LOWEST_AIR)));
+        }
+        // A region has fat in it, but perhaps no air and no bone; and perhaps nothing but bone.
         if region {
             return None;
+        }
+        let [tissue, dense] = [TISSUE, DENSE].map(|[from, to]| self.share(from, to));
+        if dense > tissue {
+            return looks_like(&format!(
+                ", with more voxels from {} to {} than from {} to {}, where fat, muscle and organs are",
+                DENSE[0], DENSE[1], TISSUE[0], TISSUE[1]
+            ));
         }
         if low > below || high < above {
             return looks_like("");
         }
-        let tissue = self.share(-200.0, 300.0);
         if tissue < 0.01 {
             return Some(format!(
                 "{:.1} % of its voxels are from -200 to 300; Hounsfield units of a body were expected, of which tissue takes several percent",

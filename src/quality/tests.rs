@@ -230,10 +230,32 @@ fn what_is_no_ct_in_hounsfield_units_is_told() {
         ("MR", "MR", with(|hu| (700.0 - hu.abs() * 0.6).max(0.0))),
         ("offset taken twice", "of which tissue takes", with(|hu| hu - 1024.0 + if hu > 500.0 { 1500.0 } else { 0.0 })),
         ("no bone", "above 100", with(|hu| hu.min(99.0))),
+        ("tenths", "below -1500", with(|hu| hu * 10.0)),
+        ("tenths, air clipped", "than from -200 to 300", with(|hu| (hu * 10.0).max(-1024.0))),
     ] {
         let fault = features.hounsfield_fault.clone().unwrap_or_else(|| panic!("{name}"));
         assert!(fault.contains(said), "{name}: {fault}");
         assert!(kinds(&features.warnings()).contains(&WarningKind::NotHounsfield), "{name}");
+    }
+}
+
+#[test]
+fn a_few_damaged_voxels_are_told_and_make_no_result_doubtful() {
+    let damaged = |value: f32, count: usize| {
+        let mut voxels = abdomen().into_voxels();
+        voxels.iter_mut().take(count).for_each(|voxel| *voxel = value);
+        let ct = Volume::new(voxels, abdomen().geometry().clone()).unwrap();
+        judge(&ct, &pancreas(), AGREED)
+    };
+    for (value, count) in [(30_000.0, 1), (-9000.0, 3), (1e9, 1), (1e9, 500)] {
+        let quality = damaged(value, count);
+        assert_eq!(kinds(&quality.warnings), [WarningKind::StrayValues], "{value} {count}");
+        let said = &quality.warnings[0].text;
+        assert!(!quality.doubtful && said.contains(&format!("are but {count};")), "{said}");
+    }
+    // Metal, and values that fill the corners.
+    for (value, count) in [(20_000.0, 500), (-8192.0, 5000), (4000.0, 1)] {
+        assert_eq!(damaged(value, count).warnings, [], "{value} {count}");
     }
 }
 

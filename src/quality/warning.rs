@@ -32,11 +32,13 @@ pub enum WarningKind {
     ThickSlices = 11,
     /// Voxels that are not numbers were taken for air.
     Unmeasured = 12,
+    /// A few voxels have values that nothing in a CT has.
+    StrayValues = 13,
 }
 
 impl WarningKind {
     /// All kinds.
-    pub const ALL: [WarningKind; 12] = [
+    pub const ALL: [WarningKind; 13] = [
         WarningKind::NothingFound,
         WarningKind::SmallVolume,
         WarningKind::LargeVolume,
@@ -49,6 +51,7 @@ impl WarningKind {
         WarningKind::VoxelSize,
         WarningKind::ThickSlices,
         WarningKind::Unmeasured,
+        WarningKind::StrayValues,
     ];
 
     /// The kind's number.
@@ -71,6 +74,7 @@ impl WarningKind {
             WarningKind::VoxelSize => "voxel-size",
             WarningKind::ThickSlices => "thick-slices",
             WarningKind::Unmeasured => "unmeasured",
+            WarningKind::StrayValues => "stray-values",
         }
     }
 

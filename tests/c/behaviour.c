@@ -625,7 +625,7 @@ static void measurements(void) {
       break;
     }
     OK(ggpfn_result_warning(index, &kind, sentence, sizeof(sentence), &needed));
-    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_UNMEASURED);
+    CHECK(kind >= GGPFN_WARNING_NOTHING_FOUND && kind <= GGPFN_WARNING_STRAY_VALUES);
     CHECK(needed == strlen(sentence) + 1 && needed > 20);
     EXPECT(GGPFN_ERROR_BUFFER, ggpfn_result_warning(index, NULL, sentence, 5, NULL));
     CHECK(strlen(sentence) == 4);

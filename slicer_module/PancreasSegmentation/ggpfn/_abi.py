@@ -206,6 +206,9 @@ GGPFN_WARNING_THICK_SLICES = 11
 # Voxels that are not numbers (NaN) were taken for air.
 GGPFN_WARNING_UNMEASURED = 12
 
+# A few voxels have values that nothing in a CT has.
+GGPFN_WARNING_STRAY_VALUES = 13
+
 # The network learns from the case.
 GGPFN_TRAIN = 0
 
@@ -864,8 +867,9 @@ PROTOTYPES = {
     # being tried.
     #
     # `probability` and `mask` are dense, i fastest, on the image's grid, and aligned. `threshold` 0: 0.5.
-    # `largest_component` not 0: the largest connected part alone. `mask` or `measurements` NULL: not wanted. In the
-    # measurements, what tells how the network ran is 0, and the expected Dice NaN.
+    # `largest_component` not 0: the largest connected part alone. `mask` or `measurements` NULL: not wanted. Values
+    # beyond 0 to 1 by more than rounding, or NaN, are no probabilities: GGPFN_ERROR_ARGUMENT. In the measurements, what
+    # tells how the network ran is 0, and the expected Dice NaN.
     "ggpfn_threshold": (
         c_int32,
         [POINTER(ggpfn_image), POINTER(c_float), c_double, c_int32, POINTER(c_uint8), POINTER(ggpfn_measurements)],
@@ -875,7 +879,8 @@ PROTOTYPES = {
     # what reaches the threshold. All buffers are dense, of `voxels` elements, and aligned.
     #
     # `axial`, `sagittal` or `coronal` NULL: that view is left out, and its weight with it. `weights` are the three
-    # views'; NULL: equal. `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5.
+    # views'; NULL: equal. `probability` or `mask` NULL: not wanted. `threshold` 0: 0.5. Values beyond 0 to 1 are
+    # refused as in ggpfn_threshold.
     "ggpfn_fuse": (
         c_int32,
         [
