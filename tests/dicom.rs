@@ -346,7 +346,15 @@ fn localizers_and_other_modalities_are_not_a_ct() {
 #[test]
 fn a_stray_file_does_not_sink_the_series() {
     type Change = fn(&mut InMemDicomObject);
-    let strays: [Change; 5] = [
+    let strays: [Change; 8] = [
+        // A slice of an MR, of another matrix, of another field of view.
+        |o| put_text(o, tags::MODALITY, VR::CS, "MR"),
+        |o| {
+            put_number(o, tags::ROWS, VR::US, 8);
+            put_number(o, tags::COLUMNS, VR::US, 8);
+            put_pixels(o, vec![0; 64]);
+        },
+        |o| put_text(o, tags::PIXEL_SPACING, VR::DS, "0.7\\0.7"),
         // A screenshot in colour; one in grey, which lies nowhere; a localizer that does not say so; a report; a presentation state.
         |o| put_text(o, tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB"),
         |o| {
@@ -368,9 +376,50 @@ fn a_stray_file_does_not_sink_the_series() {
         write_series(scratch.path(), "1.2.3", 0..6);
         let mut object = slice(9, "1.2.3");
         change(&mut object);
-        write(object, &scratch.path().join("stray"));
-        assert_eq!(open(scratch.path()).geometry().size, [16, 16, 6], "stray {number}");
+        // Before the slices and behind them.
+        for name in [" stray", "~stray"] {
+            write(object.clone(), &scratch.path().join(name));
+            assert_eq!(open(scratch.path()).geometry().size, [16, 16, 6], "stray {number}");
+            std::fs::remove_file(scratch.path().join(name)).unwrap();
+        }
     }
+}
+
+/// Two halves of different matrices are no series with a stray slice.
+#[test]
+fn a_series_of_two_kinds_of_slices_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    write_series(scratch.path(), "1.2.3", 0..3);
+    for k in 3..6 {
+        let mut object = slice(k, "1.2.3");
+        put_text(&mut object, tags::PIXEL_SPACING, VR::DS, "0.7\\0.7");
+        write(object, &scratch.path().join(format!("other{k}")));
+    }
+    assert!(refusal(scratch.path()).contains("not alike"));
+}
+
+/// Nothing else says that positions cannot be compared, or that a slice is the brightest of many.
+#[test]
+fn projections_and_two_frames_of_reference_are_told() {
+    let told = |change: &dyn Fn(usize, &mut InMemDicomObject)| {
+        let scratch = tempfile::tempdir().unwrap();
+        for k in 0..4 {
+            let mut object = slice(k, "1.2.3");
+            change(k, &mut object);
+            write(object, &scratch.path().join(format!("{k}.dcm")));
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("info").arg(scratch.path()).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let image_type = |words: &'static str| told(&move |_, o| put_text(o, tags::IMAGE_TYPE, VR::CS, words));
+    assert!(image_type("DERIVED\\SECONDARY\\AXIAL\\MIP").contains("projections through thick slabs"));
+    assert!(!image_type("DERIVED\\PRIMARY\\AXIAL\\AVERAGE").contains("projections"));
+    let frames = |of: fn(usize) -> usize| {
+        told(&move |k, o| put_text(o, tags::FRAME_OF_REFERENCE_UID, VR::UI, &format!("1.9.{}", of(k))))
+    };
+    assert!(frames(|k| k / 2).contains("2 frames of reference"));
+    assert!(!frames(|_| 1).contains("frames of reference"));
 }
 
 fn put_number(object: &mut InMemDicomObject, tag: dicom_object::Tag, vr: VR, value: u16) {

@@ -367,7 +367,10 @@ impl Values {
         let deep = &self.sorted[..self.sorted.partition_point(|value| *value < LOWEST_AIR)];
         let apart = deep.windows(2).filter(|pair| pair[0] != pair[1]).count();
         if deep.len() as f64 > 0.02 * self.sorted.len() as f64 && apart >= MOST_DISTINCT / 4 {
-            return looks_like(&format!(", {:.0} % of them below {LOWEST_AIR}", 100.0 * self.share(f32::MIN, LOWEST_AIR)));
+            let share = 100.0 * deep.len() as f64 / self.sorted.len() as f64;
+            return looks_like(&format!(
+                ", {share:.0} % of them below {LOWEST_AIR}, where nothing is: an offset or a factor may have been applied"
+            ));
         }
         // A region has fat in it, but perhaps no air and no bone; and perhaps nothing but bone.
         if region {

@@ -228,9 +228,9 @@ fn what_is_no_ct_in_hounsfield_units_is_told() {
         ("constant", "all its voxels", with(|_| 40.0)),
         ("air alone", "all its voxels", with(|_| -1000.0)),
         ("MR", "MR", with(|hu| (700.0 - hu.abs() * 0.6).max(0.0))),
-        ("offset taken twice", "of which tissue takes", with(|hu| hu - 1024.0 + if hu > 500.0 { 1500.0 } else { 0.0 })),
+        ("offset taken twice", "an offset or a factor", with(|hu| hu - 1024.0 + if hu > 500.0 { 1500.0 } else { 0.0 })),
         ("no bone", "above 100", with(|hu| hu.min(99.0))),
-        ("tenths", "below -1500", with(|hu| hu * 10.0)),
+        ("tenths", "an offset or a factor", with(|hu| hu * 10.0)),
         ("tenths, air clipped", "than from -200 to 300", with(|hu| (hu * 10.0).max(-1024.0))),
     ] {
         let fault = features.hounsfield_fault.clone().unwrap_or_else(|| panic!("{name}"));

@@ -57,6 +57,8 @@ pub(super) struct Header {
     pub modality: String,
     /// ConvolutionKernel; empty where there is none.
     pub kernel: String,
+    /// FrameOfReferenceUID; empty where there is none.
+    pub frame_of_reference: String,
     /// ImageType, its values divided by backslashes.
     pub image_type: String,
     /// Whether ImageType says that it is a localizer (scout).
@@ -81,6 +83,7 @@ impl Header {
             description: text(&object, tags::SERIES_DESCRIPTION),
             modality: text(&object, tags::MODALITY),
             kernel: text(&object, tags::CONVOLUTION_KERNEL),
+            frame_of_reference: text(&object, tags::FRAME_OF_REFERENCE_UID),
             localizer: image_type.split('\\').any(|part| part.trim() == "LOCALIZER"),
             image_type,
             stray: is_stray(&object),

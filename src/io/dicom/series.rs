@@ -5,7 +5,7 @@
 //! themselves, and it is said why.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::header::{Header, Slice};
@@ -155,6 +155,14 @@ fn by_series(headers: Vec<Header>) -> BTreeMap<String, Vec<Header>> {
     series
 }
 
+/// The text that most images of a series have.
+fn commonest(headers: &[Header], text: impl Fn(&Header) -> &str) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    headers.iter().filter(|header| !header.stray).for_each(|header| *counts.entry(text(header)).or_default() += 1);
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map_or_else(|| text(&headers[0]), |(text, _)| text).to_string()
+}
+
 fn summary(uid: &str, headers: &[Header]) -> SeriesSummary {
     let mut positions: Vec<f64> = Vec::new();
     let normal = slices(headers).next().map(|slice| stack::cross(slice.row, slice.column));
@@ -164,14 +172,14 @@ fn summary(uid: &str, headers: &[Header]) -> SeriesSummary {
     let range = positions.iter().fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(*at), high.max(*at)));
     SeriesSummary {
         uid: uid.to_string(),
-        description: headers[0].description.clone(),
-        modality: headers[0].modality.clone(),
+        description: commonest(headers, |header| &header.description),
+        modality: commonest(headers, |header| &header.modality),
         slices: headers
             .iter()
             .filter(|h| !h.localizer && !h.stray)
             .map(|h| h.slices.as_ref().map_or(1, Vec::len))
             .sum(),
-        kernel: headers[0].kernel.clone(),
+        kernel: commonest(headers, |header| &header.kernel),
         spacing: (positions.len() > 1).then(|| (range.1 - range.0) / (positions.len() - 1) as f64).filter(|s| *s > 0.0),
     }
 }
@@ -238,43 +246,94 @@ pub(super) fn choose(path: &Path, headers: Vec<Header>, wanted: Option<&str>) ->
         log::warn!("{}: {left_out} localizers (scouts) in the series {} are left out", path.display(), chosen.uid);
     }
     leave_out_strays(path, &mut headers);
+    doubt(path, &headers);
     Ok(headers)
 }
 
-/// Leaves out what is filed under a series without being a slice of it: screenshots, and a few images across the others, which are
-/// localizers that do not say so. A series of nothing else stays as it is, for its own message.
+/// Leaves out what is filed under a series without being a slice of it: screenshots, and a few images that differ from all others, as
+/// localizers do that do not say so, slices of another modality or of another reconstruction. A series of nothing else stays as it is, for
+/// its own message.
 fn leave_out_strays(path: &Path, headers: &mut Vec<Header>) {
     if headers.iter().all(|header| header.stray) {
         return;
     }
-    let usual = usual_normal(headers);
-    headers.retain(|header| {
-        let across = usual.is_some_and(|usual| normal(header).is_some_and(|own| is_across(own, usual)));
-        if header.stray || across {
-            let what =
-                if header.stray { "a screenshot or the like" } else { "an image across the others, as a localizer is" };
-            let file = header.path.file_name().unwrap_or_default().display();
-            log::warn!("{}: {file} is {what} and no slice of the series; it is left out", path.display());
+    let modality = usual(headers, |header| Some(header.modality.clone()), PartialEq::eq);
+    let normal = usual(headers, normal, |a, b| !is_across(*a, *b));
+    let size = usual(headers, |header| first(header).map(|slice| slice.size), PartialEq::eq);
+    let spacing = usual(headers, |header| first(header).map(|slice| slice.spacing), |a, b| stack::alike_lengths(a, b));
+    let odd = |header: &Header| -> Option<String> {
+        if header.stray {
+            return Some("a screenshot or the like".into());
         }
-        !header.stray && !across
+        if modality.as_ref().is_some_and(|usual| header.modality != *usual) {
+            return Some(format!("of Modality {}", header.modality));
+        }
+        let slice = first(header)?;
+        if normal.is_some_and(|usual| is_across(stack::cross(slice.row, slice.column), usual)) {
+            return Some("an image across the others, as a localizer is".into());
+        }
+        if let Some([rows, columns]) = size.filter(|usual| slice.size != *usual) {
+            let [own_rows, own_columns] = slice.size;
+            return Some(format!("{own_columns} x {own_rows} pixels large, the others {columns} x {rows}"));
+        }
+        let other = spacing.filter(|usual| !stack::alike_lengths(&slice.spacing, usual));
+        other.map(|usual| format!("of pixels of {:?} mm, the others of {usual:?} mm", slice.spacing))
+    };
+    headers.retain(|header| {
+        let found = odd(header);
+        if let Some(what) = &found {
+            let file = header.path.file_name().unwrap_or_default().display();
+            log::warn!("{}: {file} is {what}, and no slice of the series; it is left out", path.display());
+        }
+        found.is_none()
     });
+}
+
+/// Says what a series' slices make doubtful that is no reason to refuse them.
+fn doubt(path: &Path, headers: &[Header]) {
+    let projected = |header: &&Header| {
+        let words = header.image_type.to_uppercase();
+        words.split(['\\', ' ', '_']).any(|word| ["MIP", "MINIP", "PROJECTION"].contains(&word))
+    };
+    if let Some(header) = headers.iter().find(projected) {
+        log::warn!(
+            "{}: ImageType is {}: projections through thick slabs, of which each shows the brightest or darkest of many slices; plain slices \
+             were expected",
+            path.display(),
+            header.image_type
+        );
+    }
+    let frames: BTreeSet<&str> = headers.iter().map(|header| header.frame_of_reference.as_str()).collect();
+    if frames.len() > 1 {
+        log::warn!(
+            "{}: its slices name {} frames of reference (FrameOfReferenceUID), in which positions cannot be compared; one was expected, and \
+             they are placed as if it were one",
+            path.display(),
+            frames.len()
+        );
+    }
+}
+
+/// The first slice of an image that can be placed.
+fn first(header: &Header) -> Option<&Slice> {
+    header.slices.as_ref().ok()?.first()
 }
 
 /// The normal of an image's first slice.
 fn normal(header: &Header) -> Option<[f64; 3]> {
-    let slice = header.slices.as_ref().ok()?.first()?;
-    Some(stack::cross(slice.row, slice.column))
+    first(header).map(|slice| stack::cross(slice.row, slice.column))
 }
 
-/// The normal that nearly all images of a series share, if there is one.
-fn usual_normal(headers: &[Header]) -> Option<[f64; 3]> {
-    /// Of so many images one may lie across the others.
+/// What nearly all images of a series share, where a few do not.
+fn usual<T>(headers: &[Header], value: impl Fn(&Header) -> Option<T>, same: impl Fn(&T, &T) -> bool) -> Option<T> {
+    /// Of so many images one may differ.
     const ONE_OF: usize = 5;
-    let normals: Vec<[f64; 3]> = headers.iter().filter_map(normal).collect();
-    normals.iter().copied().find(|usual| {
-        let across = normals.iter().filter(|own| is_across(**own, *usual)).count();
-        across > 0 && across * ONE_OF <= normals.len()
-    })
+    let mut values: Vec<T> = headers.iter().filter(|header| !header.stray).filter_map(value).collect();
+    let at = values.iter().take(values.len() / ONE_OF + 1).position(|usual| {
+        let others = values.iter().filter(|own| !same(own, usual)).count();
+        others > 0 && others * ONE_OF <= values.len()
+    });
+    at.map(|at| values.swap_remove(at))
 }
 
 /// Whether two normals are more than 30 degrees apart.

@@ -68,12 +68,11 @@ pub(super) fn stack(
 fn alike(source: &Path, slices: &[Slice]) -> Result<()> {
     let first = &slices[0];
     for slice in slices {
-        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ALIKE);
         let differs = if slice.size != first.size {
             format!("{} x {} pixels against {} x {}", slice.size[1], slice.size[0], first.size[1], first.size[0])
-        } else if !near(&slice.spacing, &first.spacing) {
+        } else if !alike_lengths(&slice.spacing, &first.spacing) {
             format!("PixelSpacing {:?} mm against {:?}", slice.spacing, first.spacing)
-        } else if !near(&slice.row, &first.row) || !near(&slice.column, &first.column) {
+        } else if !alike_lengths(&slice.row, &first.row) || !alike_lengths(&slice.column, &first.column) {
             let (a, b) = ((slice.row, slice.column), (first.row, first.column));
             format!("ImageOrientationPatient {:?} {:?} against {:?} {:?}", a.0, a.1, b.0, b.1)
         } else {
@@ -89,6 +88,11 @@ fn alike(source: &Path, slices: &[Slice]) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether lengths in mm, or cosines, are the same but for how they were written.
+pub(super) fn alike_lengths(a: &[f64], b: &[f64]) -> bool {
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() <= ALIKE)
 }
 
 /// Drops second copies of the same instance; refuses different slices at one position.
