@@ -33,8 +33,8 @@ impl AtomicFile {
         let name = path.file_name().filter(|_| !path.is_dir()).ok_or_else(|| {
             fault(std::io::Error::new(std::io::ErrorKind::IsADirectory, "this is a folder; a file's name was expected"))
         })?;
-        // A link is followed, so that it stays one and what it points to is replaced.
-        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        // A link stays one, and what it points to is replaced or appears.
+        let path = behind_links(path);
         let mut number = 0_u32;
         loop {
             let mut hidden = std::ffi::OsString::from(".");
@@ -115,6 +115,21 @@ impl Drop for AtomicFile {
             let _ = std::fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// The file that a path stands for: where links lead, also to a file that is not there yet.
+pub fn behind_links(path: &Path) -> PathBuf {
+    /// As many links, one behind the other, as systems follow.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST_LINKS {
+        if let Ok(found) = std::fs::canonicalize(&path) {
+            return found;
+        }
+        let Ok(target) = std::fs::read_link(&path) else { break };
+        path = path.parent().map_or(target.clone(), |folder| folder.join(&target));
+    }
+    path
 }
 
 /// Writes a whole file; it appears with these bytes or not at all.

@@ -368,7 +368,8 @@ impl Place {
         let found = std::fs::canonicalize(path);
         let node = found.as_ref().ok().and_then(|path| std::fs::metadata(path).ok()).and_then(|file| number(&file));
         let path = found.unwrap_or_else(|_| {
-            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+            let path = crate::files::behind_links(path);
+            let whole = std::path::absolute(&path).unwrap_or(path);
             match (whole.parent().and_then(|folder| folder.canonicalize().ok()), whole.file_name()) {
                 (Some(folder), Some(name)) if ignores_case(&folder) => {
                     folder.join(name.to_string_lossy().to_lowercase())

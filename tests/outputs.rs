@@ -80,7 +80,7 @@ fn add_files(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
         let path = entry.unwrap().path();
         match path.is_dir() {
             true => add_files(&path, files),
-            false => files.push((path.clone(), std::fs::read(&path).unwrap())),
+            false => files.push((path.clone(), std::fs::read(&path).unwrap_or_default())), // a link may lead nowhere
         }
     }
 }
@@ -119,6 +119,22 @@ fn other_names_of_an_input_are_the_input() {
         room.refused(&["fuse", "--weights=1,1", "a.nii.gz", "b.nii.gz", name], &[name, "overwritten"]);
         room.refused(&["fuse", "--weights=1,1", name, "b.nii.gz", "a.nii.gz"], &[name, "overwritten"]);
     }
+}
+
+/// A link to a file that is not there yet stays a link, and names that file.
+#[cfg(unix)]
+#[test]
+fn a_link_into_nowhere_is_the_file_that_it_names() {
+    let room = Room::new();
+    std::fs::create_dir(room.path("archive")).unwrap();
+    std::os::unix::fs::symlink("archive/fused.nii.gz", room.path("link.nii.gz")).unwrap();
+    let fuse = ["fuse", "--weights=1,1", "a.nii.gz", "b.nii.gz", "link.nii.gz"];
+    room.refused(&[&fuse[..], &["--probability=archive/fused.nii.gz"]].concat(), &["fused.nii.gz", "link.nii.gz"]);
+    room.goes_well(&fuse);
+    assert!(room.path("link.nii.gz").is_symlink() && room.path("archive/fused.nii.gz").is_file());
+    // A circle of links ends nowhere; the file takes its place.
+    std::os::unix::fs::symlink("circle.nii.gz", room.path("circle.nii.gz")).unwrap();
+    room.goes_well(&["fuse", "--weights=1,1", "a.nii.gz", "b.nii.gz", "circle.nii.gz"]);
 }
 
 #[test]
