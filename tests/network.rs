@@ -242,14 +242,19 @@ fn broken_model_files_are_refused_by_a_sentence() {
             header.replacen(from, to, 1)
         })
     };
-    let cases: [(&str, Vec<u8>, &str); 12] = [
+    let cases: [(&str, Vec<u8>, &str); 13] = [
         ("truncated", whole[..whole.len() - 100].to_vec(), "truncated"),
         ("only a length", whole[..8].to_vec(), "truncated"),
         ("empty", Vec::new(), "truncated"),
         ("pickle", b"PK\x03\x04 and so on, for more than a few bytes".to_vec(), "pickle"),
         ("an absurd header length", [&[0xff; 8][..], &whole[8..]].concat(), "safetensors"),
         ("no configuration", replaced("\"ggpfn\":", "\"other\":"), "not a GGPFN model"),
-        ("another format", replaced("\\\"format\\\":1", "\\\"format\\\":2"), "format is number 2"),
+        ("another format", replaced("\\\"format\\\":1", "\\\"format\\\":3"), "format is number 3"),
+        (
+            "labels that are not there",
+            replaced("\\\"format\\\":1", "\\\"format\\\":2"),
+            "format 2 does not go with its labels",
+        ),
         ("another width", replaced("\\\"widths\\\":[4,", "\\\"widths\\\":[5,"), "shape"),
         ("a missing tensor", replaced("axial.local.head.bias", "axial.local.head.bios"), "missing"),
         ("an unknown view", replaced("\\\"views\\\":[\\\"axial\\\"]", "\\\"views\\\":[\\\"oblong\\\"]"), "oblong"),

@@ -113,6 +113,35 @@ fn thread_counts_agree_and_runs_repeat_to_the_bit() {
     }
 }
 
+/// With more threads the slices are computed in parts side by side; at each cut a layer computes what the whole volume would have there.
+#[test]
+fn parts_of_a_volume_are_what_the_whole_is() {
+    let volume = textured_volume([50, 74, 98], 5);
+    let base = ModelConfig { global_widths: None, ..small_config() };
+    let mut configs: Vec<ModelConfig> = [1, 2, 5, 15].map(|t| ModelConfig { t, ..base.clone() }).into();
+    configs.push(ModelConfig { t: 5, fusion: Fusion::OneOff, ..base.clone() });
+    configs.push(ModelConfig { t: 5, ..small_config() });
+    for config in configs {
+        let model = scrambled(config.clone(), 11);
+        let run = |threads, block| {
+            let options = SegmentOptions { threads: Some(threads), block, ..options(&[]) };
+            segment(&model, &volume, &options, &Monitor::default()).unwrap().views
+        };
+        let whole = run(1, None);
+        for (threads, block) in [(2, None), (3, Some(1)), (4, Some(3)), (4, Some(64))] {
+            for (view, probability) in run(threads, block) {
+                let difference = max_difference(whole[&view].view(), probability.view());
+                assert!(
+                    difference < 1e-5,
+                    "{view}, {threads} threads, {:?} t {}: {difference}",
+                    config.fusion,
+                    config.t
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn bfloat16_is_close() {
     let model = scrambled(small_config(), 11);

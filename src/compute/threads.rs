@@ -5,6 +5,7 @@
 //! environment, and so do those that libtorch makes from them.
 
 use std::panic::AssertUnwindSafe;
+use std::thread::ScopedJoinHandle;
 
 use crate::{float_environment, Error, Result};
 
@@ -13,10 +14,20 @@ use crate::{float_environment, Error, Result};
 /// # Errors
 /// What `work` returns; [`Error::Torch`] if it panics, which only a fault of the library's own can make it do.
 pub(crate) fn on_own_thread<T: Send>(threads: usize, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let mut results = on_own_threads(threads, [work], || {});
+    results.pop().unwrap_or_else(|| Err(Error::Torch("no work was given".into())))
+}
+
+/// Runs each of `works` on a new thread, as [`on_own_thread`] does, all side by side, and `meanwhile` on this one; gives their results, in
+/// order, when all have ended.
+pub(crate) fn on_own_threads<T: Send, W: FnOnce() -> Result<T> + Send>(
+    threads: usize,
+    works: impl IntoIterator<Item = W>,
+    meanwhile: impl FnOnce(),
+) -> Vec<Result<T>> {
     std::thread::scope(|scope| {
-        let worker = std::thread::Builder::new()
-            .name("ggpfn".into())
-            .spawn_scoped(scope, || {
+        let start = |work: W| {
+            std::thread::Builder::new().name("ggpfn".into()).spawn_scoped(scope, move || {
                 float_environment::set_default();
                 // The count is also what threads that libtorch has not seen yet start with: put it back.
                 let before = tch::get_num_threads();
@@ -28,13 +39,19 @@ pub(crate) fn on_own_thread<T: Send>(threads: usize, work: impl FnOnce() -> Resu
                 tch::set_num_threads(before);
                 result
             })
-            .map_err(|e| Error::Memory(format!("the system gave no thread to compute on ({e})")))?;
-        match worker.join() {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) | Err(panic) => {
-                Err(Error::Torch(format!("a fault of ggpfn's own, please report it: {}", text(&*panic))))
-            }
-        }
+        };
+        let workers: Vec<_> = works.into_iter().map(start).collect();
+        meanwhile();
+        let result = |worker: std::io::Result<ScopedJoinHandle<_>>| match worker {
+            Err(e) => Err(Error::Memory(format!("the system gave no thread to compute on ({e})"))),
+            Ok(worker) => match worker.join() {
+                Ok(Ok(result)) => result,
+                Ok(Err(panic)) | Err(panic) => {
+                    Err(Error::Torch(format!("a fault of ggpfn's own, please report it: {}", text(&*panic))))
+                }
+            },
+        };
+        workers.into_iter().map(result).collect()
     })
 }
 

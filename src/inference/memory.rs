@@ -5,13 +5,12 @@
 //! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
 use super::options::{settle_weights, SegmentOptions};
-use super::view::{block_slices, Plan};
+use super::plan::Plan;
 use crate::compute::Compute;
 use crate::limits::{self, Attainable};
 use crate::network::layout;
-use crate::network::topology::ENCODER;
-use crate::network::{Fusion, Model, ModelConfig};
-use crate::volume::{lps_spacing, resampled_size, Geometry, View};
+use crate::network::Model;
+use crate::volume::{lps_spacing, resampled_size, Geometry};
 use crate::{Error, Result};
 
 /// An estimate, in bytes.
@@ -80,13 +79,15 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     let network = views
         .keys()
         .map(|view| {
-            let [_, rows, columns] = view.axes().map(|axis| working[axis]);
+            let [slices, rows, columns] = view.axes().map(|axis| working[axis]);
             let [rows, columns] = match options.patches {
                 Some(patches) => [rows.min(patches.size[0]), columns.min(patches.size[1])],
                 None => [rows, columns],
             };
-            let plan = Plan { config, view: *view, compute, block: options.block, patches: options.patches };
-            feature_maps(config, *view, &plan, rows.next_multiple_of(8), columns.next_multiple_of(8))
+            let (block, patches, threads) = (options.block, options.patches, options.threads());
+            let plan = Plan { config, view: *view, compute, threads, block, patches };
+            let [rows, columns] = [rows, columns].map(|n| n.next_multiple_of(8));
+            plan.divide(slices, rows, columns).parts as u64 * plan.feature_maps(slices, rows, columns)
         })
         .max()
         .unwrap_or(0)
@@ -96,33 +97,6 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
         host: LIBTORCH + (during + on_host).max(after).max(on_the_way) + pasted,
         device: if compute.is_gpu() { network } else { 0 },
     })
-}
-
-/// The network's feature maps, for slices of rows x columns.
-fn feature_maps(config: &ModelConfig, view: View, plan: &Plan, rows: usize, columns: usize) -> u64 {
-    let block = block_slices(plan, rows, columns) as u64;
-    let number = plan.compute.bytes_per_number() as u64;
-    let deep_layers = if config.fusion == Fusion::Progressive { config.t } else { 1 };
-    let (mut layer, mut kept) = (0, 0);
-    for (scale, group) in ENCODER.iter().enumerate() {
-        let area = (rows * columns) as u64 >> (2 * scale);
-        let width = config.widths[scale] as u64;
-        let deep = group.convolutions().min(deep_layers - layer);
-        layer += deep;
-        // Each convolution along z keeps two slices; finished ones wait until the layers behind have seen as many.
-        kept += 2 * deep as u64 * width * area;
-        kept += (block + (deep_layers - layer) as u64) * width * area;
-    }
-    let area = (rows * columns) as u64;
-    let finest = block * config.widths[0] as u64 * area;
-    // In the decoder's finest scale: the upsampled features, their concatenation with the encoder's, two convolutions; in the encoder as
-    // much. Scratch memory of the processor's convolutions goes with them.
-    let moving = 6 * finest;
-    let global = config.global_widths.map_or(0, |widths| {
-        let [h, w] = config.global_size.get(&view).copied().unwrap_or([0, 0]);
-        block * (3 * widths[0] * h * w) as u64 + 2 * block * area
-    });
-    number * (kept + moving + global)
 }
 
 /// Refuses work that could never succeed in this process, before it brings the machine to its knees or is ended half-way.
@@ -150,7 +124,7 @@ fn refuse(model: &Model, geometry: &Geometry, options: &SegmentOptions, held: u6
     if attainable.counts_reserved() {
         // libtorch's threads, and as many as there are processors for all else.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        needed += limits::reserved_by(options.threads.unwrap_or(processors).min(processors.max(64)) + processors);
+        needed += limits::reserved_by(options.threads() + processors);
     }
     if needed > attainable.bytes {
         return Err(Error::Memory(format!(

@@ -10,6 +10,7 @@ mod folded;
 mod memory;
 mod options;
 mod patches;
+mod plan;
 mod results;
 mod segment;
 mod stream;

@@ -59,6 +59,13 @@ impl SegmentOptions {
         }
         self.patches.as_ref().map_or(Ok(()), PatchGrid::check)
     }
+
+    /// How many processor threads compute.
+    pub(super) fn threads(&self) -> usize {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Beyond the processors more threads only wait for each other, and a system that refuses one ends the process within libgomp.
+        self.threads.map_or(processors, |threads| threads.min(processors.max(64)))
+    }
 }
 
 pub(super) fn check_threshold(threshold: f64) -> Result<()> {

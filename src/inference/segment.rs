@@ -9,8 +9,9 @@ use rayon::prelude::*;
 use super::folded::FoldedNetwork;
 use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
 use super::options::{check_threshold, scaled, settle_weights, SegmentOptions};
+use super::plan::Plan;
 use super::results::{self, on_caller_grid, part_on_caller_grid, Masks};
-use super::view::{Plan, Sum, Votes};
+use super::view::{Sum, Votes};
 use crate::compute::threads::{give_memory_back, on_own_thread};
 use crate::compute::Compute;
 use crate::compute::Monitor;
@@ -184,12 +185,7 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
             "it is the disagreement between views, and one view alone was asked for; two or three were expected",
         ));
     }
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = match options.threads {
-        // Beyond the processors more threads only wait for each other, and a system that refuses one ends the process within libgomp.
-        Some(threads) => threads.min(processors.max(64)),
-        None => processors,
-    };
+    let threads = options.threads();
     let mut clock = Clock::new();
     let compute = Compute::choose(options.device, options.precision)?;
     clock.lap("device");
@@ -233,8 +229,8 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         let phase = format!("{view} view");
         let report = |part: f64| monitor.report(&phase, (number as f64 + part) / count);
         report(0.0);
-        let plan =
-            Plan { config: model.config(), view: *view, compute, block: options.block, patches: options.patches };
+        let (block, patches) = (options.block, options.patches);
+        let plan = Plan { config: model.config(), view: *view, compute, threads, block, patches };
         let votes = votes.view_mut();
         let squares = &mut squares[number];
         let others: Vec<_> = others.iter_mut().map(|other| view.slices(other.view_mut())).collect();

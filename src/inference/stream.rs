@@ -10,13 +10,16 @@
 //! layer sees a constant stack before slice 0, so its output is constant before slice -1, the next layer's before slice -2,
 //! and so on. Each layer therefore extends its input by copying its own first or last slice, never more than two, and never
 //! further than layer T needs for slices 0 to l - 1.
+//!
+//! **A part of the volume.** For the slices of a part alone, each layer computes as many beyond the part's ends as the layers behind look at;
+//! they are the slices that the whole volume would have there. So parts can be computed side by side, for the price of a few slices at
+//! each cut.
 
 use std::collections::VecDeque;
 
 use tch::Tensor;
 
 use super::folded::{halve, Convolution, FoldedNetwork};
-use crate::compute::Monitor;
 use crate::Result;
 
 /// Consecutive slices of a feature map.
@@ -73,19 +76,36 @@ impl Encoded {
 }
 
 impl<'a> StreamingEncoder<'a> {
-    /// For a stack of `slices` slices and a network with that T.
-    pub fn new(network: &'a FoldedNetwork, progressive_t: Option<usize>, slices: usize) -> Self {
+    /// For the slices `part` of a stack of `slices` slices and a network with that T.
+    pub fn new(
+        network: &'a FoldedNetwork,
+        progressive_t: Option<usize>,
+        slices: usize,
+        part: std::ops::Range<usize>,
+    ) -> Self {
         let last = slices as isize - 1;
         // A one-off network has all its extent along z in the stem.
         let t = progressive_t.unwrap_or(1) as isize;
-        let mut range = Range { first: (-1).max(1 - t), last: (last + 1).min(last + t - 1) };
-        let stem_range = (range.first, range.last);
+        let needed = |range: Range, reach: isize| Range {
+            first: range.first.max(part.start as isize - reach),
+            last: range.last.min(part.end as isize - 1 + reach),
+        };
+        let mut whole = Range { first: (-1).max(1 - t), last: (last + 1).min(last + t - 1) };
+        let mut own = needed(whole, t - 1);
+        let stem_range = (own.first, own.last);
         let mut layer = 1;
         let mut stream = |convolution: &'a Convolution| {
-            if convolution.deep {
-                layer += 1;
+            if !convolution.deep {
+                return StreamingConvolution::new(convolution, (0, 0));
             }
-            StreamingConvolution::new(convolution, &mut range, t - layer, last)
+            layer += 1;
+            // How far beyond the stack's ends, or the part's, the layers behind look.
+            let reach = t - layer;
+            whole = Range { first: (whole.first - 1).max(-reach), last: (whole.last + 1).min(last + reach) };
+            let output = needed(whole, reach);
+            let copies = (own.first + 1 - output.first, output.last + 1 - own.last);
+            own = output;
+            StreamingConvolution::new(convolution, copies)
         };
         let groups = network
             .layers
@@ -106,9 +126,16 @@ impl<'a> StreamingEncoder<'a> {
     }
 
     /// Takes the next slices, each with its neighbours as channels (`[N, D, H, W]`, beginning at position `start`), and gives
-    /// the features of the slices that are thereby complete. `last` marks the stack's last block.
-    pub fn push(&mut self, start: isize, windows: &Tensor, last: bool, monitor: &Monitor) -> Result<Option<Encoded>> {
-        monitor.check()?;
+    /// the features of the slices that are thereby complete. `last` marks the last block. An error of `check` ends it after the layer that
+    /// it is at.
+    pub fn push(
+        &mut self,
+        start: isize,
+        windows: &Tensor,
+        last: bool,
+        check: &dyn Fn() -> Result<()>,
+    ) -> Result<Option<Encoded>> {
+        check()?;
         let mut block = Some(Block { start, x: self.network.stem.forward(windows)? });
         let mut done = None;
         for (g, group) in self.groups.iter_mut().enumerate() {
@@ -118,7 +145,7 @@ impl<'a> StreamingEncoder<'a> {
                     None => None,
                 };
             }
-            block = group.push(block, last, monitor)?;
+            block = group.push(block, last, check)?;
             if let Some(block) = &block {
                 group.finished.push_back(Block { start: block.start, x: block.x.shallow_clone() });
                 done = Some((block.start, block.end()));
@@ -140,18 +167,18 @@ struct StreamingGroup<'a> {
 }
 
 impl StreamingGroup<'_> {
-    fn push(&mut self, block: Option<Block>, last: bool, monitor: &Monitor) -> Result<Option<Block>> {
+    fn push(&mut self, block: Option<Block>, last: bool, check: &dyn Fn() -> Result<()>) -> Result<Option<Block>> {
         let mut block = block;
         for layer in &mut self.plain {
-            monitor.check()?;
+            check()?;
             block = layer.push(block, last)?.1;
             relu(&mut block)?;
         }
         for [first, second] in &mut self.residual {
-            monitor.check()?;
+            check()?;
             let (input, mut inner) = first.push(block, last)?;
             relu(&mut inner)?;
-            monitor.check()?;
+            check()?;
             let mut output = second.push(inner, last)?.1;
             if let (Some(output), Some(input)) = (&mut output, input) {
                 // What the first convolution has at hand reaches back to the slices that the second one now completes.
@@ -206,15 +233,9 @@ struct StreamingConvolution<'a> {
 }
 
 impl<'a> StreamingConvolution<'a> {
-    /// `range` is the input's and becomes the output's; `reach` is how far beyond the stack's ends the layers behind look.
-    fn new(convolution: &'a Convolution, range: &mut Range, reach: isize, last: isize) -> Self {
-        let mut copies = (0, 0);
-        if convolution.deep {
-            let output = Range { first: (range.first - 1).max(-reach), last: (range.last + 1).min(last + reach) };
-            copies = ((range.first + 1 - output.first) as i64, (output.last + 1 - range.last) as i64);
-            *range = output;
-        }
-        StreamingConvolution { convolution, copies, begun: false, kept: None }
+    fn new(convolution: &'a Convolution, copies: (isize, isize)) -> Self {
+        debug_assert!(copies.0 >= 0 && copies.1 >= 0);
+        StreamingConvolution { convolution, copies: (copies.0 as i64, copies.1 as i64), begun: false, kept: None }
     }
 
     /// Takes the next slices of the input; gives the input as far as it is at hand, and the output that it completes,

@@ -1,27 +1,25 @@
 //! One view of a volume to its probabilities: slices read, streamed through the encoder, decoded, written.
+//!
+//! On the processor the slices are divided over threads, in each of which libtorch computes alone. Threads that share each operation instead
+//! would wait for one another hundreds of times a second, and they wait by spinning: on a machine that is busy with something else such an
+//! operation takes many times as long.
 
-use ndarray::{s, ArrayView3, ArrayViewMut3, Zip};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+
+use ndarray::{s, ArrayView3, ArrayViewMut3, Axis, Ix3, SliceInfo, SliceInfoElem, Zip};
 use tch::{Kind, Tensor};
 
 use super::folded::{channels_last, FoldedNetwork};
-use super::patches::{spans, PatchGrid, Span};
+use super::patches::{spans, Span};
+use super::plan::{Division, Plan};
 use super::stream::{Encoded, StreamingEncoder};
-use crate::compute::Compute;
+use crate::compute::threads::on_own_threads;
 use crate::compute::Monitor;
 use crate::network::sampling::{self, Extent};
-use crate::network::{Fusion, ModelConfig};
-use crate::volume::View;
+use crate::network::Fusion;
 use crate::{Error, Result};
-
-/// How a view is to be run through its network.
-pub(super) struct Plan<'a> {
-    pub config: &'a ModelConfig,
-    pub view: View,
-    pub compute: Compute,
-    /// Slices that enter the network at a time; none: chosen by their size.
-    pub block: Option<usize>,
-    pub patches: Option<PatchGrid>,
-}
 
 /// Where a view's probabilities go: they are added, weighted, to what is there.
 pub(super) struct Sum<'a> {
@@ -44,6 +42,49 @@ pub(super) struct Votes<'a> {
     pub threshold: f32,
     /// The sum of the squared probabilities.
     pub squares: &'a mut f64,
+}
+
+impl Sum<'_> {
+    /// Where a part of the view goes.
+    fn part(&mut self, part: SliceInfo<[SliceInfoElem; 3], Ix3, Ix3>) -> Sum<'_> {
+        let Votes { array, bit, threshold, squares } = &mut self.votes;
+        Sum {
+            array: self.array.slice_mut(part),
+            weight: self.weight,
+            others: self.others.iter_mut().map(|array| array.slice_mut(part)).collect(),
+            others_weight: self.others_weight,
+            votes: Votes { array: array.slice_mut(part), bit: *bit, threshold: *threshold, squares },
+        }
+    }
+
+    /// Where the slices between each two of `cuts` go, which count their squares each for itself.
+    fn split<'b>(&'b mut self, cuts: &[usize], squares: &'b mut [f64]) -> Vec<Sum<'b>> {
+        fn split<'b, T>(array: &'b mut ArrayViewMut3<T>, cuts: &[usize]) -> Vec<ArrayViewMut3<'b, T>> {
+            let mut rest = array.view_mut();
+            let mut parts = Vec::new();
+            for cut in cuts.windows(2) {
+                let (part, behind) = rest.split_at(Axis(0), cut[1] - cut[0]);
+                parts.push(part);
+                rest = behind;
+            }
+            parts
+        }
+        let arrays = split(&mut self.array, cuts);
+        let votes = split(&mut self.votes.array, cuts);
+        let mut others: Vec<_> = self.others.iter_mut().map(|array| split(array, cuts).into_iter()).collect();
+        arrays
+            .into_iter()
+            .zip(votes)
+            .zip(squares)
+            .map(|((array, votes), squares)| Sum {
+                array,
+                weight: self.weight,
+                others: others.iter_mut().filter_map(Iterator::next).collect(),
+                others_weight: self.others_weight,
+                votes: Votes { array: votes, bit: self.votes.bit, threshold: self.votes.threshold, squares },
+            })
+            .collect()
+    }
 }
 
 impl Plan<'_> {
@@ -76,16 +117,7 @@ impl Plan<'_> {
                     features: features.as_ref(),
                 };
                 let kept = s![.., row_span.kept.0..row_span.kept.1, column_span.kept.0..column_span.kept.1];
-                let Votes { array, bit, threshold, squares } = &mut sum.votes;
-                let votes = Votes { array: array.slice_mut(kept), bit: *bit, threshold: *threshold, squares };
-                let sum = Sum {
-                    array: sum.array.slice_mut(kept),
-                    weight: sum.weight,
-                    others: sum.others.iter_mut().map(|array| array.slice_mut(kept)).collect(),
-                    others_weight: sum.others_weight,
-                    votes,
-                };
-                patch.run(sum, monitor, &|part| progress((done as f64 + part) / patches as f64))?;
+                patch.run_in_parts(sum.part(kept), monitor, &|part| progress((done as f64 + part) / patches as f64))?;
                 done += 1;
             }
         }
@@ -159,16 +191,6 @@ impl Plan<'_> {
     }
 }
 
-/// How many slices enter the network at a time. Large blocks spread the cost of preparing a layer over more slices; the
-/// feature maps of small ones stay in the processor's cache.
-pub(super) fn block_slices(plan: &Plan, rows: usize, columns: usize) -> usize {
-    const PROCESSOR_BYTES: usize = 24 << 20;
-    const GPU_BYTES: usize = 512 << 20;
-    let slice = plan.config.widths[0] * rows * columns * plan.compute.bytes_per_number();
-    let room = if plan.compute.is_gpu() { GPU_BYTES } else { PROCESSOR_BYTES };
-    plan.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).clamp(1, 1024)
-}
-
 /// One patch of all slices of a view.
 struct Patch<'a> {
     plan: &'a Plan<'a>,
@@ -180,26 +202,100 @@ struct Patch<'a> {
     features: Option<&'a Tensor>,
 }
 
+/// A patch that several threads compute parts of.
+#[derive(Clone, Copy)]
+struct Shared<'a, 'b>(&'a Patch<'b>);
+
+// Sound: the network's tensors, which is what tch does not let be shared, are only read, and libtorch lets any number of threads read one.
+unsafe impl Send for Shared<'_, '_> {}
+
+impl<'a, 'b> Shared<'a, 'b> {
+    fn get(self) -> &'a Patch<'b> {
+        self.0
+    }
+}
+
 impl Patch<'_> {
-    fn run(&self, mut sum: Sum, monitor: &Monitor, progress: &dyn Fn(f64)) -> Result<()> {
+    /// Runs all slices, in parts side by side where that is how they are divided.
+    fn run_in_parts(&self, mut sum: Sum, monitor: &Monitor, progress: &dyn Fn(f64)) -> Result<()> {
+        let slices = self.volume.dim().0;
+        let Division { parts, threads } = self.plan.divide(slices, self.rows.length, self.columns.length);
+        if parts == 1 {
+            return self.run(0..slices, sum, &|| monitor.check(), progress);
+        }
+        let cuts: Vec<usize> = (0..=parts).map(|n| n * slices / parts).collect();
+        let mut squares = vec![0.0; parts];
+        let failed = AtomicBool::new(false);
+        let check = || {
+            monitor.check()?;
+            // What another part failed of is what the caller hears; this one only makes room for it.
+            if failed.load(Ordering::Relaxed) {
+                return Err(Error::Cancelled);
+            }
+            Ok(())
+        };
+        let (news, heard) = mpsc::channel::<(usize, f64)>();
+        let parts_of_sum = sum.split(&cuts, &mut squares);
+        let works: Vec<_> = parts_of_sum
+            .into_iter()
+            .zip(cuts.windows(2))
+            .enumerate()
+            .map(|(number, (sum, cut))| {
+                let (news, part, patch) = (news.clone(), cut[0]..cut[1], Shared(self));
+                let (check, failed) = (&check, &failed);
+                move || {
+                    // The one who listens stays until all have gone.
+                    let result = patch.get().run(part, sum, check, &|done| {
+                        let _ = news.send((number, done));
+                    });
+                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                    result
+                }
+            })
+            .collect();
+        drop(news);
+        let results = on_own_threads(threads, works, || {
+            // The caller hears of it on one thread, its own.
+            let mut done = vec![0.0; parts];
+            for (number, part) in heard {
+                done[number] = part;
+                progress(done.iter().sum::<f64>() / parts as f64);
+            }
+        });
+        *sum.votes.squares += squares.iter().sum::<f64>();
+        // That one part was told to stop says less than why.
+        match results.into_iter().find(|result| !matches!(result, Ok(()) | Err(Error::Cancelled))) {
+            Some(fault) => fault,
+            None => monitor.check(),
+        }
+    }
+
+    /// Runs the slices `part`, whose probabilities are added to `sum`, which holds those slices alone.
+    fn run(
+        &self,
+        part: Range<usize>,
+        mut sum: Sum,
+        check: &dyn Fn() -> Result<()>,
+        progress: &dyn Fn(f64),
+    ) -> Result<()> {
         let plan = self.plan;
         let slices = self.volume.dim().0;
         let t = (plan.config.fusion == Fusion::Progressive).then_some(plan.config.t);
-        let mut encoder = StreamingEncoder::new(self.network, t, slices);
+        let mut encoder = StreamingEncoder::new(self.network, t, slices, part.clone());
         let (first, last) = encoder.stem_range();
-        let block = block_slices(plan, self.rows.length, self.columns.length) as isize;
+        let block = plan.block_slices(slices, self.rows.length, self.columns.length) as isize;
         let positions = (last - first + 1) as f64;
         let mut start = first;
         while start <= last {
             let end = (start + block).min(last + 1);
             let windows = self.windows(start, end)?;
-            let encoded = encoder.push(start, &windows, end > last, monitor)?;
+            let encoded = encoder.push(start, &windows, end > last, check)?;
             // The encoder is about three quarters of the work; reporting between it and the decoder halves the wait for news.
             progress(((end - first) as f64 - 0.25 * (end - start) as f64) / positions);
-            // With the stack's last block many slices are completed at once; decoded together they would take many times the memory.
-            for part in encoded.iter().flat_map(|encoded| encoded.parts(block as i64)) {
-                let part = part?;
-                self.write(&part, &self.decode(&part, monitor)?, &mut sum)?;
+            // With the last block many slices are completed at once; decoded together they would take many times the memory.
+            for encoded in encoded.iter().flat_map(|encoded| encoded.parts(block as i64)) {
+                let encoded = encoded?;
+                self.write(encoded.start - part.start, &self.decode(&encoded, check)?, &mut sum)?;
             }
             progress((end - first) as f64 / positions);
             start = end;
@@ -217,15 +313,15 @@ impl Patch<'_> {
     }
 
     /// Probabilities of the labels, `[L, N, H, W]`, float32 on the CPU.
-    fn decode(&self, encoded: &Encoded, monitor: &Monitor) -> Result<Tensor> {
+    fn decode(&self, encoded: &Encoded, check: &dyn Fn() -> Result<()>) -> Result<Tensor> {
         let mut x = encoded.features[3].shallow_clone();
         if let Some(guidance) = self.guidance(encoded)? {
             x = Tensor::f_cat(&[&x, &guidance], 1)?;
         }
-        monitor.check()?;
+        check()?;
         x = self.network.layers.fuse.forward(&x)?;
         for (stage, skip) in self.network.layers.decoder.iter().zip(&encoded.features).rev() {
-            monitor.check()?;
+            check()?;
             x = stage.forward(&x, skip)?;
         }
         Ok(self.network.layers.head.forward(&x)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?)
@@ -253,8 +349,8 @@ impl Patch<'_> {
         Ok(Some(channels_last(&sampled.f_to_kind(self.plan.compute.kind)?)?))
     }
 
-    /// Adds the kept part of each slice's probabilities.
-    fn write(&self, encoded: &Encoded, probabilities: &Tensor, sum: &mut Sum) -> Result<()> {
+    /// Adds the kept part of each slice's probabilities to the slices of `sum` from `first` on.
+    fn write(&self, first: usize, probabilities: &Tensor, sum: &mut Sum) -> Result<()> {
         debug_assert_eq!(probabilities.kind(), Kind::Float);
         let mut values = vec![0.0_f32; probabilities.numel()];
         let count = values.len();
@@ -268,7 +364,7 @@ impl Patch<'_> {
             Ok(computed.slice_move(s![.., local(self.rows), local(self.columns)]))
         };
         let Sum { array, weight, others, others_weight, votes } = sum;
-        let slices = s![encoded.start..encoded.start + shape.0, .., ..];
+        let slices = s![first..first + shape.0, .., ..];
         for (number, other) in others.iter_mut().enumerate() {
             Zip::from(other.slice_mut(slices)).and(kept_of(number + 1)?).for_each(|sum, p| *sum += *others_weight * p);
         }

@@ -1,0 +1,91 @@
+//! How a view is to be computed: how many slices enter the network at a time, how its slices are divided over threads, and what its feature
+//! maps take.
+
+use super::patches::PatchGrid;
+use crate::compute::Compute;
+use crate::network::topology::ENCODER;
+use crate::network::{Fusion, ModelConfig};
+use crate::volume::View;
+
+/// How a view is to be run through its network.
+pub(super) struct Plan<'a> {
+    pub config: &'a ModelConfig,
+    pub view: View,
+    pub compute: Compute,
+    /// Processor threads.
+    pub threads: usize,
+    /// Slices that enter the network at a time; none: chosen by their size.
+    pub block: Option<usize>,
+    pub patches: Option<PatchGrid>,
+}
+
+/// How a view's slices are divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Division {
+    /// Parts that are computed side by side.
+    pub parts: usize,
+    /// libtorch's threads in each.
+    pub threads: usize,
+}
+
+/// The fewest slices of a part: at each cut a few are computed twice.
+const LEAST_SLICES: usize = 24;
+
+impl Plan<'_> {
+    /// The division of `slices` slices of rows x columns.
+    pub fn divide(&self, slices: usize, rows: usize, columns: usize) -> Division {
+        /// What all parts' feature maps may take together.
+        const MOST_BYTES: u64 = 1 << 30;
+        let threads = self.threads.max(1);
+        if self.compute.is_gpu() {
+            return Division { parts: 1, threads };
+        }
+        let with_room = MOST_BYTES / self.feature_maps(slices, rows, columns).max(1);
+        let most = self.most_parts(slices).min(with_room as usize).max(1);
+        // Where there are more threads than parts, each part gets some.
+        let of_each = threads.div_ceil(most);
+        Division { parts: threads / of_each, threads: of_each }
+    }
+
+    fn most_parts(&self, slices: usize) -> usize {
+        (slices / LEAST_SLICES).clamp(1, self.threads.max(1))
+    }
+
+    /// How many slices enter the network at a time. Large blocks spread the cost of preparing a layer over more slices; the
+    /// feature maps of small ones stay in the processor's cache, which parts share.
+    pub fn block_slices(&self, slices: usize, rows: usize, columns: usize) -> usize {
+        const PROCESSOR_BYTES: usize = 24 << 20;
+        const GPU_BYTES: usize = 512 << 20;
+        let slice = self.config.widths[0] * rows * columns * self.compute.bytes_per_number();
+        let room = if self.compute.is_gpu() { GPU_BYTES } else { PROCESSOR_BYTES / self.most_parts(slices) };
+        self.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).clamp(1, 1024)
+    }
+
+    /// The network's feature maps in bytes, of one part of `slices` slices of rows x columns.
+    pub fn feature_maps(&self, slices: usize, rows: usize, columns: usize) -> u64 {
+        let config = self.config;
+        let block = self.block_slices(slices, rows, columns) as u64;
+        let number = self.compute.bytes_per_number() as u64;
+        let deep_layers = if config.fusion == Fusion::Progressive { config.t } else { 1 };
+        let (mut layer, mut kept) = (0, 0);
+        for (scale, group) in ENCODER.iter().enumerate() {
+            let area = (rows * columns) as u64 >> (2 * scale);
+            let width = config.widths[scale] as u64;
+            let deep = group.convolutions().min(deep_layers - layer);
+            layer += deep;
+            // Each convolution along z keeps two slices; finished ones wait until the layers behind have seen as many.
+            kept += 2 * deep as u64 * width * area;
+            kept += (block + (deep_layers - layer) as u64) * width * area;
+        }
+        let area = (rows * columns) as u64;
+        let finest = block * config.widths[0] as u64 * area;
+        // In the decoder's finest scale: the upsampled features, their concatenation with the encoder's, two convolutions; in the encoder as
+        // much. Scratch memory of the processor's convolutions goes with them.
+        let moving = 6 * finest;
+        let global = config.global_widths.map_or(0, |widths| {
+            let [h, w] = config.global_size.get(&self.view).copied().unwrap_or([0, 0]);
+            block * (3 * widths[0] * h * w) as u64 + 2 * block * area
+        });
+        number * (kept + moving + global)
+    }
+}
