@@ -200,7 +200,7 @@ class Results(unittest.TestCase):
         self.same_place(ggpfn.Image.of(again.to_sitk()), found.mask)
         with self.assertRaisesRegex(ggpfn.Error, "uncertainty=True"):
             found.to_sitk("uncertainty")
-        with self.assertRaisesRegex(ggpfn.Error, "mask, probability"):
+        with self.assertRaisesRegex(ggpfn.Error, "mask, label_map, probability"):
             found.to_sitk("maks")
 
     @unittest.skipUnless(has("nibabel"), "nibabel is not there")
