@@ -477,7 +477,12 @@ fn killed_twenty_times_and_resumed_gives_the_same_bits() {
         match child.try_wait().unwrap() {
             Some(status) => {
                 assert!(status.success(), "{:?}", child.wait_with_output());
-                break;
+                if kills >= 20 {
+                    break;
+                }
+                // The machine has become faster meanwhile, and it was done too early: once more from the start.
+                std::fs::remove_dir_all(&out).unwrap();
+                (kills, reach) = (0, reach * 2 / 3);
             }
             None if kills < 20 => {
                 child.kill().unwrap();
@@ -494,7 +499,6 @@ fn killed_twenty_times_and_resumed_gives_the_same_bits() {
         assert!(start.elapsed() < Duration::from_secs(600));
     }
     println!("killed {kills} times");
-    assert!(kills >= 20, "it was done after {kills} kills");
     let model = |folder: &Path| Model::load(&folder.join("model.safetensors")).unwrap();
     assert_eq!(model(&out).weights(), model(&room.path("reference")).weights());
     for view in ["axial", "coronal"] {
