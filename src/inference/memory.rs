@@ -139,6 +139,8 @@ fn refuse(model: &Model, geometry: &Geometry, options: &SegmentOptions, held: u6
 mod tests {
     use super::*;
     use crate::inference::{DeviceChoice, PatchGrid, PrecisionChoice, Region};
+    use crate::network::ModelConfig;
+    use crate::volume::View;
 
     fn estimate(size: [usize; 3], change: impl FnOnce(&mut SegmentOptions)) -> u64 {
         let config = ModelConfig { views: vec![View::Axial], ..ModelConfig::default() };

@@ -89,3 +89,36 @@ impl Plan<'_> {
         number * (kept + moving + global)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::{DeviceChoice, PrecisionChoice};
+
+    fn division(config: &ModelConfig, threads: usize, slices: usize, side: usize) -> (usize, usize) {
+        let compute = Compute::settle(DeviceChoice::Cpu, PrecisionChoice::F32).unwrap();
+        let plan = Plan { config, view: View::Axial, compute, threads, block: None, patches: None };
+        let Division { parts, threads } = plan.divide(slices, side, side);
+        (parts, threads)
+    }
+
+    #[test]
+    fn every_thread_has_slices_or_a_share_of_a_part() {
+        let small = ModelConfig { widths: [16, 32, 64, 96], t: 5, ..ModelConfig::default() };
+        assert_eq!(division(&small, 1, 300, 160), (1, 1));
+        assert_eq!(division(&small, 2, 300, 160), (2, 1));
+        // Of 150 slices there are 6 parts at most.
+        assert_eq!(division(&small, 4, 150, 160), (4, 1));
+        assert_eq!(division(&small, 8, 150, 160), (4, 2));
+        assert_eq!(division(&small, 16, 150, 160), (5, 3));
+        // Too few to divide.
+        assert_eq!(division(&small, 4, 47, 160), (1, 4));
+        assert_eq!(division(&small, 4, 1, 8), (1, 4));
+    }
+
+    /// The paper's network holds more than a gigabyte of feature maps of whole slices.
+    #[test]
+    fn large_feature_maps_are_held_once() {
+        assert_eq!(division(&ModelConfig::default(), 8, 300, 512), (1, 8));
+    }
+}
