@@ -42,6 +42,11 @@ fn arrays_of_all_kinds_are_images() {
 }
 
 #[test]
+fn networks_run_elsewhere_as_onnx() {
+    passes("test_onnx");
+}
+
+#[test]
 fn the_library_is_found_or_refused() {
     passes("test_library");
 }
