@@ -181,7 +181,7 @@ fn foreign_companion(path: &Path) -> Option<PathBuf> {
 const RUN_FILES: [&str; 5] = ["options.toml", "cases.json", "curves.png", "model.safetensors", "initial.safetensors"];
 
 /// Those in the folder of each of its views.
-const VIEW_FILES: [&str; 2] = ["log.jsonl", "checkpoint.safetensors"];
+const VIEW_FILES: [&str; 3] = ["log.jsonl", "checkpoint.safetensors", "events.out.tfevents.ggpfn"];
 
 /// Where a run in this folder has its files.
 fn run_files(folder: &Path) -> impl Iterator<Item = PathBuf> + '_ {

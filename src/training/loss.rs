@@ -37,6 +37,16 @@ impl Target {
         Ok(if labels == 1 { sum } else { sum.f_mul_scalar(1.0 / labels as f64)? })
     }
 
+    /// One minus the soft Dice coefficient of `logits`, of all maps together, and the mean over the labels: `1 - 2 sum(P G) / sum(P + G)`
+    /// over the pixels that count. Taken of each map alone, one without the organ would have its whole loss from a single wrong pixel.
+    pub fn soft_dice(&self, logits: &Tensor) -> Result<Tensor> {
+        let probability = logits.f_sigmoid()?;
+        let sum = |x: &Tensor| x.f_mul(&self.weights)?.f_sum_dim_intlist([0_i64, 2, 3].as_slice(), false, x.kind());
+        let both = sum(&probability.f_mul(&self.truth)?)?.f_mul_scalar(2.0)?.f_add_scalar(SMOOTH)?;
+        let either = sum(&probability.f_add(&self.truth)?)?.f_add_scalar(SMOOTH)?;
+        Ok(both.f_div(&either)?.f_mean(probability.kind())?.f_neg()?.f_add_scalar(1.0)?)
+    }
+
     /// The target of a map whose pixels are `scale` of these wide; height and width are multiples of it.
     fn coarser(&self, scale: i64) -> Result<Target> {
         let mean = |x: &Tensor| x.f_avg_pool2d([scale, scale], [scale, scale], [0, 0], false, true, None::<i64>);
@@ -54,6 +64,9 @@ impl Target {
 
 /// Keeps what is divided by off zero; far below any weight.
 const TINY: f64 = 1e-20;
+
+/// Keeps the Dice of nothing with nothing at 1; a share of all pixels, far below any organ's.
+const SMOOTH: f64 = 1e-6;
 
 /// The local branch's part: `C(P, G) + 1/4 sum_j C(P^(j), G^(j))`, and its two terms.
 pub fn local(output: &LocalOutput, target: &Target) -> Result<[Tensor; 2]> {
@@ -83,6 +96,24 @@ mod tests {
         let counted = truth.ones_like();
         let got = Target::new(truth, &counted).unwrap().cross_entropy(&logits).unwrap().double_value(&[]);
         assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+    }
+
+    #[test]
+    fn soft_dice_by_hand() {
+        let logits = Tensor::from_slice(&[0.0, 3.0_f32.ln(), -(3.0_f32.ln()), 9.0]).reshape([1, 1, 2, 2]);
+        let truth = Tensor::from_slice(&[1.0_f32, 1.0, 0.0, 0.0]).reshape([1, 1, 2, 2]);
+        // The last pixel does not count: P is 1/2, 3/4, 1/4.
+        let counted = Tensor::from_slice(&[1.0_f32, 1.0, 1.0, 0.0]).reshape([1, 1, 2, 2]);
+        let dice = |truth: Tensor, logits: &Tensor| {
+            Target::new(truth, &counted).unwrap().soft_dice(logits).unwrap().double_value(&[])
+        };
+        assert!((dice(truth.copy(), &logits) - (1.0 - 2.5 / 3.5)).abs() < 1e-5);
+        assert!(dice(truth.zeros_like(), &(logits * 0.0 - 30.0)).abs() < 1e-5, "nothing where there is nothing");
+        // Two labels, one of which is found exactly.
+        let maps = Tensor::cat(&[truth.copy(), truth.copy()], 1);
+        let logits =
+            Tensor::cat(&[(truth * 2.0 - 1.0) * 40.0, Tensor::zeros([1, 1, 2, 2], (Kind::Float, tch::Device::Cpu))], 1);
+        assert!((dice(maps, &logits) - 0.5 * (1.0 - 2.0 / 3.5)).abs() < 1e-5);
     }
 
     /// What lies below a slice of 4 rows changes no term and gets no gradient; where it counted before it was most of the patch.

@@ -11,6 +11,7 @@
 mod case;
 mod checkpoint;
 pub mod deform;
+mod events;
 mod loader;
 mod log;
 pub mod loss;
@@ -29,7 +30,7 @@ mod validation;
 
 pub use case::TrainingCase;
 pub use loader::Batches;
-pub use options::{Augmentation, OrganOptions, Preset, StageOptions, TrainOptions};
+pub use options::{Augmentation, Decay, OrganOptions, Preset, StageOptions, TrainOptions};
 pub use prepare::prepare;
 pub use run::{Cases, Event, Outcome, Run, RunEnd};
 pub use stage::Stage;

@@ -54,13 +54,42 @@ pub struct StageOptions {
     pub batch: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
-    /// The learning rate at the stage's end, reached along half a cosine; none: it stays (the paper's way).
+    /// The learning rate at the stage's end; none: it stays (the paper's way).
     pub final_learning_rate: Option<f64>,
+    /// How it gets there.
+    #[serde(skip_serializing_if = "Decay::is_default")]
+    pub decay: Decay,
+}
+
+/// The way of a learning rate from a stage's start to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decay {
+    /// Along half a cosine.
+    #[default]
+    Cosine,
+    /// With the power 0.9 of what is left of the stage, as nnU-Net does.
+    Poly,
+}
+
+impl Decay {
+    fn is_default(&self) -> bool {
+        *self == Decay::default()
+    }
+
+    /// The part of the way down that is left after the part `done` of the stage: from 1 to 0.
+    pub(super) fn left(self, done: f64) -> f64 {
+        let done = done.clamp(0.0, 1.0);
+        match self {
+            Decay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            Decay::Poly => (1.0 - done).powf(0.9),
+        }
+    }
 }
 
 impl Default for StageOptions {
     fn default() -> Self {
-        StageOptions { epochs: 1000, batch: 4, learning_rate: 1e-4, final_learning_rate: None }
+        StageOptions { epochs: 1000, batch: 4, learning_rate: 1e-4, final_learning_rate: None, decay: Decay::Cosine }
     }
 }
 
@@ -180,6 +209,9 @@ pub struct TrainOptions {
     /// Whether a voxel has one of the labels at most. Otherwise a later label may lie within an earlier one, and covers it in a label map.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exclusive_labels: bool,
+    /// The weight of the soft Dice loss of the probability map beside equation (2); 0 in the paper.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dice_weight: f64,
     /// Other organs as teachers; none: the pancreas alone, as the paper has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organs: Option<OrganOptions>,
@@ -237,6 +269,7 @@ impl TrainOptions {
             augmentation: Augmentation::default(),
             labels: Vec::new(),
             exclusive_labels: false,
+            dice_weight: 0.0,
             organs: None,
             global: stage(1000, 32),
             local: stage(1000, 4),
@@ -265,6 +298,7 @@ impl TrainOptions {
                     batch,
                     learning_rate: 2e-3,
                     final_learning_rate: Some(2e-5),
+                    decay: Decay::Cosine,
                 };
                 TrainOptions {
                     t: 5,
@@ -408,9 +442,18 @@ impl TrainOptions {
             if rates.iter().flatten().any(|rate| !(rate.is_finite() && *rate >= 0.0)) {
                 return fault(name, "a learning rate is not a number from 0".into());
             }
+            if stage.decay != Decay::default() && stage.final_learning_rate.is_none() {
+                return fault(
+                    name,
+                    "decay says how the learning rate falls, and final_learning_rate, to which, is missing".into(),
+                );
+            }
             if stage.batch == 0 {
                 return fault(name, "batch is 0; a number from 1 was expected".into());
             }
+        }
+        if !(self.dice_weight.is_finite() && self.dice_weight >= 0.0) {
+            return fault("dice_weight", format!("{}; a number from 0 was expected", self.dice_weight));
         }
         let a = &self.augmentation;
         let parts = [a.zoom, a.contrast, a.brightness, a.noise];

@@ -10,6 +10,7 @@
 //! | `initial.safetensors` | the model that it started from, if there is one |
 //! | `VIEW/checkpoint.safetensors` | what the view's training goes on from |
 //! | `VIEW/log.jsonl` | a line for each epoch |
+//! | `VIEW/events.out.tfevents.ggpfn` | the same as the log, for TensorBoard and what imports its files |
 //! | `curves.png` | losses and Dice |
 //! | `model.safetensors` | the best weights of all views so far |
 

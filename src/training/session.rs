@@ -120,6 +120,7 @@ impl Session {
             let kinds = [tch::Kind::Float, compute.kind];
             let mut trainer = Trainer::assemble(&model, view, first, teachers, compute.device, kinds, threads)?;
             trainer.set_recompute(run.options.recompute);
+            trainer.set_dice_weight(run.options.dice_weight);
             trainer.start_stage(first)?;
             let mut progress = Progress {
                 stage: Some(first),
@@ -445,12 +446,12 @@ impl Session {
     }
 }
 
-/// The learning rate of a step: constant, or along half a cosine.
+/// The learning rate of a step: constant, or on its way down.
 fn learning_rate(options: &StageOptions, step: usize, steps: usize) -> f64 {
     let start = options.learning_rate;
     options.final_learning_rate.map_or(start, |end| {
         let way = step as f64 / (steps.max(2) - 1) as f64;
-        end + (start - end) * 0.5 * (1.0 + (std::f64::consts::PI * way.min(1.0)).cos())
+        end + (start - end) * options.decay.left(way)
     })
 }
 

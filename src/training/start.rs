@@ -138,6 +138,7 @@ impl Trainer {
         let teachers = options.organs.as_ref().map(|organs| (organs, options.seed));
         let mut trainer = Trainer::taught(&model, view, stage, teachers, compute, threads)?;
         trainer.set_recompute(options.recompute);
+        trainer.set_dice_weight(options.dice_weight);
         trainer.start_stage(stage)?;
         Ok((trainer, Batches::new(plan(&run, view, stage), share)))
     }

@@ -52,6 +52,7 @@ pub struct Trainer {
     kind: Kind,
     threads: usize,
     recompute: bool,
+    dice_weight: f64,
 }
 
 impl Trainer {
@@ -119,6 +120,7 @@ impl Trainer {
             kind: kinds[1],
             threads,
             recompute: false,
+            dice_weight: 0.0,
         })
     }
 
@@ -126,6 +128,11 @@ impl Trainer {
     /// gradients. At first they are kept.
     pub fn set_recompute(&mut self, recompute: bool) {
         self.recompute = recompute;
+    }
+
+    /// The weight of the soft Dice loss of the probability map beside equation (2); at first 0, as in the paper.
+    pub fn set_dice_weight(&mut self, weight: f64) {
+        self.dice_weight = weight;
     }
 
     /// The view.
@@ -267,6 +274,9 @@ impl Trainer {
             let [map, side] = loss::local(&output, &target)?;
             losses.map = Some(add(map, 1.0)?);
             losses.side = Some(add(side, 1.0)?);
+            if self.dice_weight > 0.0 {
+                add(target.soft_dice(&output.logits)?, self.dice_weight)?;
+            }
             if let (Some(readouts), Some(organs)) = (&self.organs, &batch.organs) {
                 losses.organs = Some(add(readouts.loss(&output, organs)?, readouts.weight)?);
             }

@@ -1,11 +1,12 @@
 """Training, fine-tuning, and training step by step, with a network and cases so small that it takes seconds."""
 
+import json
 import tempfile
 import unittest
 from pathlib import Path
 
 import numpy as np
-from common import SPACING, ggpfn, tiny, voxels
+from common import SPACING, ggpfn, has, tiny, voxels
 
 SCHEDULE = """
 views = ["axial"]
@@ -88,6 +89,25 @@ class Training(unittest.TestCase):
             self.assertTrue(any(folder.iterdir()))
             _, result = self.train(folder=folder, resume=True)
             self.assertEqual(result.end, "done")
+            self.tensorboard_reads(folder)
+
+    def tensorboard_reads(self, folder):
+        """What TensorBoard shows of a run is its log, also of one that was taken up again."""
+        if not has("tensorboard"):
+            self.skipTest("tensorboard is not installed")
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        lines = [json.loads(line) for line in (folder / "axial" / "log.jsonl").read_text().splitlines()]
+        self.assertEqual({line["stage"] for line in lines}, {"global", "local", "whole"})
+        events = EventAccumulator(str(folder / "axial")).Reload()
+        for tag, key in [("loss/total", "loss"), ("learning_rate", "learning_rate"), ("validation/dice", "dice")]:
+            expected = [(step, line[key]) for step, line in enumerate(lines, 1) if line[key] is not None]
+            found = events.Scalars(tag)
+            self.assertEqual([scalar.step for scalar in found], [step for step, _ in expected])
+            for scalar, (_, value) in zip(found, expected):
+                self.assertAlmostEqual(scalar.value, value, delta=1e-6 * max(1, abs(value)))
+            times = [scalar.wall_time for scalar in found]
+            self.assertEqual(times, sorted(times))
 
     def test_a_callback_that_raises(self):
         def hear(progress):

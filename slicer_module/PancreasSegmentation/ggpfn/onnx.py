@@ -22,7 +22,7 @@ import os
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -78,7 +78,7 @@ def export(
     metadata = _metadata(config, view, (rows, columns), sha256)
     labels = len(metadata["labels"])
     make = onnx.helper
-    shapes = {
+    shapes: dict[str, list[Union[str, int]]] = {
         "slices": ["slices", rows, columns],
         "probability": [labels, "segmented_slices", rows, columns],
     }
