@@ -139,11 +139,7 @@ impl Session {
                     (progress, best) = checkpoint::load(&path, &mut trainer, &key)?;
                 }
             }
-            let log = match &run.folder {
-                Some(folder) => Log::open(&view_folder(folder, view)?.join("log.jsonl"), progress.log_lines)?,
-                None => Log::in_memory(),
-            };
-            let now = Instant::now();
+            let (log, now) = (Log::in_memory(), Instant::now());
             views.push(ViewRun { trainer, progress, best, loader: None, log, saved: now, epoch_started: now });
         }
         // Two processors can feed the network from one thread; many loaders would only take its processors away.
@@ -162,10 +158,15 @@ impl Session {
         };
         session.fraction_before = session.fraction();
         if let Some(folder) = &session.run.folder {
+            // The first file of a folder, by which it is known as a run's whenever this process ends.
             files::write(&folder.join("options.toml"), session.run.options.to_toml()?.as_bytes())?;
             files::write(&folder.join(CASES), format!("{:#}\n", session.case_names()).as_bytes())?;
             if let Some(init) = &session.init {
                 init.model.save(&folder.join(INITIAL_MODEL), WeightType::F32)?;
+            }
+            for v in &mut session.views {
+                let path = view_folder(folder, v.trainer.view())?.join("log.jsonl");
+                v.log = Log::open(&path, v.progress.log_lines)?;
             }
         }
         Ok(session)
