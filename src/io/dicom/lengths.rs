@@ -82,10 +82,11 @@ impl<F: Read + Seek> Heads<'_, F> {
                     open.push(None);
                 }
                 _ => {
-                    if self.file.seek_relative(i64::from(length)).is_err() {
+                    let taken = whole_values(vr, length);
+                    if self.file.seek_relative(i64::from(taken)).is_err() {
                         return Ok(());
                     }
-                    self.at += u64::from(length);
+                    self.at += u64::from(taken);
                 }
             }
         }
@@ -159,6 +160,17 @@ impl<F: Read + Seek> Heads<'_, F> {
             u32::from_le_bytes(bytes)
         }
     }
+}
+
+/// How many of an element's bytes dicom-rs takes: of numbers whole ones alone. It looks for the next element where they end.
+fn whole_values(vr: Option<VR>, length: u32) -> u32 {
+    let size = match vr {
+        Some(VR::SS | VR::US | VR::OW) => 2,
+        Some(VR::AT | VR::FL | VR::OF | VR::OL | VR::SL | VR::UL) => 4,
+        Some(VR::FD | VR::OD | VR::OV | VR::SV | VR::UV) => 8,
+        _ => 1,
+    };
+    length - length % size
 }
 
 #[cfg(test)]
@@ -239,6 +251,10 @@ mod tests {
         assert!(verdict(&fragment, LITTLE).unwrap_err().contains("claims 99 bytes"));
         let implicit = [0xE0, 0x7F, 0x10, 0, 0, 0, 0, 0x7F].to_vec();
         assert!(verdict(&[implicit], uids::IMPLICIT_VR_LITTLE_ENDIAN).unwrap_err().contains("(7FE0,0010)"));
+        // A length that is no whole number of values: the parser takes what follows the last whole one for an element.
+        let halved = [&[8, 0, 0, 0, 2, 0, 0, 0][..], &[0x5C, 1, 0x59, 0xFF, 0xFF, 0xFF, 0x3C, 0xFD, 0, 0]].concat();
+        let told = verdict(&[halved], uids::IMPLICIT_VR_LITTLE_ENDIAN).unwrap_err();
+        assert!(told.contains("(015C,FF59) claims 4248633343 bytes"), "{told}");
         // Up to a tag of the outermost level.
         let mut file = Cursor::new(huge);
         assert_eq!(check(&mut file, LITTLE, Some(tags::PIXEL_DATA)), Ok(()));
