@@ -57,7 +57,12 @@ impl Plan<'_> {
         const PROCESSOR_BYTES: usize = 24 << 20;
         const GPU_BYTES: usize = 512 << 20;
         let slice = self.config.widths[0] * rows * columns * self.compute.bytes_per_number();
-        let room = if self.compute.is_gpu() { GPU_BYTES } else { PROCESSOR_BYTES / self.most_parts(slices) };
+        let room = match (self.compute.is_gpu(), self.most_parts(slices)) {
+            (true, _) => GPU_BYTES,
+            (false, 1) => PROCESSOR_BYTES,
+            // Together half as much: each part holds maps between its layers as well.
+            (false, parts) => PROCESSOR_BYTES / 2 / parts,
+        };
         self.block.unwrap_or_else(|| (room / slice.max(1)).clamp(1, 16)).clamp(1, 1024)
     }
 

@@ -48,7 +48,8 @@ cargo xtask COMMAND
   fuzz          `fuzz [TARGET ...] [--seconds N]`: readers, model files, requests and C calls under inputs that coverage guides, a minute
                 each; wants `cargo install cargo-fuzz`
   bench         the literal algorithm against the streaming engine (about ten minutes); `bench training`: a training step against
-                PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON
+                PyTorch's, by the Python with torch and numpy in GGPFN_BENCH_PYTHON; `bench peers CT`: beside the networks
+                of nnU-Net and TotalSegmentator, onnxruntime and OpenVINO (benches/peers.py says what that Python needs)
   ablation      table 2 of the paper on synthetic CTs (about half an hour)
   gpu-check     does a GPU give the processor's results, how fast and in how much memory (says so if there is none)
   book          the documents as a site, out/book/site; wants `cargo install mdbook`
@@ -77,6 +78,16 @@ fn main() -> ExitCode {
         "growth" => libtorch::settle(false).and_then(|found| growth::growth(&found)),
         "run" => run_program(rest.strip_prefix(&["--".to_string()]).unwrap_or(rest)),
         "fuzz" => fuzz::fuzz(rest),
+        "bench" if rest.first().is_some_and(|which| which == "peers") => libtorch::settle(false).and_then(|found| {
+            build(&found)?;
+            let python = std::env::var_os("GGPFN_BENCH_PYTHON").unwrap_or("python3".into());
+            let ggpfn = program("release");
+            run(Command::new(python)
+                .arg(root().join("benches/peers.py"))
+                .args(&rest[1..])
+                .arg("--ggpfn")
+                .arg(ggpfn.get_program()))
+        }),
         "bench" => libtorch::settle(false).and_then(|found| {
             let which = rest.first().map_or("streaming", String::as_str);
             cargo(&found, &["bench", "--bench", which])
