@@ -12,9 +12,9 @@ use crate::root;
 use crate::shell::{headline, quietly, Fault};
 
 /// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, and one of C headers;
-/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook and its cohorts;
-/// measures of masks and statistics.
-const TEST_PACKAGES: [&str; 18] = [
+/// DICOM results; what the Python package takes images from, a checker of its types, and what runs its notebook, its cohorts and its DICOM
+/// node; measures of masks and statistics.
+const TEST_PACKAGES: [&str; 19] = [
     "numpy==2.2.6",
     "nibabel==5.3.2",
     "SimpleITK==2.5.2",
@@ -33,6 +33,7 @@ const TEST_PACKAGES: [&str; 18] = [
     "surface-distance==0.1",
     "distributed==2026.8.0",
     "pyarrow==26.0.1",
+    "pynetdicom==3.0.4",
 ];
 
 /// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references

@@ -1,4 +1,5 @@
-//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, OpenGL without a display, and a browser.
+//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, OpenGL without a display, a browser,
+//! and senders of DICOM objects.
 //!
 //! On Debian and Ubuntu, as root, they are installed: such machines are containers for tests. Elsewhere what is missing is named, and the
 //! tests that want it say that they skip.
@@ -17,7 +18,7 @@ struct Tool {
     there: fn() -> bool,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         name: "valgrind",
         packages: &["valgrind"],
@@ -47,6 +48,12 @@ const TOOLS: [Tool; 5] = [
         packages: &["chromium"],
         checks: "the report of `ggpfn evaluate` in a browser",
         there: || quietly(Command::new("chromium").arg("--version")).is_ok(),
+    },
+    Tool {
+        name: "DCMTK's programs",
+        packages: &["dcmtk"],
+        checks: "the DICOM node with other senders than its own library",
+        there: || quietly(Command::new("storescu").arg("--version")).is_ok(),
     },
 ];
 
