@@ -96,9 +96,11 @@ def until(found, what="it"):
 
 
 @contextlib.contextmanager
-def association(port, called="ANY", calling="SENDER", classes=(CT,), tls=None):
+def association(
+    port, called="ANY", calling="SENDER", classes=(CT,), tls=None, patience=LONG
+):
     ae = pynetdicom.AE(ae_title=calling)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = LONG
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = patience
     for one in ("1.2.840.10008.1.1", *classes):
         ae.add_requested_context(one, ExplicitVRLittleEndian)
     opened = ae.associate("127.0.0.1", port, ae_title=called, tls_args=tls)
@@ -710,6 +712,36 @@ class Nodes(Case):
         time.sleep(1)
         self.assertEqual(running.end(), 0)
         self.assertEqual(len(archive.objects), count)
+
+    @POSIX
+    def test_an_archive_that_does_not_answer(self):
+        archive, folder, answer = self.archive(), self.folder(), threading.Event()
+        self.addCleanup(answer.set)
+        to = ("--send-to", f"ARCHIVE@127.0.0.1:{archive.port}")
+
+        def late(event):
+            archive.asked.set()
+            answer.wait(LONG)
+            return archive.take(event)
+
+        archive.server.unbind(pynetdicom.evt.EVT_C_STORE, archive.take)
+        archive.server.bind(pynetdicom.evt.EVT_C_STORE, late)
+        running = self.node(folder, *to)
+        send(running.port, study(1))
+        self.assertTrue(archive.asked.wait(LONG))
+        self.assertEqual(running.end(), 0)
+        answer.set()
+        running = self.node(folder, *to)
+        running.said("done, results")
+        self.assertEqual(running.end(), 0)
+        # What it took, though nobody heard of it, is what it was sent again.
+        self.check_results(archive, study(1))
+        self.assertEqual(
+            [one.SOPClassUID for one in archive.objects].count(
+                _node_dicom.SEGMENTATION
+            ),
+            2,
+        )
 
     def test_titles_associations_and_a_second_node(self):
         folder, out = self.folder(), self.folder()

@@ -192,6 +192,7 @@ class Receiver:
         self._numbers = itertools.count(1)
         self._received: dict[Any, int] = {}  # bytes of the object under way, by association
         self._lock = threading.Lock()
+        self._said: set[str] = set()
         ae = package.AE(ae_title=door.called or door.title)
         ae.require_called_aet = door.called is not None
         ae.require_calling_aet = list(door.allowed)
@@ -242,7 +243,12 @@ class Receiver:
     def _accepted(self, event: Any) -> None:
         foreign = sorted({context.abstract_syntax.name for context in event.assoc.rejected_contexts})
         if foreign:
-            self.log(f"{_caller(event)}: refused to take {', '.join(foreign)}")
+            more = f" and {len(foreign) - 3} other sorts of objects" if len(foreign) > 3 else ""
+            said = f"{_caller(event)}: refused to take {', '.join(foreign[:3])}{more}"
+            # Archives offer all that there is in each association: said once.
+            if said not in self._said:
+                self._said.add(said)
+                self.log(said)
 
     def _rejected(self, event: Any) -> None:
         called = str(event.assoc.requestor.primitive.called_ae_title).strip()
@@ -374,7 +380,11 @@ class Connection:
         if self._association.is_established:
             self._association.release()
         else:
-            self._association.abort()
+            self.abort()
+
+    def abort(self) -> None:
+        """Ends it, whatever it is waiting for."""
+        self._association.abort()
 
 
 def write_results(series: Series, out: str, names: Sequence[str]) -> None:

@@ -40,6 +40,8 @@ SERIES_FAULTS, HOUSE_FAULTS = (2, 3), (4, 7)
 # Seconds between two attempts, the first and the longest.
 PAUSE, LONGEST = 2.0, 300.0
 TICK = 0.1
+# Seconds that each thread gets to end.
+PATIENCE = 5
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class Node:
         self.over = threading.Event()
         self.broken = False
         self._making, self._sending = Pauses(), Pauses()
+        self._connection: Optional[Connection] = None
         self._threads = [
-            threading.Thread(target=self._guarded, args=(work,), name=f"ggpfn-{name}")
+            threading.Thread(target=self._guarded, args=(work,), name=f"ggpfn-{name}", daemon=True)
             for name, work in (("settle", self._settle), ("segment", self._segment), ("send", self._send))
         ]
 
@@ -117,7 +120,10 @@ class Node:
             self.store.changed.notify_all()
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join()
+                thread.join(PATIENCE)
+        # A destination that does not answer is not waited for.
+        if self._connection is not None:
+            self._connection.abort()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         while not self.over.is_set():
@@ -207,36 +213,40 @@ class Node:
         return popen.returncode, last if self.log.names else _anonymous(last)
 
     def _send(self) -> None:
-        connection: Optional[Connection] = None
         try:
             for series in _node_store.each(self.store, MADE, self.over, lambda one: self._sending.left(one.key, "")):
-                revision = series.revision
-                try:
-                    if self.work.out is not None and "folder" not in series.sent:
-                        _node_dicom.write_results(series, self.work.out, RESULTS)
-                        self.store.arrived(series, revision, "folder")
-                    if self.work.destination is not None:
-                        # One association for all that is waiting.
-                        connection = connection or self.work.destination.open()
-                        self._send_results(connection, series, revision)
-                except (Error, OSError) as error:
-                    # Of this series alone, or of all.
-                    alone = connection is not None and not isinstance(error, OSError)
-                    seconds = self._sending.failed(series.key if alone else "")
-                    self.log.of(series, f"not sent, the next attempt is in {seconds:.0f} s: {error}")
-                    _close(connection)
-                    connection = None
-                    continue
-                self._sending.good(series.key)
-                self._sending.good("")
-                if self.store.finish(series, revision):
-                    where = filter(None, (self.work.out, self.work.destination))
-                    self.log.of(series, f"done, results are at {' and '.join(map(str, where))}")
+                self._send_one(series, series.revision)
                 if not self.store.waiting(MADE):
-                    _close(connection)
-                    connection = None
+                    self._hang_up()
         finally:
-            _close(connection)
+            self._hang_up()
+
+    def _send_one(self, series: Series, revision: int) -> None:
+        try:
+            if self.work.out is not None and "folder" not in series.sent:
+                _node_dicom.write_results(series, self.work.out, RESULTS)
+                self.store.arrived(series, revision, "folder")
+            if self.work.destination is not None:
+                # One association for all that is waiting.
+                self._connection = self._connection or self.work.destination.open()
+                self._send_results(self._connection, series, revision)
+        except (Error, OSError) as error:
+            # Of this series alone, or of all.
+            alone = self._connection is not None and not isinstance(error, OSError)
+            seconds = self._sending.failed(series.key if alone else "")
+            self.log.of(series, f"not sent, the next attempt is in {seconds:.0f} s: {error}")
+            self._hang_up()
+            return
+        self._sending.good(series.key)
+        self._sending.good("")
+        if self.store.finish(series, revision):
+            where = filter(None, (self.work.out, self.work.destination))
+            self.log.of(series, f"done, results are at {' and '.join(map(str, where))}")
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _send_results(self, connection: Connection, series: Series, revision: int) -> None:
         for name in RESULTS:
@@ -244,11 +254,6 @@ class Node:
             if what not in series.sent:
                 connection.send(os.path.join(series.results(revision), name))
                 self.store.arrived(series, revision, what)
-
-
-def _close(connection: Optional[Connection]) -> None:
-    if connection is not None:
-        connection.close()
 
 
 def _anonymous(text: str) -> str:
