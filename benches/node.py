@@ -42,30 +42,9 @@ class Kept:
 
     def __init__(self, given, archive):
         self.given, self.port = given, free_port()
-        self.command = [
-            sys.executable,
-            "-m",
-            "ggpfn.node",
-            str(Path(given.folder) / "node"),
-            "--port",
-            str(self.port),
-        ]
-        self.command += [
-            "--send-to",
-            f"ARCHIVE@127.0.0.1:{archive.port}",
-            "--model",
-            given.model,
-            "--threads",
-            "1",
-        ]
-        self.command += [
-            "--quiet-seconds",
-            str(given.quiet),
-            "--keep-free-mb",
-            "0",
-            "--keep-hours",
-            str(given.keep),
-        ]
+        self.command = [sys.executable, "-m", "ggpfn.node", str(Path(given.folder) / "node"), "--port", str(self.port)]
+        self.command += ["--send-to", f"ARCHIVE@127.0.0.1:{archive.port}", "--model", given.model, "--threads", "1"]
+        self.command += ["--quiet-seconds", str(given.quiet), "--keep-free-mb", "0", "--keep-hours", str(given.keep)]
         self.log = open(Path(given.folder) / "log.txt", "a", encoding="utf-8")
         self.start()
 
@@ -100,9 +79,7 @@ def sender(number, work, port, pause, repeated, ends):
             tries += 1
             try:
                 # pynetdicom waits for the answer of a node that is gone for as long as it may.
-                answers = test_node.send(
-                    port, objects, calling=f"SENDER{number}", patience=10
-                )
+                answers = test_node.send(port, objects, calling=f"SENDER{number}", patience=10)
                 if set(answers) == {0x0000}:
                     break
             except (AssertionError, RuntimeError, OSError):
@@ -114,21 +91,15 @@ def sender(number, work, port, pause, repeated, ends):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder")
     parser.add_argument("model")
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--senders", type=int, default=4)
-    parser.add_argument(
-        "--pause", type=float, default=2, help="seconds of a sender between two studies"
-    )
+    parser.add_argument("--pause", type=float, default=2, help="seconds of a sender between two studies")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--quiet", type=float, default=1)
-    parser.add_argument(
-        "--keep", type=float, default=24, help="hours that the node keeps what is done"
-    )
+    parser.add_argument("--keep", type=float, default=24, help="hours that the node keeps what is done")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     random.seed(given.seed)
@@ -140,10 +111,7 @@ def main():
         work.put(which)
     start = time.monotonic()
     common = (work, node.port, given.pause, repeated, ends)
-    senders = [
-        threading.Thread(target=sender, args=(number, *common))
-        for number in range(given.senders)
-    ]
+    senders = [threading.Thread(target=sender, args=(number, *common)) for number in range(given.senders)]
     for one in senders:
         one.start()
     # When so many results have come, and a moment later: at whatever the node is just doing.
@@ -189,9 +157,7 @@ def main():
         f"{len(repeated)} studies were sent again; results: {lost} lost, {twice} under two UIDs, {len(results)} of "
         f"nothing that was sent, {resent} came again under the same UID"
     )
-    print(
-        f"states {dict(node.states())}, exit code {code}, pynetdicom {pynetdicom.__version__}"
-    )
+    print(f"states {dict(node.states())}, exit code {code}, pynetdicom {pynetdicom.__version__}")
     return 1 if lost or twice or results or code else 0
 
 

@@ -122,8 +122,9 @@ class Node:
             if thread.ident is not None:
                 thread.join(PATIENCE)
         # A destination that does not answer is not waited for.
-        if self._connection is not None:
-            self._connection.abort()
+        connection = self._connection
+        if connection is not None:
+            connection.abort()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         while not self.over.is_set():
