@@ -524,23 +524,29 @@ class Nodes(Case):
         foreign[1].SeriesInstanceUID = "../../../up"
         foreign[2].PixelData = foreign[2].PixelData[:100]
         foreign[3].Modality = "MR"
-        answers = send(running.port, [*foreign, *other])
+        answers = send(running.port, [*foreign, *other[:-1]])
         self.assertEqual(answers[:4], [0xA900, 0xA900, 0xC000, 0xA900])
         self.assertEqual(set(answers[4:]), {0x0000})
         running.said("object refused (0x", 4)
         running.said("done, results", 2)
         self.check_results(archive, other)
+        # A late slice makes it another series.
+        self.assertEqual(send(running.port, other[-1:]), [0x0000])
+        running.said("done, results", 3)
+        self.check_results(archive, other, 2)
+        written = out / other[0].StudyInstanceUID / other[0].SeriesInstanceUID
+        self.assertEqual(len(list(written.glob("*-2.dcm"))), 2)
         # What cannot be segmented is no end of the node, and a late slice makes it good.
         holed = study(4)
         send(running.port, holed[:3] + holed[6:])
         running.said("failed:")
         send(running.port, holed[3:6])
-        running.said("done, results", 3)
+        running.said("done, results", 4)
         self.check_results(archive, holed)
 
-        self.assertEqual(len(archive.objects), 6)
+        self.assertEqual(len(archive.objects), 8)
         self.assertEqual(running.end(), 0)
-        self.assertEqual(len(archive.objects), 6)
+        self.assertEqual(len(archive.objects), 8)
         self.assertIn("ended", running.lines[-1])
         for secret in (NAME, NUMBER, "Mustermann", str(slices[0].SeriesInstanceUID)):
             self.assertNotIn(secret, running.log)

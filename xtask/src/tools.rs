@@ -1,5 +1,5 @@
 //! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, OpenGL without a display, a browser,
-//! and senders of DICOM objects.
+//! senders of DICOM objects, and certificates.
 //!
 //! On Debian and Ubuntu, as root, they are installed: such machines are containers for tests. Elsewhere what is missing is named, and the
 //! tests that want it say that they skip.
@@ -50,10 +50,13 @@ const TOOLS: [Tool; 6] = [
         there: || quietly(Command::new("chromium").arg("--version")).is_ok(),
     },
     Tool {
-        name: "DCMTK's programs",
-        packages: &["dcmtk"],
-        checks: "the DICOM node with other senders than its own library",
-        there: || quietly(Command::new("storescu").arg("--version")).is_ok(),
+        name: "DCMTK with its programs, and openssl",
+        packages: &["dcmtk", "openssl"],
+        checks: "the DICOM node with other senders than its own library, and with TLS",
+        there: || {
+            quietly(Command::new("storescu").arg("--version")).is_ok()
+                && quietly(Command::new("openssl").arg("version")).is_ok()
+        },
     },
 ];
 
