@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import unittest
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -25,6 +26,9 @@ if has("pynetdicom"):
     import pynetdicom
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    # Of what the tests make wrong on purpose.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 NAME, NUMBER = "Mustermann^Erika", "PATIENT-4711"
@@ -340,6 +344,52 @@ class Stored(Case):
         self.assertEqual(os.listdir(os.path.join(self.there, "incoming")), [])
         self.assertEqual(self.states(), {"queued": 1})
 
+    def test_killed_at_every_step(self):
+        """A kill at each operation on files in turn: the next node always ends with one result, which is the same."""
+        for step in range(1000):
+            arrived, made = [], []
+            with tempfile.TemporaryDirectory(dir=self.place) as folder:
+                killed = Kill(step)
+                with contextlib.suppress(Killed), killed:
+                    self.whole_life(folder, arrived, made)
+                # Some are killed twice.
+                if step % 3 == 0:
+                    with contextlib.suppress(Killed), Kill(step // 2):
+                        self.whole_life(folder, arrived, made)
+                self.whole_life(folder, arrived, made)
+            self.assertEqual(len(set(arrived)), 1, f"killed at step {step}: {killed.at}")
+            if not killed.at:
+                break
+        self.assertGreater(step, 20)
+
+    def whole_life(self, folder, arrived, made):
+        """A series by a node that may be killed: each begins with its sender, who sends all of it."""
+        store = None
+        try:
+            store = _node_store.Store(folder, self.LIMITS)
+            for instance in ("1.4", "1.5"):
+                store.opened(1)
+                store.add("1.2", "1.3", instance, b"data", 1)
+            store.released(1)
+            store.settle(0)
+            for series in store.waiting("queued"):
+                attempt = store.begin(series)
+                made.append(len(made))
+                (Path(attempt.folder) / "segmentation.dcm").write_text(str(made[-1]), encoding="ascii")
+                self.assertTrue(store.publish(attempt))
+                attempt.close()
+            for series in store.waiting("made"):
+                if "archive" not in series.sent:
+                    arrived.append((Path(series.results()) / "segmentation.dcm").read_text(encoding="ascii"))
+                store.arrived(series, series.revision, "archive")
+                store.finish(series, series.revision)
+            store.tidy()
+            self.assertEqual(store.counts()["done"], 1)
+        finally:
+            if store is not None:
+                # The system takes the locks of a process that is gone.
+                store._lock.close()
+
     def test_limits(self):
         for instance in ("1.4", "1.5", "1.6"):
             series = self.add(instance)
@@ -374,6 +424,37 @@ class Stored(Case):
         self.store.close()
         with self.assertRaisesRegex(ggpfn.Error, series.key):
             _node_store.Store(self.there, self.LIMITS)
+
+
+class Killed(BaseException):
+    """No error that anybody handles."""
+
+
+class Kill:
+    """Ends all operations on files from some step on, as the death of the process does."""
+
+    NAMES = ("replace", "fsync", "mkdir", "remove", "rmdir", "unlink")
+
+    def __init__(self, step):
+        self.left, self.at = step, ""
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        for name in self.NAMES:
+            self.stack.enter_context(mock.patch.object(os, name, self.counted(name, getattr(os, name))))
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def counted(self, name, really):
+        def operation(*arguments, **options):
+            if self.left == 0:
+                self.at = self.at or f"{name} {arguments}"
+                raise Killed
+            self.left -= 1
+            return really(*arguments, **options)
+
+        return operation
 
 
 class Commands(unittest.TestCase):
@@ -652,6 +733,10 @@ class Nodes(Case):
             with association(running.port, **titles) as three:
                 self.assertTrue(three.is_rejected)
         running.said("too many associations")
+        # The limit is of each object, and not of all in an association.
+        large = study(1)[0]
+        large.PixelData = bytes(600_000)
+        self.assertEqual(send(running.port, [large] * 3, **titles), [0xC000] * 3)
         # An object without end is not waited for.
         large = study(1)[0]
         large.PixelData = bytes(3_000_000)
@@ -659,6 +744,14 @@ class Nodes(Case):
             with contextlib.suppress(RuntimeError):
                 self.assertNotIn("Status", opened.send_c_store(large))
         running.said("more than 1 MB")
+        # Nor is a message without end, nor one that never ends.
+        with socket.create_connection(("127.0.0.1", running.port)) as huge:
+            huge.sendall(b"\x01\x00\xff\xff\xff\xff")
+            running.said("a message of 4294967295 bytes")
+            self.assertEqual(huge.recv(1), b"")
+        half = socket.create_connection(("127.0.0.1", running.port))
+        self.addCleanup(half.close)
+        half.sendall(b"\x01\x00\x00")
         second = self.node(folder, *options)
         self.assertEqual(second.process.wait(LONG), 2)
         second.end()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import logging
 import os
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Sequence
@@ -32,6 +34,8 @@ UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 # Seconds without a byte after which an association is ended, and for an answer to an object that was sent.
 IDLE, ANSWER, CONNECT = 60, 120, 20
+# Bytes of a message (PDU). Senders are told of 16 kB, and their offers may be longer than that.
+LARGEST_MESSAGE = 1_000_000
 # What a destination answers: taken, taken with a remark, there already.
 TAKEN = (0x0000, 0xB000, 0xB006, 0xB007, 0x0111)
 
@@ -81,7 +85,6 @@ class _Context(ssl.SSLContext):
 
     def wrap_socket(self, sock: Any, server_side: bool = False, *arguments: Any, **options: Any) -> ssl.SSLSocket:
         if server_side:
-            sock.settimeout(IDLE)
             options["do_handshake_on_connect"] = False
         return super().wrap_socket(sock, server_side, *arguments, **options)
 
@@ -96,13 +99,13 @@ class Object:
     who: str  # names, for a log that may have them
 
 
-def look_at(data: bytes, sop_class: str, instance: str) -> Object:
-    """Looks at a DICOM file that came as an object of this class and UID. Raises Refused for what is no CT slice."""
+def look_at(data: bytes, sop_class: str, instance: str, names: bool = False) -> Object:
+    """Looks at a DICOM file that came as an object of this class and UID. Raises Refused for what is no CT image."""
     import pydicom
 
     try:
         found = pydicom.dcmread(io.BytesIO(data))
-        return _looked_at(found, sop_class, instance)
+        return _looked_at(found, sop_class, instance, names)
     except Refused:
         raise
     except Exception as error:
@@ -110,7 +113,7 @@ def look_at(data: bytes, sop_class: str, instance: str) -> Object:
         raise Refused(NOT_UNDERSTOOD, f"it cannot be read ({type(error).__name__})") from error
 
 
-def _looked_at(found: Any, sop_class: str, instance: str) -> Object:
+def _looked_at(found: Any, sop_class: str, instance: str, names: bool) -> Object:
     def text(name: str) -> str:
         return str(found.get(name) or "").strip(" \0")
 
@@ -125,7 +128,8 @@ def _looked_at(found: Any, sop_class: str, instance: str) -> Object:
         if len(text(name)) > 64 or not UID.fullmatch(text(name)):
             raise Refused(DOES_NOT_MATCH, f"its {name} is no UID")
     _check_pixels(found)
-    who = f"{text('PatientName')}, {text('PatientID')}, series {text('SeriesInstanceUID')}"
+    # Else they are not even decoded: an unknown character set is no reason to refuse an image.
+    who = f"{text('PatientName')}, {text('PatientID')}, series {text('SeriesInstanceUID')}" if names else ""
     return Object(text("StudyInstanceUID"), text("SeriesInstanceUID"), text("SOPInstanceUID"), who)
 
 
@@ -226,11 +230,29 @@ class Receiver:
 
     def close(self) -> None:
         """Ends all associations. What was not answered is the senders' to send again."""
+        for association in self._ae.active_associations:
+            connection = association.dul.socket
+            if association.is_acceptor and connection is not None and connection.socket is not None:
+                # Else the end would wait for who has sent half a message.
+                with contextlib.suppress(OSError):
+                    connection.socket.shutdown(socket.SHUT_RDWR)
         self._ae.shutdown()
 
     def _opened(self, event: Any) -> None:
         event.assoc.ggpfn_number = next(self._numbers)
         self.store.opened(event.assoc.ggpfn_number)
+        # pynetdicom reads a message of whatever length into memory before anybody hears of it.
+        connection = event.assoc.dul.socket
+        connection.socket.settimeout(IDLE)
+        really = connection.recv
+
+        def recv(length: int) -> Any:
+            if length > LARGEST_MESSAGE:
+                self.log(f"{event.address[0]}: connection closed: a message of {length} bytes was announced")
+                raise ConnectionAbortedError
+            return really(length)
+
+        connection.recv = recv
 
     def _released(self, event: Any) -> None:
         self.store.released(event.assoc.ggpfn_number)
@@ -298,10 +320,8 @@ class Receiver:
             file = as_file(sop_class, instance, event.context.transfer_syntax, data)
         except Exception as error:
             raise Refused(NOT_UNDERSTOOD, f"it cannot be read ({type(error).__name__})") from error
-        found = look_at(file, sop_class, instance)
-        number = event.assoc.ggpfn_number
-        who = found.who if self.names else ""
-        self.store.add(found.study, found.series, found.instance, file, number, who)
+        found = look_at(file, sop_class, instance, self.names)
+        self.store.add(found.study, found.series, found.instance, file, event.assoc.ggpfn_number, found.who)
 
     def _refuse(self, event: Any, status: int, why: str) -> Any:
         from pydicom.dataset import Dataset

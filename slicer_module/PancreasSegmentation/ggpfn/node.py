@@ -468,4 +468,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    # Python would wait for the threads of associations that came in the last moment.
+    os._exit(code)
