@@ -87,6 +87,11 @@ fn cohorts_are_done_once_and_resumed() {
 }
 
 #[test]
+fn a_dicom_node_loses_nothing_and_sends_nothing_twice() {
+    passes("test_node");
+}
+
+#[test]
 fn the_wheel_is_installed_and_used() {
     passes("test_wheel");
 }

@@ -147,7 +147,7 @@ def metadata(needs):
     lines += [f"Classifier: {classifier}" for classifier in entries("classifiers")]
     lines += [f"Keywords: {','.join(entries('keywords'))}"]
     lines += [f"Requires-Dist: {need}" for need in [*entries("dependencies"), *needs]]
-    for extra in ("cohort", "onnx"):
+    for extra in ("cohort", "node", "onnx"):
         lines += [f"Provides-Extra: {extra}"]
         lines += [f'Requires-Dist: {need}; extra == "{extra}"' for need in entries(extra)]
     lines += ["License-File: LICENSE-MIT", "License-File: LICENSE-APACHE"]

@@ -141,6 +141,7 @@ except ggpfn.WrongLibrary as error:
         text = run(self.python, "-c", "import importlib.metadata as m; print(m.metadata('ggpfn'))")
         self.assertIn("Requires-Dist: torch==2.11.*", text)
         self.assertIn('Requires-Dist: distributed>=2024.1; extra == "cohort"', text)
+        self.assertIn('Requires-Dist: pynetdicom>=3.0; extra == "node"', text)
         self.assertIn("License-Expression: MIT OR Apache-2.0", text)
         self.assertIn("# ggpfn", text)
         extension = (ROOT / "slicer_module" / "CMakeLists.txt").read_text(encoding="utf-8")

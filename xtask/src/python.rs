@@ -12,9 +12,9 @@ use crate::root;
 use crate::shell::{headline, quietly, Fault};
 
 /// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, and one of C headers;
-/// DICOM results; what the Python package takes images from, a checker of its types, what runs its notebook, its cohorts and its ONNX files,
-/// and shows its trainings; measures of masks and statistics.
-const TEST_PACKAGES: [&str; 21] = [
+/// DICOM results; what the Python package takes images from, a checker of its types, what runs its notebook, its cohorts, its DICOM node and
+/// its ONNX files, and shows its trainings; measures of masks and statistics.
+const TEST_PACKAGES: [&str; 22] = [
     "numpy==2.2.6",
     "nibabel==5.3.2",
     "SimpleITK==2.5.2",
@@ -36,6 +36,7 @@ const TEST_PACKAGES: [&str; 21] = [
     "onnx==1.23.2",
     "onnxruntime==1.32.0",
     "tensorboard==2.20.0",
+    "pynetdicom==3.0.4",
 ];
 
 /// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references

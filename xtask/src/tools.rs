@@ -1,4 +1,5 @@
-//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, OpenGL without a display, and a browser.
+//! Tools that some tests want beyond what building wants: valgrind, pkg-config, ITK with its headers, OpenGL without a display, a browser,
+//! senders of DICOM objects, and certificates.
 //!
 //! On Debian and Ubuntu, as root, they are installed: such machines are containers for tests. Elsewhere what is missing is named, and the
 //! tests that want it say that they skip.
@@ -17,7 +18,7 @@ struct Tool {
     there: fn() -> bool,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         name: "valgrind",
         packages: &["valgrind"],
@@ -47,6 +48,15 @@ const TOOLS: [Tool; 5] = [
         packages: &["chromium"],
         checks: "the report of `ggpfn evaluate` in a browser",
         there: || quietly(Command::new("chromium").arg("--version")).is_ok(),
+    },
+    Tool {
+        name: "DCMTK with its programs, and openssl",
+        packages: &["dcmtk", "openssl"],
+        checks: "the DICOM node with other senders than its own library, and with TLS",
+        there: || {
+            quietly(Command::new("storescu").arg("--version")).is_ok()
+                && quietly(Command::new("openssl").arg("version")).is_ok()
+        },
     },
 ];
 
