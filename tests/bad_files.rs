@@ -126,6 +126,19 @@ fn spacings_and_directions_that_cannot_be_are_refused() {
     refused("negative.nii", &pixdim(0.0), "spacing");
 }
 
+/// As many lines as a header likes to name are not looked for behind the last one.
+#[test]
+fn lines_that_are_not_there_cannot_be_passed_over() {
+    let header = |lines: u64| {
+        format!("NRRD0004\ntype: short\ndimension: 3\nsizes: 1 1 1\nendian: little\nencoding: raw\nline skip: {lines}\n\na\nb\nAB")
+    };
+    refused("a.nrrd", header(u64::from(u32::MAX)).as_bytes(), "lines are to be passed over, and its data have 3");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.nrrd");
+    std::fs::write(&path, header(2)).unwrap();
+    assert_eq!(read(&path).unwrap().voxels()[[0, 0, 0]], 0x4241 as f32);
+}
+
 #[test]
 fn what_is_not_one_scalar_volume_is_refused() {
     refused("2d.nii", &nifti(&[(DIM, &shorts([2, 5, 6, 1]))]), "2D image");

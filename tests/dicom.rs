@@ -560,9 +560,9 @@ fn a_file_without_preamble_is_read() {
 #[test]
 fn a_transfer_syntax_without_decoder_is_named() {
     let scratch = tempfile::tempdir().unwrap();
-    // JPEG XL, and one that nobody has heard of.
-    for uid in ["1.2.840.10008.1.2.4.110", "1.2.3.4.5"] {
-        let path = scratch.path().join(uid);
+    // JPEG XL, one that nobody has heard of, and one that would break a message in two.
+    for uid in ["1.2.840.10008.1.2.4.110", "1.2.3.4.5", "1.2\n3"] {
+        let path = scratch.path().join(uid.replace('\n', "-"));
         write(slice(0, "1.2.3"), &path);
         let mut bytes = std::fs::read(&path).unwrap();
         let plain = b"\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\0";
@@ -573,6 +573,8 @@ fn a_transfer_syntax_without_decoder_is_named() {
         bytes.splice(at..at + plain.len(), other);
         std::fs::write(&path, bytes).unwrap();
         let message = refusal(&path);
+        assert!(!message.contains('\n'), "{message}");
+        let uid = uid.replace('\n', " ");
         assert!(
             message.contains(&format!("transfer syntax is {uid}")) || message.contains(&format!("({uid})")),
             "{message}"

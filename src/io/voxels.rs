@@ -178,7 +178,13 @@ fn read_share(path: &Path, layout: &Layout, source: &Source, share: usize, value
     let unpacked = || -> Result<Box<dyn Read + '_>> {
         let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(|e| Error::file("open", path, e))?);
         file.seek(SeekFrom::Start(source.start)).map_err(damaged)?;
-        (0..source.lines).try_for_each(|_| file.skip_until(b'\n').map(drop)).map_err(damaged)?;
+        for line in 0..source.lines {
+            if file.skip_until(b'\n').map_err(damaged)? == 0 {
+                let fault =
+                    format!("{} lines are to be passed over, and its data have {line}; it is cut off", source.lines);
+                return Err(Error::image(path, fault));
+            }
+        }
         Ok(match source.packing {
             Packing::Plain | Packing::Text => Box::new(file),
             Packing::Gzip => Box::new(Members { path, member: Some(GzDecoder::new(file)) }),

@@ -175,7 +175,7 @@ fn meta_group(file: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         if head[2..4] == [0x10, 0] {
-            syntax = Some(String::from_utf8_lossy(&value).trim_end_matches(['\0', ' ']).to_string());
+            syntax = Some(in_one_line(String::from_utf8_lossy(&value).trim_end_matches(['\0', ' '])));
         }
     }
 }
@@ -360,7 +360,12 @@ fn padding(object: &InMemDicomObject) -> Option<[i64; 2]> {
 /// An attribute as text, trimmed; several values are divided by backslashes; empty where there is none.
 pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> String {
     let text = object.get(tag).and_then(|element| element.value().to_str().ok());
-    text.map(|t| t.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_string()).unwrap_or_default()
+    text.map(|t| in_one_line(t.trim_matches(|c: char| c.is_whitespace() || c == '\0'))).unwrap_or_default()
+}
+
+/// A file's words as they may stand in a message, which is one line: without control characters.
+fn in_one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// An attribute as numbers; none where it is absent, empty or not numbers.
