@@ -416,6 +416,8 @@ class Cohorts(unittest.TestCase):
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,
+            # What a shell starts in the background ignores Ctrl-C, and so would its children.
+            preexec_fn=None if sys.platform == "win32" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def check_an_interrupted_run(self, send, *arguments):
