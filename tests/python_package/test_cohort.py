@@ -408,6 +408,9 @@ class Cohorts(unittest.TestCase):
     def begin(self, out, *arguments, scans=None):
         """The command in a process of its own."""
         scans = str(scans or self.scans)
+        # What a shell starts in the background ignores Ctrl-C, and so would its children.
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         command = [sys.executable, "-m", "ggpfn.cohort", scans, "--out", out, "--model", self.model]
         return subprocess.Popen(
             [*command, "--threads", "1", *arguments],
@@ -416,8 +419,6 @@ class Cohorts(unittest.TestCase):
             stderr=subprocess.PIPE,
             encoding="utf-8",
             start_new_session=True,
-            # What a shell starts in the background ignores Ctrl-C, and so would its children.
-            preexec_fn=None if sys.platform == "win32" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def check_an_interrupted_run(self, send, *arguments):
