@@ -54,7 +54,7 @@ def load(path):
     return np.asarray(image.dataobj, np.float32).T, image.header.get_zooms()[:3][::-1]
 
 
-def timed(work, threads):
+def timed(work):
     """Wall and CPU seconds of the second of two runs, in this process."""
     for _ in range(2):
         wall, cpu = time.perf_counter(), time.process_time()
@@ -87,7 +87,7 @@ def peer(which, threads):
     ).eval()  # fmt: skip
     x = torch.randn(1, 1, *patch)
     with torch.inference_mode():
-        timed(lambda: net(x), threads)
+        timed(lambda: net(x))
 
 
 def stacks(folder, ct):
@@ -131,7 +131,7 @@ def runtime(which, threads, folder, ct):
             for start in range(0, len(stack) - 2 * t, CHUNK):
                 infer(stack[start : start + CHUNK + 2 * t])
 
-    timed(run, threads)
+    timed(run)
 
 
 def program(ggpfn, arguments, threads, precision):

@@ -405,7 +405,17 @@ pub fn threshold_probability(
     largest_component: bool,
 ) -> Result<(Array3<u8>, Measurements)> {
     check_probability(probability)?;
-    let (mask, measurements, _) = thresholded(probability, volume, threshold, largest_component)?;
+    check_threshold(threshold)?;
+    if probability.dim() != volume.voxels().dim() {
+        let text = format!("{:?}; the volume's {:?} was expected", probability.dim(), volume.voxels().dim());
+        return Err(Error::argument("probability", text));
+    }
+    let mut mask = zeros::<u8>(probability.dim())?;
+    Zip::from(&mut mask).and(probability).par_for_each(|inside, p| *inside = u8::from(f64::from(*p) >= threshold));
+    if largest_component {
+        keep_largest_component(&mut mask);
+    }
+    let (measurements, _) = measure_components(mask.view(), volume);
     Ok((mask, measurements))
 }
 
@@ -422,27 +432,6 @@ fn check_probability(probability: ArrayView3<f32>) -> Result<()> {
             Err(Error::argument("probability", format!("{value} among its values; numbers from 0 to 1 were expected")))
         }
     }
-}
-
-/// The same, with the voxels of each connected component.
-fn thresholded(
-    probability: ArrayView3<f32>,
-    volume: &Volume,
-    threshold: f64,
-    largest_component: bool,
-) -> Result<(Array3<u8>, Measurements, Vec<usize>)> {
-    check_threshold(threshold)?;
-    if probability.dim() != volume.voxels().dim() {
-        let text = format!("{:?}; the volume's {:?} was expected", probability.dim(), volume.voxels().dim());
-        return Err(Error::argument("probability", text));
-    }
-    let mut mask = zeros::<u8>(probability.dim())?;
-    Zip::from(&mut mask).and(probability).par_for_each(|inside, p| *inside = u8::from(f64::from(*p) >= threshold));
-    if largest_component {
-        keep_largest_component(&mut mask);
-    }
-    let (measurements, components) = measure_components(mask.view(), volume);
-    Ok((mask, measurements, components))
 }
 
 /// The sum of squares; slices are added up in their order, so that it is the same every time.

@@ -23,7 +23,7 @@ pub(super) struct Log {
 }
 
 /// The name of the file for TensorBoard, which knows its files by a part of it.
-pub(super) const EVENTS: &str = "events.out.tfevents.ggpfn";
+const EVENTS: &str = "events.out.tfevents.ggpfn";
 
 impl Log {
     /// Nowhere but in memory.

@@ -257,6 +257,25 @@ pub fn lps_spacing(geometry: &Geometry) -> [f64; 3] {
     spacing
 }
 
+/// The grid of [`lps_view`], with the patient's x, y and z for i, j and k.
+pub fn lps_geometry(geometry: &Geometry) -> Geometry {
+    let mut lps = geometry.clone();
+    let mut first = [0.0; 3];
+    for (axis, nearest) in geometry.nearest_axes().into_iter().enumerate() {
+        let to = nearest.patient;
+        lps.size[to] = geometry.size[axis];
+        lps.spacing[to] = geometry.spacing[axis];
+        for row in 0..3 {
+            lps.direction[row][to] = if nearest.flipped { -1.0 } else { 1.0 } * geometry.direction[row][axis];
+        }
+        if nearest.flipped {
+            first[axis] = (geometry.size[axis] - 1) as f64;
+        }
+    }
+    lps.origin = geometry.point(first);
+    lps
+}
+
 /// Voxels along z, y and x of [`lps_view`].
 pub fn lps_size(geometry: &Geometry) -> [usize; 3] {
     let [i, j, k] = geometry.size;

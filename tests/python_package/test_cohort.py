@@ -20,7 +20,7 @@ from unittest import mock
 
 import numpy as np
 from common import MODULE, ROOT, SPACING, TINY, ggpfn, has, voxels
-from ggpfn import _cohort_case, _cohort_files, _cohort_picture, _cohort_report, _cohort_table, cohort
+from ggpfn import _cohort_case, _cohort_files, _cohort_picture, _cohort_report, _cohort_table, _files, cohort
 
 CASES = 10
 BROKEN = 7  # is no image
@@ -114,9 +114,9 @@ class Inputs(unittest.TestCase):
         header, data = self.put("a.mhd", b"ElementDataFile = a.raw"), self.put("a.raw", b"1")
         self.put("ab.raw", b"other")
         self.assertEqual(_cohort_files.parts(header), [header, data])
-        before = _cohort_files.digest(_cohort_files.parts(header))
+        before = _files.digest(_cohort_files.parts(header))
         Path(data).write_bytes(b"2")
-        self.assertNotEqual(_cohort_files.digest(_cohort_files.parts(header)), before)
+        self.assertNotEqual(_files.digest(_cohort_files.parts(header)), before)
 
 
 class Pictures(unittest.TestCase):
@@ -214,8 +214,8 @@ class Cohorts(unittest.TestCase):
         self.assertEqual(masks, [f"{row['name']}.nii.gz" for row in rows if row is not broken])
         for row in rows:
             if row is not broken:
-                self.assertEqual(row["input_sha256"], _cohort_files.digest([row["input"]]))
-                self.assertEqual(row["mask_sha256"], _cohort_files.digest([os.path.join(self.out, row["mask"])]))
+                self.assertEqual(row["input_sha256"], _files.digest([row["input"]]))
+                self.assertEqual(row["mask_sha256"], _files.digest([os.path.join(self.out, row["mask"])]))
 
     def test_a_mask_is_the_engines_and_lies_on_the_ct(self):
         ready = _cohort_case.worker(_cohort_case.Settings(self.out, self.model))

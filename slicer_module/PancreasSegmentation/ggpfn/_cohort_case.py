@@ -24,7 +24,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from . import _abi, _cohort_files, _cohort_picture
+from . import _abi, _cohort_files, _cohort_picture, _files
 from .child import Child
 from .errors import Error, ImageError, ModelError, WrongLibrary
 from .image import Grid, Image
@@ -162,12 +162,12 @@ def done(settings: Settings, one: _cohort_files.Input) -> Optional[Row]:
     try:
         files = _cohort_files.parts(one.path)
         if settings.verify or _cohort_files.stamp(files) != row["input_stamp"]:
-            if _cohort_files.digest(files) != row["input_sha256"]:
+            if _files.digest(files) != row["input_sha256"]:
                 return None
         mask = settings.mask(one.name)
         if os.path.getsize(mask) != row["mask_bytes"]:
             return None
-        if settings.verify and _cohort_files.digest([mask]) != row["mask_sha256"]:
+        if settings.verify and _files.digest([mask]) != row["mask_sha256"]:
             return None
     except OSError:
         return None
@@ -200,7 +200,7 @@ def work(settings: Settings, one: _cohort_files.Input, earlier: int = 0) -> Row:
 def keep(settings: Settings, row: Row) -> None:
     """Writes a row."""
     text = json.dumps(row, indent=1, ensure_ascii=False) + "\n"
-    _cohort_files.write(settings.row(row["name"]), text.encode("utf-8"))
+    _files.write(settings.row(row["name"]), text.encode("utf-8"))
 
 
 def failed(settings: Settings, one: _cohort_files.Input, error: BaseException, attempts: int) -> Row:
@@ -232,7 +232,7 @@ def _segment(settings: Settings, one: _cohort_files.Input, attempts: int) -> Row
     files = _cohort_files.parts(one.path)
     # Before the hash: a file that changes under way is another one to the next run.
     stamp = _cohort_files.stamp(files)
-    sha256 = _cohort_files.digest(files)
+    sha256 = _files.digest(files)
     hashed = time.perf_counter()
     ready = worker(settings)
     started = time.perf_counter()
@@ -250,8 +250,8 @@ def _segment(settings: Settings, one: _cohort_files.Input, attempts: int) -> Row
     )
     segmented = time.perf_counter()
     mask = nifti(found.mask if found.label_map is None else found.label_map, image.grid)
-    _cohort_files.write(settings.mask(one.name), mask)
-    _cohort_files.write(settings.picture(one.name), _cohort_picture.montage(image, found.mask))
+    _files.write(settings.mask(one.name), mask)
+    _files.write(settings.picture(one.name), _cohort_picture.montage(image, found.mask))
     written = time.perf_counter()
     return {
         **_head(settings, one, "done", attempts),

@@ -1,4 +1,4 @@
-"""Files of a cohort: what the inputs are, names and hashes, and files that appear whole or not at all."""
+"""Files of a cohort: what the inputs are, their names and hashes, and what killed workers leave behind."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import glob
 import hashlib
 import os
 import re
-import socket
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -171,50 +169,8 @@ def stamp(files: list[str]) -> str:
     return f"{len(stats)} {sum(one.st_size for one in stats)} {max((one.st_mtime_ns for one in stats), default=0)}"
 
 
-def digest(files: list[str]) -> str:
-    """SHA-256, in hexadecimal: of the bytes of one file; of names and hashes of several."""
-    if len(files) == 1:
-        return _digest(files[0])
-    whole = hashlib.sha256()
-    for path in files:
-        whole.update(f"{os.path.basename(path)}\0{_digest(path)}\n".encode())
-    return whole.hexdigest()
-
-
-def _digest(path: str) -> str:
-    whole = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            whole.update(chunk)
-    return whole.hexdigest()
-
-
-def write(path: str, data: bytes) -> None:
-    """Writes a file under a temporary name beside it, syncs it and renames it: it appears whole or not at all."""
-    folder, name = os.path.split(path)
-    unfinished = os.path.join(folder, f".{name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with open(unfinished, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        try:
-            os.remove(unfinished)
-        except OSError:
-            pass
-        raise
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def tidy(folder: str, names: Iterable[str]) -> None:
-    """Removes what killed workers left unfinished of cases that are whole."""
+    """Removes what killed workers left unfinished, under `_files.write`'s names, of cases that are whole."""
     whole = set(names)
     for entry in os.listdir(folder):
         found = re.fullmatch(r"\.(.+)\.(?:nii\.gz|json|png)\..+\.tmp", entry)

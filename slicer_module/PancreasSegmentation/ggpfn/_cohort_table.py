@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from . import _cohort_files
+from . import _files
 from ._cohort_case import Row
 
 # In the order of the columns; others, such as the volumes of a model's other labels, come behind.
@@ -51,10 +51,10 @@ def write(out: str, read: Callable[[], list[Row]]) -> list[Row]:
     rows = read()
     while True:
         columns = columns_of(rows)
-        _cohort_files.write(os.path.join(out, "cases.csv"), csv_of(rows, columns))
+        _files.write(os.path.join(out, "cases.csv"), csv_of(rows, columns))
         parquet = parquet_of(rows, columns)
         if parquet is not None:
-            _cohort_files.write(os.path.join(out, "cases.parquet"), parquet)
+            _files.write(os.path.join(out, "cases.parquet"), parquet)
         newest = read()
         if newest == rows:
             return rows

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
-from . import _cohort_files
+from . import _files
 from ._node_store import DOES_NOT_MATCH, NOT_UNDERSTOOD, OUT_OF_RESOURCES, Refused, Series, Store
 from .errors import Error
 
@@ -415,7 +415,7 @@ def write_results(series: Series, out: str, names: Sequence[str]) -> None:
         stem, ending = os.path.splitext(name)
         last = f"{stem}-{series.revision}{ending}" if series.revision > 1 else name
         with open(os.path.join(series.results(), name), "rb") as file:
-            _cohort_files.write(os.path.join(folder, last), file.read())
+            _files.write(os.path.join(folder, last), file.read())
 
 
 def _title(event: Any) -> str:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
-from . import _cohort_files
+from . import _files
 from .errors import Error
 
 RECEIVING, QUEUED, MADE, DONE, FAILED = "receiving", "queued", "made", "done", "failed"
@@ -99,7 +99,7 @@ class Series:
 
     def write(self) -> None:
         text = json.dumps({name: getattr(self, name) for name in self.KEPT}, indent=1)
-        _cohort_files.write(os.path.join(self.folder, "state.json"), text.encode("utf-8"))
+        _files.write(os.path.join(self.folder, "state.json"), text.encode("utf-8"))
 
 
 class Store:
@@ -204,7 +204,7 @@ class Store:
         finally:
             with contextlib.suppress(OSError):
                 os.remove(unfinished)
-        _synced(series.place)
+        _files.sync(series.place)
         return series
 
     def _begin(self, key: str, study: str, uid: str) -> Series:
@@ -212,7 +212,7 @@ class Store:
         series = Series(key, folder, study, uid, since=time.time(), last=time.monotonic())
         os.makedirs(series.place, exist_ok=True)
         series.write()
-        _synced(os.path.dirname(folder))
+        _files.sync(os.path.dirname(folder))
         self._of[key] = series
         return series
 
@@ -323,13 +323,13 @@ class Store:
         with open(os.path.join(attempt.folder, "made-of"), "w", encoding="ascii") as file:
             file.write(attempt.content)
         for name in os.listdir(attempt.folder):
-            _synced(os.path.join(attempt.folder, name))
-        _synced(attempt.folder)
+            _files.sync(os.path.join(attempt.folder, name))
+        _files.sync(attempt.folder)
         with self.changed:
             if series.state != QUEUED or series.content() != attempt.content:
                 return False
             os.replace(attempt.folder, series.results(series.revision + 1))
-            _synced(series.folder)
+            _files.sync(series.folder)
             self._made(series)
             return True
 
@@ -382,7 +382,7 @@ class Store:
             for series in self._of.values():
                 if series.state == DONE and series.known is None and series.since <= old:
                     names = sorted(series.objects)
-                    series.known = {name: _cohort_files.digest([os.path.join(series.place, name)]) for name in names}
+                    series.known = {name: _files.digest([os.path.join(series.place, name)]) for name in names}
                     series.write()
                     self._drop(series)
 
@@ -465,20 +465,6 @@ def _locked(path: str) -> Optional[Any]:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _synced(path: str) -> None:
-    """Sees to it that a file, or what a folder has, is on the disk."""
-    if os.path.isdir(path):
-        if not hasattr(os, "O_DIRECTORY"):
-            return
-        handle = os.open(path, os.O_DIRECTORY)
-    else:
-        handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _removed(path: str) -> None:

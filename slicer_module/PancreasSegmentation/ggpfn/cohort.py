@@ -29,7 +29,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from . import _abi, _cohort_case, _cohort_files, _cohort_report, _cohort_table
+from . import _abi, _cohort_case, _cohort_files, _cohort_report, _cohort_table, _files
 from ._cohort_case import Row, Settings
 from ._cohort_files import Input
 from .errors import Error
@@ -86,7 +86,7 @@ class Cohort:
         """Writes table and report."""
         rows = _cohort_table.write(self.settings.out, self.rows)
         page = _cohort_report.make(self.settings, rows, len(self.cases) - len(rows), self.pictures)
-        _cohort_files.write(os.path.join(self.settings.out, "report.html"), page.encode("utf-8"))
+        _files.write(os.path.join(self.settings.out, "report.html"), page.encode("utf-8"))
         return rows
 
 

@@ -26,7 +26,7 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from . import _abi, _cohort_files
+from . import _abi, _files
 from .errors import Error
 from .image import Image
 from .model import Model
@@ -94,7 +94,7 @@ def export(
     )
     make.set_model_props(made, {"ggpfn": json.dumps(metadata)})
     onnx.checker.check_model(made, full_check=True)
-    _cohort_files.write(os.path.abspath(os.fspath(path)), made.SerializeToString())
+    _files.write(os.path.abspath(os.fspath(path)), made.SerializeToString())
     return metadata
 
 

@@ -73,12 +73,11 @@ fn gradients_are_those_of_difference_quotients() {
         (Stage::Global, Fusion::Progressive, 2, None, 2),
         (Stage::Whole, Fusion::Progressive, 2, None, 2),
     ] {
-        let labels_trained = labels;
         let labels = LabelSet::named(["pancreas", "tumour"].into_iter().take(labels));
         let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, fusion, ..config() };
         let batch = batch(&config, slices, 2, 1);
         let mut trainer = taught(&config, stage, organs);
-        if labels_trained > 1 {
+        if config.labels.count() > 1 {
             trainer.set_dice_weight(0.8);
         }
         trainer.differentiate(&batch).unwrap();

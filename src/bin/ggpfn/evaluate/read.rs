@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ggpfn::evaluation::{compare, Comparison};
 use ggpfn::io::{self, results, ReadOptions};
-use ggpfn::volume::{lps_spacing, lps_view, same_grid, Content, Geometry, Volume};
+use ggpfn::volume::{lps_geometry, lps_spacing, lps_view, same_grid, Content, Geometry, Volume};
 use ggpfn::{Error, Result};
 use ndarray::{Array3, ArrayView3};
 
@@ -106,7 +106,7 @@ pub fn compare_files(prediction: &Path, truth: &Path, label: Option<u16>) -> Res
 
 /// Refuses a file that is not on the truth's grid.
 fn check_grid((path, geometry): (&Path, &Geometry), (truth, truth_geometry): (&Path, &Geometry)) -> Result<()> {
-    if same_grid(&in_lps(geometry), &in_lps(truth_geometry)) {
+    if same_grid(&lps_geometry(geometry), &lps_geometry(truth_geometry)) {
         return Ok(());
     }
     let fault = format!(
@@ -185,25 +185,6 @@ pub fn labels(path: &Path, volume: &Volume) -> Result<Vec<u16>> {
         return Err(Error::image(path, fault));
     }
     Ok(labels)
-}
-
-/// The grid that [`lps_view`] makes of a grid, with x, y and z for i, j and k.
-fn in_lps(geometry: &Geometry) -> Geometry {
-    let mut lps = geometry.clone();
-    let mut first = [0.0; 3];
-    for (axis, nearest) in geometry.nearest_axes().into_iter().enumerate() {
-        let to = nearest.patient;
-        lps.size[to] = geometry.size[axis];
-        lps.spacing[to] = geometry.spacing[axis];
-        for row in 0..3 {
-            lps.direction[row][to] = if nearest.flipped { -1.0 } else { 1.0 } * geometry.direction[row][axis];
-        }
-        if nearest.flipped {
-            first[axis] = (geometry.size[axis] - 1) as f64;
-        }
-    }
-    lps.origin = geometry.point(first);
-    lps
 }
 
 fn describe(geometry: &Geometry) -> String {

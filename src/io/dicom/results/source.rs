@@ -11,7 +11,7 @@ use super::super::header::{self, Slice};
 use super::super::{decoded, looks_like_dicom, placed};
 use super::elements::decimals;
 use crate::io::ReadOptions;
-use crate::volume::{lps_view, lps_view_mut, Geometry, Volume, GEOMETRY_TOLERANCE_MM};
+use crate::volume::{lps_geometry, lps_view, lps_view_mut, Geometry, Volume, GEOMETRY_TOLERANCE_MM};
 use crate::{Error, Result};
 
 /// A DICOM series as results refer to it.
@@ -141,7 +141,7 @@ impl Source {
     pub fn lay<T: Copy + Default>(&self, path: &Path, voxels: ArrayView3<T>, geometry: &Geometry) -> Result<Array3<T>> {
         let [i, j, k] = self.geometry.size;
         let mut laid = Array3::from_elem((k, j, i), T::default());
-        let away = in_lps(geometry).distance(&in_lps(&self.geometry));
+        let away = lps_geometry(geometry).distance(&lps_geometry(&self.geometry));
         if away > GEOMETRY_TOLERANCE_MM {
             let size = |geometry: &Geometry| geometry.size.map(|n| n.to_string()).join(" x ");
             let far = match away.is_finite() {
@@ -211,23 +211,4 @@ fn refuse_others(path: &Path) -> Result<()> {
         path.display()
     );
     Err(Error::argument("SERIES", fault))
-}
-
-/// The grid with x, y and z of the patient for i, j and k.
-fn in_lps(geometry: &Geometry) -> Geometry {
-    let mut lps = geometry.clone();
-    let mut first = [0.0; 3];
-    for (axis, nearest) in geometry.nearest_axes().into_iter().enumerate() {
-        let to = nearest.patient;
-        lps.size[to] = geometry.size[axis];
-        lps.spacing[to] = geometry.spacing[axis];
-        for row in 0..3 {
-            lps.direction[row][to] = if nearest.flipped { -1.0 } else { 1.0 } * geometry.direction[row][axis];
-        }
-        if nearest.flipped {
-            first[axis] = (geometry.size[axis] - 1) as f64;
-        }
-    }
-    lps.origin = geometry.point(first);
-    lps
 }
