@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use ggpfn::inference::{segment, DeviceChoice, Monitor, PrecisionChoice, SegmentOptions};
-use ggpfn::network::sampling::{sample, weights, Extent};
+use ggpfn::network::ggpfn::sampling::{sample, weights, Extent};
 use ggpfn::network::{BatchNorm, Model, ModelConfig, Network};
 use ggpfn::volume::{Geometry, View, Volume};
 use ndarray::Array3;

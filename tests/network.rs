@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::{scrambled, small_config};
-use ggpfn::network::{layout, topology, BatchNorm, Fusion, Model, ModelConfig, Network, WeightType};
+use ggpfn::network::ggpfn::topology;
+use ggpfn::network::{layout, BatchNorm, Fusion, GgpfnConfig, Model, ModelConfig, Network, WeightType};
 use ggpfn::volume::View;
 use ggpfn::Error;
 use rand::{Rng, SeedableRng};
@@ -18,7 +19,8 @@ fn parameters_are_the_papers() {
     let config = ModelConfig::default();
     assert_eq!(layout::parameters(&config), 14_151_959); // table 1: 1.4e7
     assert_eq!(3 * layout::parameters(&config), 42_455_877); // 4.2e7
-    assert_eq!((config.slices(), config.receptive_field()), (31, 144));
+    let network = config.ggpfn().unwrap();
+    assert_eq!((network.slices(), network.receptive_field()), (31, 144));
 }
 
 /// The rows of docs/network.md's tables, each as its cells without backticks.
@@ -83,7 +85,7 @@ fn the_documented_names_slices_and_variants_are_the_codes() {
         let mut index = 0;
         for (group, cell) in topology::ENCODER.iter().zip(&row[2..]) {
             for _ in 0..group.convolutions() {
-                left -= topology::depth_extent(&ModelConfig { t, ..ModelConfig::default() }, index) - 1;
+                left -= topology::depth_extent(&GgpfnConfig { t, ..GgpfnConfig::default() }, index) - 1;
                 index += 1;
             }
             assert_eq!(number(cell), left, "T = {t}");
@@ -93,16 +95,19 @@ fn the_documented_names_slices_and_variants_are_the_codes() {
     assert_eq!(slices, 4);
 
     let default = ModelConfig::default;
-    let one_off = |t| ModelConfig { t, fusion: Fusion::OneOff, ..default() };
+    let one_off = |t| default().with_ggpfn(|n| {
+n.t = t;
+n.fusion = Fusion::OneOff;
+});
     for (name, config) in [
         ("default (progressive, T = 15, global guidance)", default()),
-        ("T = 10", ModelConfig { t: 10, ..default() }),
-        ("T = 5", ModelConfig { t: 5, ..default() }),
+        ("T = 10", default().with_ggpfn(|n| n.t = 10)),
+        ("T = 5", default().with_ggpfn(|n| n.t = 5)),
         ("one-off, T = 15", one_off(15)),
         ("one-off, T = 10", one_off(10)),
         ("one-off, T = 5", one_off(5)),
         ("one-off, T = 1", one_off(1)),
-        ("no global guidance", ModelConfig { global_widths: None, ..default() }),
+        ("no global guidance", default().with_ggpfn(|n| n.global_widths = None)),
     ] {
         let row = rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("no row {name}"));
         assert_eq!(number(&row[1]), layout::parameters(&config), "{name}");
@@ -122,7 +127,10 @@ fn groups_leave_27_21_11_and_1_slices() {
 fn every_t_leaves_one_slice() {
     for t in 1..=15 {
         for fusion in [Fusion::Progressive, Fusion::OneOff] {
-            let model = Model::new_untrained(ModelConfig { t, fusion, ..small_config() }, 1).unwrap();
+            let model = Model::new_untrained(small_config().with_ggpfn(|n| {
+n.t = t;
+n.fusion = fusion;
+}), 1).unwrap();
             let network = Network::new(&model, View::Axial).unwrap();
             let windows = Tensor::rand([1, 2 * t as i64 + 1, 16, 16], (Kind::Float, Device::Cpu));
             assert_eq!(
@@ -155,7 +163,10 @@ fn side_outputs_have_the_scales_of_their_groups() {
 #[test]
 fn the_receptive_field_is_144_pixels_and_31_slices() {
     const SIZE: i64 = 176;
-    let config = ModelConfig { widths: [4; 4], global_widths: None, ..small_config() };
+    let config = small_config().with_ggpfn(|n| {
+n.widths = [4; 4];
+n.global_widths = None;
+});
     let model = Model::new_untrained(config, 3).unwrap();
     let network = Network::new(&model, View::Axial).unwrap();
     // The same each time: for some windows none of so few channels is alive.
@@ -183,7 +194,7 @@ fn a_model_survives_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mödel one.safetensors");
     for config in
-        [small_config(), ModelConfig { global_widths: None, spacing: Some([2.0, 1.5, 1.5]), ..small_config() }]
+        [small_config(), ModelConfig { spacing: Some([2.0, 1.5, 1.5]), ..small_config() }.with_ggpfn(|n| n.global_widths = None)]
     {
         let model = scrambled(config, 5);
         model.save(&path, WeightType::F32).unwrap();
@@ -218,7 +229,7 @@ fn a_seed_is_one_model_and_a_view_has_its_own_weights() {
 fn with_header(change: impl Fn(String) -> String) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.safetensors");
-    let config = ModelConfig { views: vec![View::Axial], t: 1, ..small_config() };
+    let config = ModelConfig { views: vec![View::Axial], ..small_config() }.with_ggpfn(|n| n.t = 1);
     Model::new_untrained(config, 1).unwrap().save(&path, WeightType::F32).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

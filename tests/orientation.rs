@@ -62,7 +62,7 @@ fn all_48_orientations_give_one_result_on_their_own_grids() {
     geometry.origin = [-120.0, 33.5, 1007.25];
     let volume = Volume::new(textured_volume([8, 13, 16], 1).into_voxels(), geometry).unwrap();
     for spacing in [None, Some([2.0, 1.2, 1.2])] {
-        let model = scrambled(ModelConfig { t: 2, spacing, ..small_config() }, 4);
+        let model = scrambled(ModelConfig { spacing, ..small_config() }.with_ggpfn(|n| n.t = 2), 4);
         let options = SegmentOptions {
             device: DeviceChoice::Cpu,
             precision: PrecisionChoice::F32,
@@ -102,7 +102,7 @@ fn a_working_spacing_is_resampled_to_and_back() {
     // What a network without context computes from a constant volume is constant on every grid.
     let geometry = Geometry::axis_aligned([30, 26, 12], [0.7, 0.7, 3.0]);
     let volume = Volume::new(Array3::from_elem((12, 26, 30), 60.0), geometry).unwrap();
-    let model = scrambled(ModelConfig { t: 1, spacing: Some([2.0, 2.0, 2.0]), ..small_config() }, 4);
+    let model = scrambled(ModelConfig { spacing: Some([2.0, 2.0, 2.0]), ..small_config() }.with_ggpfn(|n| n.t = 1), 4);
     let options = SegmentOptions { device: DeviceChoice::Cpu, keep_views: true, ..Default::default() };
     let result = segment(&model, &volume, &options, &Monitor::default()).unwrap();
     assert_eq!(result.probability.dim(), (12, 26, 30));

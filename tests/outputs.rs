@@ -33,7 +33,7 @@ impl Room {
             let fractions = Array3::from_shape_fn((4, 5, 6), |(k, j, i)| (k + j + i) as f32 * scale);
             io::write(&room.path(name), Voxels::F32(fractions.view()), &grid).unwrap();
         }
-        let config = ModelConfig { t: 1, views: vec![View::Axial], ..small_config() };
+        let config = ModelConfig { views: vec![View::Axial], ..small_config() }.with_ggpfn(|n| n.t = 1);
         Model::new_untrained(config, 7).unwrap().save(&room.path("m.safetensors"), WeightType::F32).unwrap();
         std::fs::write(room.path("letter.txt"), "Dear Sir or Madam").unwrap();
         std::fs::write(room.path("other.json"), "{ \"name\": \"a set\", \"training\": [] }").unwrap();
@@ -222,7 +222,7 @@ fn a_file_of_another_kind_is_not_replaced() {
         room.refused(&["segment", "ct.nii.gz", "o.nii.gz", MODEL, "--report", stranger], &[stranger]);
     }
     room.refused(&["evaluate", "a.nii.gz", "b.nii.gz", "--json=other.json"], &["other.json", "another file"]);
-    let config = ModelConfig { t: 1, views: vec![View::Axial], ..small_config() };
+    let config = ModelConfig { views: vec![View::Axial], ..small_config() }.with_ggpfn(|n| n.t = 1);
     let saved = Model::new_untrained(config, 1).unwrap().save(&room.path("ct.nii.gz"), WeightType::F32);
     assert!(saved.unwrap_err().to_string().contains("no GGPFN model"));
 }

@@ -34,7 +34,7 @@ fn assert_parity_of(model: &Model, size: [usize; 3], blocks: &[usize]) {
             let options = SegmentOptions { block: Some(*block), ..options(&[view]) };
             let result = segment(model, &volume, &options, &Monitor::default()).unwrap();
             let difference = max_difference(view.slices(result.probability.view()), expected.view());
-            let which = format!("{view}, block {block}, {:?} t {}", model.config().fusion, model.config().t);
+            let which = format!("{view}, block {block}, {:?} t {}", model.config().ggpfn().unwrap().fusion, model.config().ggpfn().unwrap().t);
             assert!(difference < 1e-5, "{which}: {difference}");
             // Probabilities that hardly vary would be equal whatever is wrong.
             assert!(1000.0 * difference < high - low, "{which}: {difference} of {}", high - low);
@@ -50,21 +50,27 @@ fn the_papers_t_of_15_in_every_block_size() {
 #[test]
 fn every_t() {
     for t in 1..=15 {
-        assert_parity(ModelConfig { t, ..small_config() }, [16, 17, 9], &[1, 4]);
+        assert_parity(small_config().with_ggpfn(|n| n.t = t), [16, 17, 9], &[1, 4]);
     }
 }
 
 #[test]
 fn one_off_fusion() {
     for t in [1, 5, 10, 15] {
-        assert_parity(ModelConfig { t, fusion: Fusion::OneOff, ..small_config() }, [16, 17, 9], &[1, 4]);
+        assert_parity(small_config().with_ggpfn(|n| {
+n.t = t;
+n.fusion = Fusion::OneOff;
+}), [16, 17, 9], &[1, 4]);
     }
 }
 
 /// Behind a stem of one channel the next layer has one input channel as well.
 #[test]
 fn a_stem_of_one_channel() {
-    let config = ModelConfig { t: 4, widths: [1, 6, 8, 10], ..small_config() };
+    let config = small_config().with_ggpfn(|n| {
+n.t = 4;
+n.widths = [1, 6, 8, 10];
+});
     let mut weights = scrambled(config.clone(), 11).weights().clone();
     // So few channels are easily dead: they are shifted into life.
     for (name, array) in weights.iter_mut().filter(|(name, _)| name.contains("local.enc.0.")) {
@@ -77,7 +83,7 @@ fn a_stem_of_one_channel() {
 
 #[test]
 fn without_global_guidance() {
-    assert_parity(ModelConfig { global_widths: None, ..small_config() }, [24, 16, 12], &[4]);
+    assert_parity(small_config().with_ggpfn(|n| n.global_widths = None), [24, 16, 12], &[4]);
 }
 
 #[test]
@@ -117,10 +123,13 @@ fn thread_counts_agree_and_runs_repeat_to_the_bit() {
 #[test]
 fn parts_of_a_volume_are_what_the_whole_is() {
     let volume = textured_volume([50, 74, 98], 5);
-    let base = ModelConfig { global_widths: None, ..small_config() };
-    let mut configs: Vec<ModelConfig> = [1, 2, 5, 15].map(|t| ModelConfig { t, ..base.clone() }).into();
-    configs.push(ModelConfig { t: 5, fusion: Fusion::OneOff, ..base.clone() });
-    configs.push(ModelConfig { t: 5, ..small_config() });
+    let base = small_config().with_ggpfn(|n| n.global_widths = None);
+    let mut configs: Vec<ModelConfig> = [1, 2, 5, 15].map(|t| base.clone().with_ggpfn(|n| n.t = t)).into();
+    configs.push(base.clone().with_ggpfn(|n| {
+n.t = 5;
+n.fusion = Fusion::OneOff;
+}));
+    configs.push(small_config().with_ggpfn(|n| n.t = 5));
     for config in configs {
         let model = scrambled(config.clone(), 11);
         let run = |threads, block| {
@@ -134,8 +143,7 @@ fn parts_of_a_volume_are_what_the_whole_is() {
                 assert!(
                     difference < 1e-5,
                     "{view}, {threads} threads, {:?} t {}: {difference}",
-                    config.fusion,
-                    config.t
+                    config.ggpfn().unwrap().fusion, config.ggpfn().unwrap().t
                 );
             }
         }
@@ -169,7 +177,7 @@ fn one_patch_that_holds_the_slice_changes_nothing() {
 fn patches_see_the_same_slice_away_from_their_borders() {
     // The encoder reaches 72 pixels to each side, the decoder some more: in the middle of a patch of 256 with that much around it
     // nothing of the patch's border is seen.
-    let model = scrambled(ModelConfig { t: 1, ..small_config() }, 11);
+    let model = scrambled(small_config().with_ggpfn(|n| n.t = 1), 11);
     let volume = textured_volume([3, 400, 320], 5);
     let whole = segment(&model, &volume, &options(&[View::Axial]), &Monitor::default()).unwrap();
     let patches = Some(PatchGrid { size: [320, 320], overlap: 240 });
@@ -182,7 +190,7 @@ fn patches_see_the_same_slice_away_from_their_borders() {
 #[test]
 fn the_calling_threads_settings_are_left_alone() {
     let before = tch::get_num_threads();
-    let model = scrambled(ModelConfig { t: 1, ..small_config() }, 3);
+    let model = scrambled(small_config().with_ggpfn(|n| n.t = 1), 3);
     let options = SegmentOptions { threads: Some(before as usize + 1), ..options(&[View::Axial]) };
     segment(&model, &textured_volume([3, 16, 16], 1), &options, &Monitor::default()).unwrap();
     assert_eq!(tch::get_num_threads(), before);
@@ -192,7 +200,7 @@ fn the_calling_threads_settings_are_left_alone() {
 /// A region is segmented as if it were the whole volume, and its result lies where the region lies.
 #[test]
 fn a_region_is_the_volume_that_the_network_sees() {
-    let model = scrambled(ModelConfig { t: 2, ..small_config() }, 11);
+    let model = scrambled(small_config().with_ggpfn(|n| n.t = 2), 11);
     let volume = textured_volume([19, 26, 32], 5);
     let (start, size) = ([5, 3, 2], [24, 20, 9]);
     let alone =

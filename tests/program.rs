@@ -23,7 +23,7 @@ impl Room {
         let room = Room { folder: tempfile::Builder::new().prefix("größe & co (1) '").tempdir().unwrap() };
         let volume = textured_volume([9, 20, 18], 5);
         io::write(&room.path("ct.nii.gz"), Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
-        room.model("m.safetensors", ModelConfig { t: 2, ..small_config() });
+        room.model("m.safetensors", small_config().with_ggpfn(|n| n.t = 2));
         room
     }
 
@@ -354,7 +354,7 @@ fn ctrl_c_stops_within_a_second_and_leaves_nothing() {
     let room = Room::new();
     let volume = textured_volume([40, 256, 256], 5);
     io::write(&room.path("large.nii"), Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
-    room.model("wide.safetensors", ModelConfig { widths: [16, 32, 64, 128], ..small_config() });
+    room.model("wide.safetensors", small_config().with_ggpfn(|n| n.widths = [16, 32, 64, 128]));
     let before = listing(room.folder.path());
     for wait in [20, 1200] {
         let mut child = room
@@ -389,7 +389,7 @@ fn without_a_model_the_one_that_ships_is_used() {
 #[test]
 fn views_that_were_trained_apart_are_combined() {
     let room = Room::new();
-    let only = |view: View| ModelConfig { t: 2, views: vec![view], ..small_config() };
+    let only = |view: View| ModelConfig { views: vec![view], ..small_config() }.with_ggpfn(|n| n.t = 2);
     room.model("a.safetensors", only(View::Axial));
     room.model("c.safetensors", only(View::Coronal));
     let output = room.run(&["combine", "c.safetensors", "a.safetensors", "ac.safetensors", "--view-weights", "3,1"]);

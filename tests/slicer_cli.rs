@@ -280,7 +280,7 @@ fn a_kill_in_the_middle_leaves_no_output() {
     let room = Room::new();
     let volume = textured_volume([40, 256, 256], 5);
     io::write(&room.path("large.nrrd"), Voxels::F32(volume.voxels()), volume.geometry()).unwrap();
-    let wide = ModelConfig { widths: [16, 32, 64, 128], ..small_config() };
+    let wide = small_config().with_ggpfn(|n| n.widths = [16, 32, 64, 128]);
     Model::new_untrained(wide, 7).unwrap().save(&room.path("wide.safetensors"), WeightType::F32).unwrap();
     let before = room.names();
     let arguments =

@@ -293,7 +293,7 @@ fn models_are_made_kept_saved_and_freed() {
 
 /// A request that takes minutes, and its file.
 fn endless(worker: &mut Worker, id: u64) -> (Value, PathBuf) {
-    let wide = ModelConfig { widths: [16, 32, 64, 128], ..small_config() };
+    let wide = small_config().with_ggpfn(|n| n.widths = [16, 32, 64, 128]);
     let path = worker.path("wide.safetensors");
     Model::new_untrained(wide, 7).unwrap().save(&path, WeightType::F32).unwrap();
     let model = worker.result(json!({ "id": 1_000_000, "do": "load_model", "path": path }));

@@ -8,7 +8,7 @@ use super::handle::{self, Handle};
 use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{growing, write};
 use super::text;
-use crate::network::{layout, Fusion, Model, ModelConfig, WeightType};
+use crate::network::{layout, GgpfnConfig, Model, ModelConfig, WeightType};
 use crate::volume::View;
 
 /// The axial view, across the body's long axis.
@@ -247,9 +247,9 @@ pub unsafe extern "C" fn ggpfn_model_describe(model: *const ggpfn_model, info: *
             struct_size: 0,
             parameters: layout::parameters(config) as u64,
             views: View::ALL.iter().enumerate().map(|(bit, view)| i32::from(config.views.contains(view)) << bit).sum(),
-            t: config.t as i32,
-            progressive: (config.fusion == Fusion::Progressive).into(),
-            global_guidance: config.global_widths.is_some().into(),
+            t: config.ggpfn().map_or(0, |network| network.t as i32),
+            progressive: config.ggpfn().is_some_and(GgpfnConfig::is_progressive).into(),
+            global_guidance: config.ggpfn().is_some_and(GgpfnConfig::is_guided).into(),
             window: config.window,
             spacing,
             view_weights: View::ALL.map(|view| match config.views.contains(&view) {

@@ -392,6 +392,7 @@ fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model)
     };
     let optional = |name, number: i32| if number == 0 { Ok(None) } else { count(name, number).map(Some) };
     Ok(SegmentOptions {
+        prepared: false,
         views,
         view_weights,
         threshold: (options.threshold != 0.0).then_some(options.threshold),

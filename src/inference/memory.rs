@@ -5,12 +5,12 @@
 //! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
 use super::options::{settle_weights, SegmentOptions};
-use super::plan::Plan;
+use super::predictor::feature_maps;
 use crate::compute::Compute;
 use crate::limits::{self, Attainable};
 use crate::network::layout;
 use crate::network::Model;
-use crate::volume::{lps_spacing, resampled_size, Geometry};
+use crate::volume::{lps_spacing, Geometry};
 use crate::{Error, Result};
 
 /// An estimate, in bytes.
@@ -49,12 +49,10 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
         working[2 - nearest.patient] = size[axis];
     }
     let mut resampled = 0;
-    if let Some(spacing) = config.spacing {
-        let other = resampled_size(working, lps_spacing(geometry), spacing);
-        if other != working {
-            working = other;
-            resampled = working.iter().map(|n| *n as u64).product();
-        }
+    let (other, _) = config.working_grid(working, lps_spacing(geometry));
+    if other != working && !options.prepared {
+        working = other;
+        resampled = working.iter().map(|n| *n as u64).product();
     }
     let of_network: u64 = working.iter().map(|n| *n as u64).product();
     let views_kept = if options.keep_views || options.uncertainty { views.len() as u64 } else { 0 };
@@ -79,15 +77,8 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     let network = views
         .keys()
         .map(|view| {
-            let [slices, rows, columns] = view.axes().map(|axis| working[axis]);
-            let [rows, columns] = match options.patches {
-                Some(patches) => [rows.min(patches.size[0]), columns.min(patches.size[1])],
-                None => [rows, columns],
-            };
-            let (block, patches, threads) = (options.block, options.patches, options.threads());
-            let plan = Plan { config, view: *view, compute, threads, block, patches };
-            let [rows, columns] = [rows, columns].map(|n| n.next_multiple_of(8));
-            plan.divide(slices, rows, columns).parts as u64 * plan.feature_maps(slices, rows, columns)
+            let size = view.axes().map(|axis| working[axis]);
+            feature_maps(config, *view, size, compute, options.threads(), options.block, options.patches)
         })
         .max()
         .unwrap_or(0)

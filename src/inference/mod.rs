@@ -3,18 +3,18 @@
 //! This room knows volumes, networks and how work runs ([`compute`](crate::compute)). It knows no files, no training and no command line.
 //!
 //! [`segment`] is the way in. A volume is looked at in the LPS frame (no copy) and, if the model has a working spacing,
-//! resampled; each view of it streams through its network in blocks of slices, memory staying flat however many there are;
-//! the views' probabilities are fused and written back on the caller's grid.
+//! resampled; each view of it goes through its network; the views' probabilities are fused and written back on the caller's grid. How a view goes
+//! through its network is the network's own: a predictor for each kind ([`ggpfn`] streams slices, [`baselines`] has the others).
 
-mod folded;
+mod baselines;
+mod ggpfn;
 mod memory;
 mod options;
 mod patches;
-mod plan;
+mod predictor;
 mod results;
 mod segment;
-mod stream;
-mod view;
+mod sum;
 
 pub use crate::compute::{Cancel, Compute, DeviceChoice, Monitor, PrecisionChoice, Progress};
 pub use crate::volume::Region;

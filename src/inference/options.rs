@@ -27,6 +27,8 @@ pub struct SegmentOptions {
     pub block: Option<usize>,
     /// Slices are cut into overlapping patches; none: each slice is one patch, as the paper has it in testing.
     pub patches: Option<PatchGrid>,
+    /// The volume lies on the network's working grid already: it is not resampled.
+    pub prepared: bool,
     /// The part of the volume to look at; none: all of it. What lies outside is as if it were not there.
     pub region: Option<Region>,
     /// Keep the largest connected part of the mask alone.

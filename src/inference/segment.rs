@@ -6,20 +6,19 @@ use std::time::Instant;
 use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
 use rayon::prelude::*;
 
-use super::folded::FoldedNetwork;
 use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
 use super::options::{check_threshold, scaled, settle_weights, SegmentOptions};
-use super::plan::Plan;
+use super::predictor::{check_options, predictor, Work};
 use super::results::{self, on_caller_grid, part_on_caller_grid, Masks};
-use super::view::{Sum, Votes};
-use crate::compute::threads::{give_memory_back, on_own_thread};
+use super::sum::{Sum, Votes};
+use crate::compute::threads::give_memory_back;
 use crate::compute::Compute;
 use crate::compute::Monitor;
 use crate::labels::Label;
 use crate::network::Model;
 use crate::quality::{surroundings, Agreement, Found, InputFeatures, Quality};
 use crate::volume::{
-    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, resampled_size, zeros,
+    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, zeros,
     Geometry, Measurements, View, Volume,
 };
 use crate::{Error, Result};
@@ -177,6 +176,7 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let is_region = options.region.is_some();
     let options = &SegmentOptions { region: None, ..options.clone() };
     let view_weights = settle_weights(model, options)?;
+    check_options(model.config(), options.patches)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold_of(0));
     check_threshold(threshold)?;
     if options.uncertainty && view_weights.len() < 2 {
@@ -193,20 +193,21 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let geometry = volume.geometry();
     let original = lps_view(volume.voxels(), geometry);
     let mut resampled = None;
-    if let Some(spacing) = model.config().spacing {
-        let (z, y, x) = original.dim();
-        let size = resampled_size([z, y, x], lps_spacing(geometry), spacing);
-        if size != [z, y, x] {
-            let voxels = size.iter().map(|n| *n as f64).product::<f64>();
-            if voxels > 4e9 {
-                return Err(Error::Memory(format!(
-                    "at the model's spacing the volume would have {:.0} x {:.0} x {:.0} voxels",
-                    size[2], size[1], size[0]
-                )));
-            }
-            resampled = Some(resample(original.view(), size, true));
-            clock.lap("resample");
+    let (z, y, x) = original.dim();
+    let size = match options.prepared {
+        true => [z, y, x],
+        false => model.config().working_grid([z, y, x], lps_spacing(geometry)).0,
+    };
+    if size != [z, y, x] {
+        let voxels = size.iter().map(|n| *n as f64).product::<f64>();
+        if voxels > 4e9 {
+            return Err(Error::Memory(format!(
+                "at the model's spacing the volume would have {:.0} x {:.0} x {:.0} voxels",
+                size[2], size[1], size[0]
+            )));
         }
+        resampled = Some(resample(original.view(), size, true));
+        clock.lap("resample");
     }
     let input = resampled.as_ref().map_or(original.view(), |r| r.view());
 
@@ -225,28 +226,31 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let mut votes = zeros::<u8>(input.dim())?;
     let mut squares = vec![0.0; view_weights.len()];
     let count = view_weights.len() as f64;
+    let in_need = |error| {
+        give_memory_back(compute.is_gpu());
+        with_need(error, &compute, estimate_memory(model, geometry, options))
+    };
+    let mut predictor =
+        predictor(Work { model, compute, threads, block: options.block, patches: options.patches }).map_err(in_need)?;
+    let before = predictor.share_of_begin();
+    let wanted_views: Vec<View> = view_weights.keys().copied().collect();
+    predictor
+        .begin(input.view(), &wanted_views, monitor, &|part| monitor.report("all views", before * part))
+        .map_err(in_need)?;
     for (number, (view, weight)) in view_weights.iter().enumerate() {
         let phase = format!("{view} view");
-        let report = |part: f64| monitor.report(&phase, (number as f64 + part) / count);
+        let done = |part: f64| before + (1.0 - before) * (number as f64 + part) / count;
+        let report = |part: f64| monitor.report(&phase, done(part));
         report(0.0);
-        let (block, patches) = (options.block, options.patches);
-        let plan = Plan { config: model.config(), view: *view, compute, threads, block, patches };
         let votes = votes.view_mut();
         let squares = &mut squares[number];
         let others: Vec<_> = others.iter_mut().map(|other| view.slices(other.view_mut())).collect();
         let others_weight = *weight as f32;
         let run = |sum: ArrayViewMut3<f32>, weight: f64| {
-            on_own_thread(threads, || {
-                let network = FoldedNetwork::new(model, *view, &compute)?;
-                let array = view.slices(votes);
-                let votes = Votes { array, bit: 1 << number, threshold: threshold as f32, squares };
-                let sum = Sum { array: view.slices(sum), weight: weight as f32, others, others_weight, votes };
-                plan.run(&network, view.slices(input.view()), sum, monitor, &report)
-            })
-            .map_err(|error| {
-                give_memory_back(compute.is_gpu());
-                with_need(error, &compute, estimate_memory(model, geometry, options))
-            })
+            let array = view.slices(votes);
+            let votes = Votes { array, bit: 1 << number, threshold: threshold as f32, squares };
+            let sum = Sum { array: view.slices(sum), weight: weight as f32, others, others_weight, votes };
+            predictor.view(*view, input.view(), sum, monitor, &report).map_err(in_need)
         };
         if keep {
             let mut alone = zeros::<f32>(input.dim())?;
@@ -258,6 +262,7 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         }
         clock.lap(&phase);
     }
+    drop(predictor);
     give_memory_back(compute.is_gpu());
     monitor.check()?;
     monitor.report("result", 1.0);

@@ -4,32 +4,63 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::baselines::Baseline;
+use super::ggpfn::GgpfnConfig;
 use crate::labels::LabelSet;
-use crate::volume::View;
+use crate::volume::{resampled_size, View};
 
-/// The model-file format of models that segment the pancreas alone.
+/// The model-file format of GGPFNs that segment the pancreas alone.
 pub const FORMAT: u32 = 1;
-/// That of models with [labels](ModelConfig::labels) of their own.
+/// That of models with [labels](ModelConfig::labels) of their own, or of another network than a GGPFN.
 pub const LABELS_FORMAT: u32 = 2;
 
-/// The number of convolutions in the encoder, and so the largest T (paper: 15, with 31 slices).
-pub const ENCODER_CONVOLUTIONS: usize = 15;
+/// What the network of each view is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum NetworkConfig {
+    /// A Globally Guided Progressive Fusion Network: its entries stand beside those that all models have.
+    Ggpfn(GgpfnConfig),
+    /// One of those that the paper compares it with: it is named by the entry `baseline`.
+    Baseline(Baseline),
+}
 
-/// How the neighbouring slices are fused (paper, table 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fusion {
-    /// T 3D convolutions, each of which uses up the two outmost slices.
-    #[serde(rename = "progressive")]
-    Progressive,
-    /// All 2T + 1 slices are the input channels of the first convolution.
-    #[serde(rename = "one-off")]
-    OneOff,
+impl<'de> Deserialize<'de> for NetworkConfig {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entries = serde_json::Value::Object(serde_json::Map::deserialize(deserializer)?);
+        let read = if entries.get("baseline").is_some() {
+            serde_json::from_value(entries).map(NetworkConfig::Baseline)
+        } else {
+            serde_json::from_value(entries).map(NetworkConfig::Ggpfn)
+        };
+        read.map_err(serde::de::Error::custom)
+    }
+}
+
+impl NetworkConfig {
+    /// Takes over what another network of the kind says of single views.
+    pub fn take_views(&mut self, other: &NetworkConfig) {
+        if let (NetworkConfig::Ggpfn(own), NetworkConfig::Ggpfn(other)) = (self, other) {
+            own.global_size.extend(other.global_size.iter().map(|(view, size)| (*view, *size)));
+        }
+    }
+}
+
+impl From<GgpfnConfig> for NetworkConfig {
+    fn from(config: GgpfnConfig) -> Self {
+        NetworkConfig::Ggpfn(config)
+    }
+}
+
+impl From<Baseline> for NetworkConfig {
+    fn from(config: Baseline) -> Self {
+        NetworkConfig::Baseline(config)
+    }
 }
 
 /// The configuration of a model: everything but its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
-    /// The file format's number: [`FORMAT`] for the pancreas alone, else [`LABELS_FORMAT`].
+    /// The file format's number: [`FORMAT`] for a GGPFN of the pancreas alone, else [`LABELS_FORMAT`].
     pub format: u32,
     /// What is segmented, in the order of the network's outputs.
     #[serde(default, skip_serializing_if = "LabelSet::is_pancreas")]
@@ -37,16 +68,9 @@ pub struct ModelConfig {
     pub labels: LabelSet,
     /// The views that the model has a network for.
     pub views: Vec<View>,
-    /// How neighbouring slices are fused.
-    pub fusion: Fusion,
-    /// T: a slice's probability comes from 2T + 1 slices; 1 to 15.
-    pub t: usize,
-    /// Channels of the encoder's four groups, finest first.
-    pub widths: [usize; 4],
-    /// Channels of the global branch's five groups, finest first; none switches global guidance off.
-    pub global_widths: Option<[usize; 5]>,
-    /// For each view the size `[h_g, w_g]` that its slices are downsampled to for the global branch; multiples of 32.
-    pub global_size: BTreeMap<View, [usize; 2]>,
+    /// The network of each view.
+    #[serde(flatten)]
+    pub network: NetworkConfig,
     /// Hounsfield units that map to 0 and to 1.
     pub window: [f64; 2],
     /// Voxel spacing [z, y, x], in mm, that volumes are resampled to; none: the scanner's own grid.
@@ -67,11 +91,7 @@ impl Default for ModelConfig {
             format: FORMAT,
             labels: LabelSet::default(),
             views: View::ALL.to_vec(),
-            fusion: Fusion::Progressive,
-            t: ENCODER_CONVOLUTIONS,
-            widths: [32, 64, 128, 256],
-            global_widths: Some([16, 32, 64, 128, 256]),
-            global_size: View::ALL.into_iter().map(|view| (view, [224, 224])).collect(),
+            network: GgpfnConfig::default().into(),
             window: [-100.0, 240.0],
             spacing: None,
             view_weights: View::ALL.into_iter().map(|view| (view, 1.0 / 3.0)).collect(),
@@ -94,12 +114,19 @@ impl ModelConfig {
         };
         let mut all = serde_json::to_value(Self::default()).map_err(|e| e.to_string())?;
         let mut given = given;
+        if let Some(name) = given.remove("baseline") {
+            let name = name.as_str().ok_or("baseline: a name was expected")?;
+            let base = ModelConfig { format: LABELS_FORMAT, network: Baseline::named(name)?.into(), ..Self::default() };
+            all = serde_json::to_value(base).map_err(|e| e.to_string())?;
+        }
         if let Some(labels) = given.remove("labels") {
             let labels: LabelSet = match serde_json::from_value::<Vec<String>>(labels.clone()) {
                 Ok(names) => LabelSet::named(names.iter().map(String::as_str)),
                 Err(_) => serde_json::from_value(labels).map_err(|e| format!("labels: {e}"))?,
             };
-            given.entry("format").or_insert_with(|| Self::format_of(&labels).into());
+            if !labels.is_pancreas() {
+                given.entry("format").or_insert(LABELS_FORMAT.into());
+            }
             all["labels"] = serde_json::to_value(labels).map_err(|e| e.to_string())?;
         }
         for (name, value) in given {
@@ -124,12 +151,13 @@ impl ModelConfig {
             ));
         }
         self.labels.check().map_err(|text| format!("labels: {text}"))?;
-        if self.format != Self::format_of(&self.labels) {
+        let needed = Self::format_of(&self.network, &self.labels);
+        if self.format != needed {
             return fault(format!(
-                "format {} does not go with its labels ({}); format {} does",
+                "format {} does not go with its network ({}) and labels ({}); format {needed} does",
                 self.format,
+                self.network_name(),
                 self.labels.names().collect::<Vec<_>>().join(", "),
-                Self::format_of(&self.labels)
             ));
         }
         if self.views.is_empty() {
@@ -141,25 +169,11 @@ impl ModelConfig {
         if views.len() != self.views.len() {
             return fault("it names a view twice".into());
         }
-        if !(1..=ENCODER_CONVOLUTIONS).contains(&self.t) {
-            return fault(format!("t is {}; a number from 1 to {ENCODER_CONVOLUTIONS} was expected", self.t));
-        }
-        let widths = self.widths.iter().chain(self.global_widths.iter().flatten());
-        if let Some(width) = widths.into_iter().find(|width| !(1..=WIDEST).contains(*width)) {
-            return fault(format!("a width is {width}; numbers from 1 to {WIDEST} were expected"));
+        match &self.network {
+            NetworkConfig::Ggpfn(network) => network.check(&self.views, WIDEST)?,
+            NetworkConfig::Baseline(network) => network.check(&self.labels, &self.views)?,
         }
         for view in &self.views {
-            if self.global_widths.is_some() {
-                match self.global_size.get(view) {
-                    Some(size) if size.iter().all(|n| *n > 0 && n % 32 == 0 && *n <= 4096) => {}
-                    Some([h, w]) => {
-                        return fault(format!(
-                            "global_size of the {view} view is {h} x {w}; multiples of 32 up to 4096 were expected"
-                        ))
-                    }
-                    None => return fault(format!("global_size has no entry for the {view} view")),
-                }
-            }
             match self.view_weights.get(view) {
                 Some(weight) if weight.is_finite() && *weight >= 0.0 => {}
                 Some(weight) => {
@@ -186,9 +200,9 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// The number of the oldest format that holds models with these labels.
-    pub fn format_of(labels: &LabelSet) -> u32 {
-        if labels.is_pancreas() {
+    /// The number of the oldest format that holds models of this network with these labels.
+    pub fn format_of(network: &NetworkConfig, labels: &LabelSet) -> u32 {
+        if labels.is_pancreas() && matches!(network, NetworkConfig::Ggpfn(_)) {
             FORMAT
         } else {
             LABELS_FORMAT
@@ -200,9 +214,60 @@ impl ModelConfig {
         self.labels.labels.get(label).and_then(|label| label.threshold).unwrap_or(self.threshold)
     }
 
-    /// The number of slices that one slice's probability is computed from: 2T + 1.
-    pub fn slices(&self) -> usize {
-        2 * self.t + 1
+    /// The GGPFN's part, if it is one.
+    pub fn ggpfn(&self) -> Option<&GgpfnConfig> {
+        match &self.network {
+            NetworkConfig::Ggpfn(network) => Some(network),
+            NetworkConfig::Baseline(_) => None,
+        }
+    }
+
+    /// The same configuration with another GGPFN; one of another network stays what it is.
+    pub fn with_ggpfn(mut self, change: impl FnOnce(&mut GgpfnConfig)) -> Self {
+        if let NetworkConfig::Ggpfn(network) = &mut self.network {
+            change(network);
+        }
+        self
+    }
+
+    /// The GGPFN's part.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) for another network.
+    pub fn expect_ggpfn(&self) -> crate::Result<&GgpfnConfig> {
+        self.ggpfn().ok_or_else(|| {
+            let text = format!("its network is {}; a GGPFN was expected", self.network_name());
+            crate::Error::argument("model", text)
+        })
+    }
+
+    /// The network's name.
+    pub fn network_name(&self) -> &'static str {
+        match &self.network {
+            NetworkConfig::Ggpfn(_) => "ggpfn",
+            NetworkConfig::Baseline(network) => network.name(),
+        }
+    }
+
+    /// What there is to say about the network beside what all models have: names and values, for people.
+    pub fn network_lines(&self) -> Vec<(&'static str, serde_json::Value)> {
+        match &self.network {
+            NetworkConfig::Ggpfn(network) => network.lines(),
+            NetworkConfig::Baseline(network) => network.lines(),
+        }
+    }
+
+    /// The grid that the network works on, for a volume of `[z, y, x]` voxels of that spacing in mm: its size and spacing. Most work on the
+    /// scan's own or at the model's spacing.
+    pub fn working_grid(&self, size: [usize; 3], spacing: [f64; 3]) -> ([usize; 3], [f64; 3]) {
+        let (working, at) = match self.spacing {
+            Some(target) => (resampled_size(size, spacing, target), target),
+            None => (size, spacing),
+        };
+        match &self.network {
+            NetworkConfig::Ggpfn(_) => (working, at),
+            NetworkConfig::Baseline(network) => network.working_grid(working, at),
+        }
     }
 
     /// The volume's window applied: clipped, then mapped linearly to [0, 1].

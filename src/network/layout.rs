@@ -1,14 +1,13 @@
 //! The layer table: which tensors a network of one view has, under which names, in which shapes.
 //!
-//! This is the one place that knows the names of docs/network.md, section 6. The model file is checked against it, an untrained
+//! Each network says it of its own layers, where they are built. The model file is checked against it, an untrained
 //! model is drawn from it, and the layers look their tensors up by the same names.
 
-use super::config::ModelConfig;
-use super::topology::{ConvolutionSpec, Layers, Topology};
-use crate::Result;
+use super::config::{ModelConfig, NetworkConfig};
+use super::{baselines, ggpfn};
 
 /// What a tensor is for, which decides how an untrained one is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Role {
     /// A convolution's weight.
     Weight,
@@ -24,6 +23,10 @@ pub enum Role {
     Mean,
     /// Batch normalisation's running variance.
     Variance,
+    /// A weight that is drawn as Glorot and Bengio (2010) do it.
+    Xavier,
+    /// A parameter that begins with given values, over and over.
+    Given(&'static [f32]),
 }
 
 impl Role {
@@ -46,49 +49,14 @@ pub struct Entry {
 
 /// All tensors of the network of one view.
 pub fn table(config: &ModelConfig) -> Vec<Entry> {
-    let mut table = Table(Vec::new());
-    // Writing entries down cannot fail.
-    let _ = Topology::build(config, &mut table);
-    table.0
+    let labels = config.labels.count();
+    match &config.network {
+        NetworkConfig::Ggpfn(network) => ggpfn::table(network, labels),
+        NetworkConfig::Baseline(network) => baselines::table(network, labels),
+    }
 }
 
 /// The number of parameters of one view's network.
 pub fn parameters(config: &ModelConfig) -> usize {
     table(config).iter().filter(|e| e.role.is_parameter()).map(|e| e.shape.iter().product::<usize>()).sum()
-}
-
-struct Table(Vec<Entry>);
-
-impl Table {
-    fn push(&mut self, name: String, shape: Vec<usize>, role: Role) {
-        self.0.push(Entry { name, shape, role });
-    }
-}
-
-impl Layers for Table {
-    type Convolution = ();
-    type Deconvolution = ();
-    type Readout = ();
-
-    fn convolution(&mut self, spec: ConvolutionSpec) -> Result<()> {
-        let (path, width) = (spec.path, vec![spec.shape[0]]);
-        self.push(format!("{path}.conv.weight"), spec.shape, Role::Weight);
-        self.push(format!("{path}.bn.weight"), width.clone(), Role::Scale);
-        self.push(format!("{path}.bn.bias"), width.clone(), Role::Shift);
-        self.push(format!("{path}.bn.running_mean"), width.clone(), Role::Mean);
-        self.push(format!("{path}.bn.running_var"), width, Role::Variance);
-        Ok(())
-    }
-
-    fn deconvolution(&mut self, path: &str, input: usize, output: usize) -> Result<()> {
-        self.push(format!("{path}.weight"), vec![input, output, 2, 2], Role::Weight);
-        self.push(format!("{path}.bias"), vec![output], Role::Shift);
-        Ok(())
-    }
-
-    fn readout(&mut self, path: &str, input: usize, labels: usize) -> Result<()> {
-        self.push(format!("{path}.weight"), vec![labels, input, 1, 1], Role::Readout);
-        self.push(format!("{path}.bias"), vec![labels], Role::ReadoutShift);
-        Ok(())
-    }
 }

@@ -1,29 +1,26 @@
-//! The Globally Guided Progressive Fusion Network: its configuration, its layers, its model file.
+//! Networks: their configuration, their layers, their model file.
 //!
-//! This room knows tensors and weights. It knows no volumes beyond the names of the views, and no files of images.
+//! This room knows tensors and weights. It knows no volumes beyond the names of the views and the sizes of grids, and no files of images.
 //!
-//! [`ModelConfig`] says what a network looks like; [`topology`] puts its layers together, whatever they are made of; [`layout`] is the table of
-//! its tensors; [`Model`] is the
-//! table filled with numbers, read from and written to a model file; [`Network`] is one view's network as the paper draws it,
-//! layer by layer with its batch normalisation, as training needs it. Inference has a form of its own, which computes
-//! the same function faster.
+//! [`ModelConfig`] says what a model is: [`ggpfn`], the Globally Guided Progressive Fusion Network, or one of the [`baselines`] that the paper
+//! compares it with. [`layout`] is the table of a network's tensors; [`Model`] is the table filled with numbers, read from and written to a
+//! model file.
 
+pub mod baselines;
 mod config;
+pub mod ggpfn;
 pub mod layout;
 mod model_file;
-mod plain;
-pub mod sampling;
+mod norm;
 mod shipped;
-pub mod topology;
 
-pub use config::{Fusion, ModelConfig, ENCODER_CONVOLUTIONS, FORMAT, LABELS_FORMAT};
+pub use baselines::Baseline;
+pub use config::{ModelConfig, NetworkConfig, FORMAT, LABELS_FORMAT};
+pub use ggpfn::{Fusion, GgpfnConfig, GlobalOutput, LocalOutput, Network};
 pub use model_file::{Array, Model, WeightType};
-pub use plain::{BatchNorm, GlobalOutput, LocalOutput, Network};
+pub use norm::{BatchNorm, Norm, BATCH_NORM_EPSILON};
 
 use crate::Result;
-
-/// Batch normalisation's epsilon.
-pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 impl Array {
     /// The array as a float32 tensor on the CPU.

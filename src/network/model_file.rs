@@ -127,8 +127,7 @@ impl Model {
         let bytes = 4 * layout::parameters(&config) as u64 * config.views.len() as u64;
         if let Some(attainable) = Attainable::now().filter(|attainable| bytes > attainable.bytes / 2) {
             return Err(Error::Memory(format!(
-                "a network of {:?} channels in {} views has {:.1} GB of weights, and {attainable}; choose narrower layers",
-                config.widths,
+                "networks of {} views with {:.1} GB of weights were asked for, and {attainable}; choose narrower layers",
                 config.views.len(),
                 bytes as f64 / 1e9,
             )));
@@ -146,6 +145,13 @@ impl Model {
                     Role::Readout => normal(&mut random, size, 0.5 * (1.0 / fan_in).sqrt()),
                     Role::Shift | Role::ReadoutShift | Role::Mean => vec![0.0; size],
                     Role::Scale | Role::Variance => vec![1.0; size],
+                    Role::Xavier => {
+                        // Evenly, with the variance 2 / (inputs + outputs).
+                        let fan_out = size as f32 / entry.shape.get(1).copied().unwrap_or(1) as f32;
+                        let bound = (6.0 / (fan_in + fan_out)).sqrt();
+                        (0..size).map(|_| (2.0 * random.random::<f32>() - 1.0) * bound).collect()
+                    }
+                    Role::Given(values) => values.iter().copied().cycle().take(size).collect(),
                 };
                 weights.insert(format!("{view}.{}", entry.name), Array { shape: entry.shape, values });
             }

@@ -17,7 +17,7 @@ use crate::files::AtomicFile;
 use crate::labels::MOST_LABELS;
 use crate::network::ModelConfig;
 use crate::quality::InputFeatures;
-use crate::volume::{lps_spacing, lps_view, resample, resampled_size, Geometry, Volume};
+use crate::volume::{lps_spacing, lps_view, resample, Geometry, Volume};
 use crate::{Error, Result};
 
 /// Counted up where cases of earlier versions have to be prepared anew: version 1 did not look whether they are CTs.
@@ -68,7 +68,7 @@ impl TrainingCase {
     /// A case in memory. `mask` lies on the volume's grid, `[k, j, i]`. Of a network of one label, what is not 0 is that label; of several, bit
     /// number l of a voxel's byte is label l ([`LabelBits`](crate::labels::LabelBits)).
     ///
-    /// With a working spacing in `config` both are resampled to it, a label to where its resampled mask reaches one half. The log warns
+    /// Both are resampled to the network's working grid, a label to where its resampled mask reaches one half. The log warns
     /// of a volume that is no CT in Hounsfield units or has impossible voxel sizes: what it is for is the caller's to know.
     ///
     /// # Errors
@@ -117,13 +117,8 @@ impl TrainingCase {
         let geometry = volume.geometry();
         let image = lps_view(volume.voxels(), geometry);
         let truth = lps_view(mask, geometry);
-        let mut spacing = lps_spacing(geometry);
         let (z, y, x) = image.dim();
-        let mut size = [z, y, x];
-        if let Some(target) = config.spacing {
-            size = resampled_size(size, spacing, target);
-            spacing = target;
-        }
+        let (size, spacing) = config.working_grid([z, y, x], lps_spacing(geometry));
         let same = size == [z, y, x];
         let quantise = |hu: &f32| (config.normalise(*hu) * FULL).round() as u16;
         let labels = config.labels.count();

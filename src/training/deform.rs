@@ -101,7 +101,7 @@ impl Deformation {
 }
 
 /// The four weights of a uniform cubic B-spline at a fraction of a cell.
-fn b_spline(t: f64) -> [f64; 4] {
+pub(super) fn b_spline(t: f64) -> [f64; 4] {
     let s = 1.0 - t;
     [
         s * s * s / 6.0,

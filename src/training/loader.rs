@@ -10,19 +10,31 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rand::seq::SliceRandom;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::sample::{self, Batch, Shape};
 use super::stage::Stage;
+use super::volumetric::{self, VolumeShape};
 use super::{Augmentation, TrainingCase};
+use crate::volume::View;
 use crate::{Error, Result};
+
+/// What samples are: slices of a view with their neighbours, or boxes of the volume.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SampleShape {
+    Slices(Shape),
+    Volumes(VolumeShape),
+}
 
 /// What the batches of a stage are made from.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub cases: Vec<Arc<TrainingCase>>,
-    pub shape: Shape,
+    pub view: View,
+    pub shape: SampleShape,
+    /// Whether samples are centred in the box of the labels alone, not by turns anywhere.
+    pub in_box: bool,
     pub stage: Stage,
     pub batch: usize,
     pub samples_per_volume: usize,
@@ -45,7 +57,7 @@ impl Plan {
     fn random(&self, epoch: u64, number: u64) -> ChaCha8Rng {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8] = self.shape.view.axes()[0] as u8;
+        key[8] = self.view.axes()[0] as u8;
         key[9] = self.stage as u8;
         key[16..24].copy_from_slice(&epoch.to_le_bytes());
         key[24..].copy_from_slice(&number.to_le_bytes());
@@ -56,16 +68,41 @@ impl Plan {
     pub fn batch(&self, epoch: u64, number: usize) -> Result<Batch> {
         let mut order: Vec<usize> = (0..self.samples()).collect();
         order.shuffle(&mut self.random(epoch, u64::MAX));
-        let chosen = order.iter().skip(number * self.batch).take(self.batch);
+        let chosen: Vec<usize> = order.into_iter().skip(number * self.batch).take(self.batch).collect();
         let samples: Vec<_> = chosen
+            .iter()
             .map(|index| {
                 let case = &self.cases[index / self.samples_per_volume];
                 // By turns, and beginning with the box where there is one sample alone.
-                let anywhere = index % self.samples_per_volume % 2 == 1;
-                sample::random(case, &self.shape, anywhere, &self.augmentation, &mut self.random(epoch, *index as u64))
+                let anywhere = !self.in_box && index % self.samples_per_volume % 2 == 1;
+                let random = &mut self.random(epoch, *index as u64);
+                match &self.shape {
+                    SampleShape::Slices(shape) => sample::random(case, shape, anywhere, &self.augmentation, random),
+                    SampleShape::Volumes(shape) => {
+                        volumetric::random(case, shape, anywhere, &self.augmentation, random)
+                    }
+                }
             })
             .collect();
-        Batch::new(&samples, &self.shape)
+        let mut batch = match &self.shape {
+            SampleShape::Slices(shape) => Batch::new(&samples, shape)?,
+            SampleShape::Volumes(_) => volumetric::batch(&samples)?,
+        };
+        batch.number = epoch * self.batches() as u64 + number as u64;
+        // Numbers of their own: those that samples are made with stay what they are.
+        let mut random = self.random(epoch, u64::MAX - 1 - number as u64);
+        batch.seed = random.random();
+        batch.margins = chosen.iter().map(|_| margins(&mut random)).collect();
+        Ok(batch)
+    }
+}
+
+/// The margins of a crop in training: 20 pixels, or in half of the samples anything from 0 to 40 (Yu et al.).
+fn margins(random: &mut ChaCha8Rng) -> [i64; 4] {
+    if random.random() {
+        std::array::from_fn(|_| random.random_range(0..=40))
+    } else {
+        [20; 4]
     }
 }
 

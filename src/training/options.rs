@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::compute::trial;
 use crate::dataset::UNKNOWN_ORGAN;
 use crate::labels::{Label, LabelBits, LabelSet, LabelSource};
-use crate::network::{Fusion, ModelConfig};
+use crate::network::{Baseline, Fusion, GgpfnConfig, ModelConfig, NetworkConfig};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -59,6 +59,9 @@ pub struct StageOptions {
     /// How it gets there.
     #[serde(skip_serializing_if = "Decay::is_default")]
     pub decay: Decay,
+    /// The learning rate falls after every so many epochs instead: by half in RSTN's stages, else to a tenth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fall_every: Option<usize>,
 }
 
 /// The way of a learning rate from a stage's start to its end.
@@ -89,7 +92,7 @@ impl Decay {
 
 impl Default for StageOptions {
     fn default() -> Self {
-        StageOptions { epochs: 1000, batch: 4, learning_rate: 1e-4, final_learning_rate: None, decay: Decay::Cosine }
+        StageOptions { epochs: 1000, batch: 4, learning_rate: 1e-4, final_learning_rate: None, decay: Decay::Cosine, fall_every: None }
     }
 }
 
@@ -166,6 +169,28 @@ impl OrganOptions {
     }
 }
 
+/// What changes the weights along their gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Optimiser {
+    /// Kingma and Ba's, with their own constants.
+    #[default]
+    Adam,
+    /// Stochastic gradient descent.
+    Sgd {
+        /// The part of the last step that is in the next one, 0 to below 1.
+        momentum: f64,
+        /// The part of the weights that is added to their gradients.
+        weight_decay: f64,
+    },
+}
+
+impl Optimiser {
+    fn is_default(&self) -> bool {
+        *self == Optimiser::default()
+    }
+}
+
 /// Everything that a training run is made from, except its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -174,6 +199,12 @@ pub struct TrainOptions {
     pub views: Vec<View>,
     /// What all randomness is drawn from.
     pub seed: u64,
+    /// Another network than a GGPFN: one of those that the paper compares it with. Entries that only a GGPFN has then mean nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Baseline>,
+    /// What changes the weights.
+    #[serde(skip_serializing_if = "Optimiser::is_default")]
+    pub optimiser: Optimiser,
     /// How neighbouring slices are fused.
     pub fusion: Fusion,
     /// T: a slice is segmented from 2T + 1 slices.
@@ -221,6 +252,15 @@ pub struct TrainOptions {
     pub local: StageOptions,
     /// Stage 3, the whole network; without global guidance that is the progressive fusion network once more.
     pub whole: StageOptions,
+    /// RSTN's first stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub separate: Option<StageOptions>,
+    /// Its second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub individual: Option<StageOptions>,
+    /// Its third.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joint: Option<StageOptions>,
     /// Validate after every so many epochs, and at each stage's end. The best weights are chosen among those.
     pub validate_every: usize,
     /// Write a checkpoint after every so many minutes, and at each stage's end.
@@ -253,6 +293,8 @@ impl TrainOptions {
         let nihc = TrainOptions {
             views: View::ALL.to_vec(),
             seed: 0,
+            network: None,
+            optimiser: Optimiser::Adam,
             fusion: Fusion::Progressive,
             t: 15,
             widths: [32, 64, 128, 256],
@@ -274,6 +316,9 @@ impl TrainOptions {
             global: stage(1000, 32),
             local: stage(1000, 4),
             whole: stage(800, 4),
+            separate: None,
+            individual: None,
+            joint: None,
             validate_every: 10,
             checkpoint_minutes: 10.0,
             mixed_precision: false,
@@ -299,6 +344,7 @@ impl TrainOptions {
                     learning_rate: 2e-3,
                     final_learning_rate: Some(2e-5),
                     decay: Decay::Cosine,
+                    fall_every: None,
                 };
                 TrainOptions {
                     t: 5,
@@ -319,18 +365,106 @@ impl TrainOptions {
         }
     }
 
+    /// A preset's options for one of the networks that the paper compares GGPFN with: data, window, spacing and view weights are the preset's,
+    /// the schedule is that of the network's own source (docs/baselines.md).
+    pub fn of_baseline(baseline: Baseline, preset: Preset) -> Self {
+        let base = TrainOptions::preset(preset);
+        let small = preset == Preset::Small;
+        let stage = |epochs, batch, learning_rate| StageOptions {
+            epochs,
+            batch,
+            learning_rate,
+            final_learning_rate: None,
+            decay: Decay::Cosine,
+            fall_every: None,
+        };
+        // In their sources these networks see rotations and deformations as follows; angles and lengths in the patient's frame, as GGPFN's.
+        let volumetric =
+            Augmentation { rotation_degrees: 5.0, elastic_mm: 3.0, elastic_spacing_mm: 25.0, ..Augmentation::default() };
+        let mut options = TrainOptions { network: Some(baseline.clone()), ..base.clone() };
+        match &baseline {
+            Baseline::UnetPatch { .. } => {
+                let epochs = if small { 60 } else { 424 };
+                options.optimiser = Optimiser::Sgd { momentum: 0.99, weight_decay: 0.0 };
+                // Tenfold less in ten steps over the whole training.
+                options.whole = StageOptions { fall_every: Some(epochs / 10), ..stage(epochs, 1, 1e-2) };
+                if small {
+                    // 200 000 steps at a momentum of 0.99 are not to be had: Adam comes to something in thousands.
+                    options.optimiser = Optimiser::Adam;
+                    options.whole =
+                        StageOptions { final_learning_rate: Some(1e-5), ..stage(epochs, 2, 1e-3) };
+                }
+                options.augmentation = volumetric;
+                options.slices_per_sample = 1;
+            }
+            Baseline::UnetFull { .. } => {
+                let epochs = if small { 100 } else { 300 };
+                options.whole =
+                    StageOptions { final_learning_rate: Some(1e-4), ..stage(epochs, if small { 1 } else { 2 }, 1e-3) };
+                options.augmentation = Augmentation { rotation_degrees: 15.0, ..volumetric };
+                options.samples_per_volume = 1;
+                options.slices_per_sample = 1;
+            }
+            Baseline::Fcn8s { .. } => {
+                // As many epochs as GGPFN's second and third stage together.
+                let epochs = base.local.epochs + base.whole.epochs;
+                options.whole = if small {
+                    StageOptions { final_learning_rate: Some(1e-5), ..stage(epochs, 4, 1e-3) }
+                } else {
+                    stage(epochs, 4, 1e-4)
+                };
+                options.slices_per_sample = 1;
+                options.patch = View::ALL.into_iter().map(|view| (view, if small { [160; 2] } else { [512; 2] })).collect();
+            }
+            Baseline::Rstn { scratch, .. } => {
+                options.augmentation =
+                    Augmentation { rotation_degrees: 0.0, elastic_mm: 0.0, ..Augmentation::default() };
+                options.samples_per_volume = if small { 4 } else { 40 };
+                options.slices_per_sample = 3;
+                options.patch = View::ALL.into_iter().map(|view| (view, if small { [160; 2] } else { [512; 2] })).collect();
+                let rate = match (scratch, small) {
+                    (true, true) => 1e-3,
+                    (true, false) => 1e-4,
+                    (false, _) => 1e-5,
+                };
+                if !scratch {
+                    options.optimiser = Optimiser::Sgd { momentum: 0.99, weight_decay: 5e-4 };
+                }
+                let times = if small { 5 } else { 1 };
+                options.separate = Some(stage(2 * times, 1, rate));
+                options.individual = Some(stage(6 * times, 1, rate));
+                // Half of the rate after every two of the last stage's epochs.
+                options.joint = Some(StageOptions { fall_every: Some(2 * times), ..stage(8 * times, 1, rate) });
+            }
+        }
+        if baseline.is_volumetric() {
+            options.views = vec![View::Axial];
+        }
+        if small && matches!(baseline, Baseline::UnetFull { .. }) {
+            options.spacing = None; // its grid is its own
+        }
+        options
+    }
+
     /// The configuration of the model that comes out.
     pub fn model_config(&self) -> ModelConfig {
         let labels = self.label_set();
+        let network = match &self.network {
+            Some(baseline) => baseline.clone().into(),
+            None => GgpfnConfig {
+                fusion: self.fusion,
+                t: self.t,
+                widths: self.widths,
+                global_widths: self.global_guidance.then_some(self.global_widths),
+                global_size: self.global_size.clone(),
+            }
+            .into(),
+        };
         ModelConfig {
-            format: ModelConfig::format_of(&labels),
+            format: ModelConfig::format_of(&network, &labels),
             labels,
             views: self.views.clone(),
-            fusion: self.fusion,
-            t: self.t,
-            widths: self.widths,
-            global_widths: self.global_guidance.then_some(self.global_widths),
-            global_size: self.global_size.iter().map(|(view, size)| (*view, *size)).collect(),
+            network,
             window: self.window,
             spacing: self.spacing,
             view_weights: self.view_weights.clone(),
@@ -359,12 +493,18 @@ impl TrainOptions {
     pub fn adopt(&mut self, config: &ModelConfig) {
         self.views = config.views.clone();
         self.threshold = config.threshold;
-        self.fusion = config.fusion;
-        self.t = config.t;
-        self.widths = config.widths;
-        self.global_guidance = config.global_widths.is_some();
-        self.global_widths = config.global_widths.unwrap_or(self.global_widths);
-        self.global_size.extend(config.global_size.iter().map(|(view, size)| (*view, *size)));
+        match &config.network {
+            NetworkConfig::Baseline(network) => self.network = Some(network.clone()),
+            NetworkConfig::Ggpfn(network) => {
+                self.network = None;
+                self.fusion = network.fusion;
+                self.t = network.t;
+                self.widths = network.widths;
+                self.global_guidance = network.global_widths.is_some();
+                self.global_widths = network.global_widths.unwrap_or(self.global_widths);
+                self.global_size.extend(network.global_size.iter().map(|(view, size)| (*view, *size)));
+            }
+        }
         self.window = config.window;
         self.spacing = config.spacing;
         if self.labels.is_empty() && !config.labels.is_pancreas() {
@@ -391,11 +531,22 @@ impl TrainOptions {
         let labels = |set: &LabelSet| set.names().collect::<Vec<_>>().join(", ");
         compare("the list of labels", labels(&own.labels), labels(&model.labels));
         compare("exclusive_labels", own.labels.exclusive.to_string(), model.labels.exclusive.to_string());
-        compare("fusion", format!("{:?}", own.fusion), format!("{:?}", model.fusion));
-        compare("t", own.t.to_string(), model.t.to_string());
-        compare("widths", format!("{:?}", own.widths), format!("{:?}", model.widths));
-        let guidance = |widths: Option<[usize; 5]>| widths.map_or("none".into(), |widths| format!("{widths:?}"));
-        compare("global_widths", guidance(own.global_widths), guidance(model.global_widths));
+        match (&own.network, &model.network) {
+            (NetworkConfig::Ggpfn(own), NetworkConfig::Ggpfn(model)) => {
+                compare("fusion", format!("{:?}", own.fusion), format!("{:?}", model.fusion));
+                compare("t", own.t.to_string(), model.t.to_string());
+                compare("widths", format!("{:?}", own.widths), format!("{:?}", model.widths));
+                let guidance = |widths: Option<[usize; 5]>| widths.map_or("none".into(), |widths| format!("{widths:?}"));
+                compare("global_widths", guidance(own.global_widths), guidance(model.global_widths));
+            }
+            _ => {
+                let text = |config: &ModelConfig| {
+                    let lines = config.network_lines().into_iter().map(|(name, value)| format!("{name} {value}"));
+                    format!("{} ({})", config.network_name(), lines.collect::<Vec<_>>().join(", "))
+                };
+                compare("network", text(&own), text(model));
+            }
+        }
         compare("window", format!("{:?}", own.window), format!("{:?}", model.window));
         let spacing = |spacing: Option<[f64; 3]>| spacing.map_or("none".into(), |spacing| format!("{spacing:?}"));
         compare("spacing", spacing(own.spacing), spacing(model.spacing));
@@ -437,7 +588,13 @@ impl TrainOptions {
                 return fault(name, format!("{value}; a number from 1 was expected"));
             }
         }
-        for (name, stage) in [("global", &self.global), ("local", &self.local), ("whole", &self.whole)] {
+        let of_rstn = [("separate", &self.separate), ("individual", &self.individual), ("joint", &self.joint)];
+        let of_rstn = of_rstn.into_iter().filter_map(|(name, stage)| Some((name, stage.as_ref()?)));
+        let all = [("global", &self.global), ("local", &self.local), ("whole", &self.whole)].into_iter().chain(of_rstn);
+        for (name, stage) in all {
+            if stage.fall_every == Some(0) || (stage.fall_every.is_some() && stage.final_learning_rate.is_some()) {
+                return fault(name, "fall_every is a number from 1, and stands instead of final_learning_rate".into());
+            }
             let rates = [Some(stage.learning_rate), stage.final_learning_rate];
             if rates.iter().flatten().any(|rate| !(rate.is_finite() && *rate >= 0.0)) {
                 return fault(name, "a learning rate is not a number from 0".into());
@@ -451,6 +608,20 @@ impl TrainOptions {
             if stage.batch == 0 {
                 return fault(name, "batch is 0; a number from 1 was expected".into());
             }
+        }
+        if let Optimiser::Sgd { momentum, weight_decay } = self.optimiser {
+            if !((0.0..1.0).contains(&momentum) && weight_decay.is_finite() && weight_decay >= 0.0) {
+                return fault(
+                    "optimiser",
+                    format!("momentum is {momentum}, weight_decay {weight_decay}; 0 to below 1, and from 0, were expected"),
+                );
+            }
+        }
+        if matches!(self.network, Some(Baseline::Rstn { .. })) && self.slices_per_sample != 3 {
+            return fault("slices_per_sample", format!("{}; RSTN's samples are of 3", self.slices_per_sample));
+        }
+        if matches!(self.network, Some(Baseline::Fcn8s { .. })) && self.slices_per_sample != 1 {
+            return fault("slices_per_sample", format!("{}; FCN8s's samples are of 1", self.slices_per_sample));
         }
         if !(self.dice_weight.is_finite() && self.dice_weight >= 0.0) {
             return fault("dice_weight", format!("{}; a number from 0 was expected", self.dice_weight));
@@ -503,7 +674,7 @@ impl TrainOptions {
     }
 
     /// Reads options from TOML over those of a preset, which `prepare` may change before.
-    fn read(text: &str, default: Preset, prepare: impl FnOnce(&mut Self)) -> Result<Self> {
+    fn read(text: &str, default: Preset, prepare: impl Fn(&mut Self)) -> Result<Self> {
         let fault = |e: String| Error::argument("training options", e);
         let mut given: toml::Table = text.parse().map_err(|e: toml::de::Error| fault(e.to_string()))?;
         let preset = match given.remove("preset") {
@@ -513,6 +684,15 @@ impl TrainOptions {
         };
         let mut base = TrainOptions::preset(preset);
         prepare(&mut base);
+        // A baseline, which the text or the model to start from names, has a schedule of its own.
+        let named = match given.get("network") {
+            Some(network) => Some(network.clone().try_into().map_err(|e: toml::de::Error| fault(e.to_string()))?),
+            None => base.network.clone(),
+        };
+        if let Some(baseline) = named {
+            base = TrainOptions::of_baseline(baseline, preset);
+            prepare(&mut base);
+        }
         let mut whole = toml::Table::try_from(base).map_err(|e| fault(e.to_string()))?;
         merge(&mut whole, given);
         let options: TrainOptions = whole.try_into().map_err(|e: toml::de::Error| fault(e.to_string()))?;

@@ -1,13 +1,14 @@
-//! A network's parameters in one flat buffer, with Adam's moments beside them.
+//! A network's parameters in one flat buffer, with the optimiser's moments beside them.
 //!
 //! Every parameter is a leaf that shares its memory with a stretch of the buffer: an update of the buffer is an update of the network,
-//! Adam is a handful of operations whatever the number of layers, and an outside engine can read and write parameters and
+//! a step is a handful of operations whatever the number of layers, and an outside engine can read and write parameters and
 //! gradients as one array.
 
 use std::collections::BTreeMap;
 
 use tch::{Device, Kind, Tensor};
 
+use super::Optimiser;
 use crate::network::layout;
 use crate::network::{Array, Model, ModelConfig};
 use crate::volume::View;
@@ -140,36 +141,62 @@ impl Parameters {
         Some(self.gradients.narrow(0, s.start, s.length).reshape(&s.shape[..]))
     }
 
-    /// One step of Adam with the gradients, on the parameters that `active` names.
-    pub fn adam(&mut self, learning_rate: f64, active: &dyn Fn(&str) -> bool) -> Result<()> {
+    /// One step of the optimiser with the gradients, on the parameters for which `rate` gives a factor of the learning rate.
+    pub fn update(
+        &mut self,
+        optimiser: Optimiser,
+        learning_rate: f64,
+        rate: &dyn Fn(&str) -> Option<f64>,
+    ) -> Result<()> {
         self.steps += 1;
-        let correction = BETAS.map(|beta| 1.0 - beta.powf(self.steps as f64));
-        // Neighbours that are active go together: the whole table, or all but the first or last branch.
+        // Neighbours with one rate go together: the whole table, or all but the first or last branch.
+        let rates: Vec<Option<f64>> = self.stretches.iter().map(|s| rate(&s.name)).collect();
         let mut index = 0;
         while index < self.stretches.len() {
-            if !active(&self.stretches[index].name) {
-                index += 1;
-                continue;
-            }
+            let own = rates[index];
             let start = self.stretches[index].start;
-            while index < self.stretches.len() && active(&self.stretches[index].name) {
+            while index < self.stretches.len() && rates[index] == own {
                 index += 1;
             }
             let end = self.stretches[index - 1].start + self.stretches[index - 1].length;
-            let part = |tensor: &Tensor| tensor.f_narrow(0, start, end - start);
-            let (gradient, mut mean, mut square) =
-                (part(&self.gradients)?, part(&self.moments[0])?, part(&self.moments[1])?);
-            let _ = mean.f_mul_scalar_(BETAS[0])?.f_add_(&gradient.f_mul_scalar(1.0 - BETAS[0])?)?;
-            let _ = square.f_mul_scalar_(BETAS[1])?.f_addcmul_(&gradient, &gradient.f_mul_scalar(1.0 - BETAS[1])?)?;
-            let scale = square.f_div_scalar(correction[1])?.f_sqrt_()?.f_add_scalar_(EPSILON)?;
-            let change = mean.f_div(&scale)?.f_mul_scalar_(-learning_rate / correction[0])?;
-            let _ = part(&self.flat)?.f_add_(&change)?;
+            let Some(factor) = own else { continue };
+            match optimiser {
+                Optimiser::Adam => self.adam(start, end - start, learning_rate * factor)?,
+                Optimiser::Sgd { momentum, weight_decay } => {
+                    self.sgd(start, end - start, learning_rate * factor, momentum, weight_decay)?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Forgets Adam's moments: each stage is a training of its own.
-    pub fn restart_adam(&mut self) -> Result<()> {
+    fn adam(&mut self, start: i64, length: i64, learning_rate: f64) -> Result<()> {
+        let correction = BETAS.map(|beta| 1.0 - beta.powf(self.steps as f64));
+        let part = |tensor: &Tensor| tensor.f_narrow(0, start, length);
+        let (gradient, mut mean, mut square) =
+            (part(&self.gradients)?, part(&self.moments[0])?, part(&self.moments[1])?);
+        let _ = mean.f_mul_scalar_(BETAS[0])?.f_add_(&gradient.f_mul_scalar(1.0 - BETAS[0])?)?;
+        let _ = square.f_mul_scalar_(BETAS[1])?.f_addcmul_(&gradient, &gradient.f_mul_scalar(1.0 - BETAS[1])?)?;
+        let scale = square.f_div_scalar(correction[1])?.f_sqrt_()?.f_add_scalar_(EPSILON)?;
+        let change = mean.f_div(&scale)?.f_mul_scalar_(-learning_rate / correction[0])?;
+        let _ = part(&self.flat)?.f_add_(&change)?;
+        Ok(())
+    }
+
+    /// Stochastic gradient descent with momentum, which the first moments hold.
+    fn sgd(&mut self, start: i64, length: i64, learning_rate: f64, momentum: f64, weight_decay: f64) -> Result<()> {
+        let part = |tensor: &Tensor| tensor.f_narrow(0, start, length);
+        let (mut flat, gradient, mut speed) = (part(&self.flat)?, part(&self.gradients)?, part(&self.moments[0])?);
+        let _ = speed.f_mul_scalar_(momentum)?.f_add_(&gradient)?;
+        if weight_decay > 0.0 {
+            let _ = speed.f_add_(&flat.f_mul_scalar(weight_decay)?)?;
+        }
+        let _ = flat.f_add_(&speed.f_mul_scalar(-learning_rate)?)?;
+        Ok(())
+    }
+
+    /// Forgets the optimiser's moments: each stage is a training of its own.
+    pub fn restart(&mut self) -> Result<()> {
         self.steps = 0;
         for moment in &mut self.moments {
             let _ = moment.f_zero_()?;

@@ -13,7 +13,7 @@ use crate::dataset::{self, scan_faults, Case};
 use crate::files::{create_folder, hex};
 use crate::io::ReadOptions;
 use crate::labels::LabelBits;
-use crate::network::ModelConfig;
+use crate::network::{ModelConfig, NetworkConfig};
 use crate::quality::InputFeatures;
 use crate::{Error, Result};
 
@@ -81,6 +81,10 @@ fn cache_key(case: &Case, config: &ModelConfig, labels: &LabelBits) -> Result<St
         hash.update(format!("{}|{}|{changed:?}|", path.display(), metadata.len()));
     }
     hash.update(format!("{:?}{:?}", config.window, config.spacing));
+    if let NetworkConfig::Baseline(network) = &config.network {
+        // Some work on grids of their own.
+        hash.update(format!("{network:?}"));
+    }
     if labels.count() > 1 || labels.of(1) != labels.of(2) {
         hash.update(format!("{labels:?}"));
     }

@@ -13,7 +13,7 @@ use super::deform::Deformation;
 use super::loss::Target;
 use super::{Augmentation, TrainingCase};
 use crate::dataset::UNKNOWN_ORGAN;
-use crate::network::sampling::{self, Extent};
+use crate::network::ggpfn::sampling::{self, Extent};
 use crate::volume::{resample, View};
 use crate::{Error, Result};
 
@@ -327,13 +327,13 @@ fn area_weights(source: usize, target: usize) -> Vec<(usize, Vec<f32>)> {
 }
 
 /// A batch of N samples as tensors, float32 on the CPU.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     /// The samples' cases.
     pub names: Vec<String>,
-    /// `[N, D, H, W]`.
+    /// `[N, D, H, W]`; of networks of volumes `[N, 1, D, H, W]`.
     pub windows: Option<Tensor>,
-    /// Of `[N S, L, H, W]`.
+    /// Of `[N S, L, H, W]`; of networks of volumes `[N, L, Z Y, X]`.
     pub target: Option<Target>,
     /// The organs in the patches, `[N S, H, W]` in int64; 255 where there is no knowing, and none if there is none anywhere.
     pub organs: Option<Tensor>,
@@ -343,6 +343,12 @@ pub struct Batch {
     pub global_target: Option<[Target; 2]>,
     /// The weights of sub-pixel sampling, `[N S, 1, H / 8, h_g / 32]` and `[N S, 1, W / 8, w_g / 32]`.
     pub sampling: Option<[Tensor; 2]>,
+    /// The batch's number in its stage, from 0.
+    pub number: u64,
+    /// What else is random about it is drawn from this seed.
+    pub seed: u64,
+    /// For each sample the margins around a crop, in pixels: above, below, left, right. Networks that crop use them.
+    pub margins: Vec<[i64; 4]>,
 }
 
 impl Batch {
@@ -429,6 +435,7 @@ impl Batch {
             global: join(&|s| s.global.as_ref(), true)?,
             global_target: coarse.zip(fine).map(|(coarse, fine)| [coarse, fine]),
             sampling,
+            ..Batch::default()
         })
     }
 }

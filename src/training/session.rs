@@ -13,7 +13,7 @@ use super::log::Log;
 use super::parameters::Snapshot;
 use super::run::{Event, Outcome, Run, RunEnd};
 use super::stage::Stage;
-use super::start::{first_weights, key, plan, stage_options, stages};
+use super::start::{first_weights, key, plan, stages};
 use super::trainer::{Losses, Trainer};
 use super::{validation, StageOptions, TrainingCase};
 use crate::compute::threads::on_own_thread;
@@ -119,8 +119,7 @@ impl Session {
             let teachers = run.options.organs.as_ref().map(|organs| (organs, run.options.seed));
             let kinds = [tch::Kind::Float, compute.kind];
             let mut trainer = Trainer::assemble(&model, view, first, teachers, compute.device, kinds, threads)?;
-            trainer.set_recompute(run.options.recompute);
-            trainer.set_dice_weight(run.options.dice_weight);
+            trainer.settle(&run.options, &plan(&run, view, first))?;
             trainer.start_stage(first)?;
             let mut progress = Progress {
                 stage: Some(first),
@@ -198,7 +197,7 @@ impl Session {
         let (Some(stage), view) = (self.views[index].progress.stage, self.views[index].trainer.view()) else {
             return Ok(None);
         };
-        let stage_options = stage_options(&self.run.options, stage).clone();
+        let stage_options = stage.options(&self.run.options).clone();
         let plan = plan(&self.run, view, stage);
         let batches = plan.batches();
         let mut losses = Losses::default();
@@ -215,7 +214,7 @@ impl Session {
             };
             let batch = loader.next()?;
             let step = v.progress.epoch * batches + v.progress.batch;
-            let rate = learning_rate(&stage_options, step, stage_options.epochs * batches);
+            let rate = learning_rate(stage, &stage_options, step, batches);
             losses = v.trainer.whole_step(&batch, rate)?;
             let terms = [Some(losses.total), losses.map, losses.side, losses.global, losses.global_finer];
             for (sum, term) in v.progress.sums.iter_mut().zip(terms) {
@@ -285,7 +284,7 @@ impl Session {
             v.trainer.start_stage(next)?;
             // What the stage changed at its start is in the best weights too, should the run end here.
             v.best = Some(Snapshot::of(&v.trainer.parameters)?);
-            if stage == Stage::Global {
+            if !stage.makes_masks() {
                 // Another measure: that of its maps, not of masks.
                 v.progress.best_dice = None;
             }
@@ -365,19 +364,20 @@ impl Session {
         let seconds = v.epoch_started.elapsed().as_secs_f64();
         v.epoch_started = Instant::now();
         let mean = v.progress.sums.map(|sum| sum / batches as f64);
+        let ggpfn = self.run.options.network.is_none();
         let has = |yes: bool, value: f64| if yes { json!(value) } else { json!(null) };
         v.log.write(&json!({
             "view": v.trainer.view().name(),
             "stage": stage.name(),
             "epoch": v.progress.epoch + 1,
-            "learning_rate": learning_rate(stage_options, v.progress.epoch * batches, stage_options.epochs * batches),
+            "learning_rate": learning_rate(stage, stage_options, v.progress.epoch * batches, batches),
             "loss": mean[0],
-            "map": has(stage != Stage::Global, mean[1]),
-            "side": has(stage != Stage::Global, mean[2]),
-            "global": has(stage != Stage::Local && self.run.options.global_guidance, mean[3]),
+            "map": has(stage.makes_masks(), mean[1]),
+            "side": has(ggpfn && stage.makes_masks(), mean[2]),
+            "global": has(ggpfn && stage.is_guided() && self.run.options.global_guidance, mean[3]),
             "global_finer": has(stage == Stage::Global, mean[4]),
             "organs": has(
-                stage != Stage::Global && self.run.options.organs.is_some(),
+                stage.makes_masks() && self.run.options.organs.is_some(),
                 v.progress.organs_sum / batches as f64,
             ),
             "dice": dice,
@@ -404,7 +404,7 @@ impl Session {
         Event {
             view: v.trainer.view(),
             stage,
-            epoch: [v.progress.epoch + 1, stage_options(&self.run.options, stage).epochs],
+            epoch: [v.progress.epoch + 1, stage.options(&self.run.options).epochs],
             batch: [v.progress.batch, batches],
             losses,
             dice,
@@ -417,17 +417,16 @@ impl Session {
     fn fraction(&self) -> f64 {
         let options = &self.run.options;
         let samples = (self.run.cases.train.len() * options.samples_per_volume) as f64;
-        let cost = |stage: Stage| if stage == Stage::Global { 0.125 } else { 1.0 };
         let (mut done, mut all) = (0.0, 0.0);
         for v in &self.views {
             for stage in stages(options) {
-                let whole = stage_options(options, stage).epochs as f64 * samples * cost(stage);
+                let whole = stage.options(options).epochs as f64 * samples * stage.cost();
                 all += whole;
                 done += match v.progress.stage {
                     Some(now) if now == stage => {
-                        let batches = samples / stage_options(options, stage).batch as f64;
+                        let batches = samples / stage.options(options).batch as f64;
                         let epochs = v.progress.epoch as f64 + v.progress.batch as f64 / batches.ceil().max(1.0);
-                        epochs * samples * cost(stage)
+                        epochs * samples * stage.cost()
                     }
                     Some(now) if now < stage => 0.0,
                     _ => whole,
@@ -447,9 +446,14 @@ impl Session {
     }
 }
 
-/// The learning rate of a step: constant, or on its way down.
-fn learning_rate(options: &StageOptions, step: usize, steps: usize) -> f64 {
+/// The learning rate of a step of a stage with so many batches in an epoch: constant, or on its way down.
+fn learning_rate(stage: Stage, options: &StageOptions, step: usize, batches: usize) -> f64 {
     let start = options.learning_rate;
+    if let Some(epochs) = options.fall_every {
+        let factor: f64 = if Stage::ALL[3..].contains(&stage) { 0.5 } else { 0.1 };
+        return start * factor.powi((step / (epochs * batches).max(1)) as i32);
+    }
+    let steps = options.epochs * batches;
     options.final_learning_rate.map_or(start, |end| {
         let way = step as f64 / (steps.max(2) - 1) as f64;
         end + (start - end) * options.decay.left(way)

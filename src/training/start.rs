@@ -4,60 +4,73 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::loader::{Batches, Plan};
+use super::loader::{Batches, Plan, SampleShape};
 use super::loss::Target;
 use super::run::{Cases, Run};
 use super::sample::Shape;
 use super::stage::Stage;
 use super::trainer::Trainer;
-use super::{StageOptions, TrainOptions};
+use super::volumetric::VolumeShape;
+use super::TrainOptions;
 use crate::compute::threads::on_own_thread;
 use crate::compute::{Compute, DeviceChoice, PrecisionChoice};
 use crate::files;
 use crate::network::layout::{self, Role};
-use crate::network::{Model, ModelConfig};
+use crate::network::baselines::UNET_PATCH_BORDER;
+use crate::network::{Baseline, Model, ModelConfig, NetworkConfig};
 use crate::volume::View;
 use crate::{Error, Result};
 
 /// The stages that options call for.
 pub(super) fn stages(options: &TrainOptions) -> Vec<Stage> {
-    Stage::ALL
-        .into_iter()
-        .filter(|stage| stage_options(options, *stage).epochs > 0)
-        .filter(|stage| options.global_guidance || *stage != Stage::Global)
-        .collect()
-}
-
-pub(super) fn stage_options(options: &TrainOptions, stage: Stage) -> &StageOptions {
-    match stage {
-        Stage::Global => &options.global,
-        Stage::Local => &options.local,
-        Stage::Whole => &options.whole,
-    }
+    let all = Stage::of(&options.model_config().network).iter().copied();
+    all.filter(|stage| stage.options(options).epochs > 0).collect()
 }
 
 /// What the batches of a stage are made from.
 pub(super) fn plan(run: &Run, view: View, stage: Stage) -> Plan {
     let options = &run.options;
-    Plan {
-        cases: run.cases.train.clone(),
-        shape: Shape {
+    let slices = options.slices_per_sample;
+    let patch = options.patch.get(&view).copied();
+    let shape = match &options.network {
+        Some(Baseline::UnetPatch { tile, .. }) => {
+            SampleShape::Volumes(VolumeShape { size: Some(*tile), border: UNET_PATCH_BORDER })
+        }
+        Some(Baseline::UnetFull { .. }) => SampleShape::Volumes(VolumeShape { size: None, border: 0 }),
+        Some(Baseline::Fcn8s { .. }) => SampleShape::Slices(Shape { view, t: 1, slices, patch, global: None }),
+        Some(Baseline::Rstn { .. }) => SampleShape::Slices(Shape { view, t: 0, slices, patch, global: None }),
+        None => SampleShape::Slices(Shape {
             view,
             t: options.t,
-            slices: options.slices_per_sample,
-            patch: options.patch.get(&view).copied().filter(|_| stage != Stage::Global),
-            global: options
-                .global_size
-                .get(&view)
-                .copied()
-                .filter(|_| options.global_guidance && stage != Stage::Local),
-        },
+            slices,
+            patch: patch.filter(|_| stage.makes_masks()),
+            global: options.global_size.get(&view).copied().filter(|_| options.global_guidance && stage.is_guided()),
+        }),
+    };
+    Plan {
+        cases: run.cases.train.clone(),
+        view,
+        shape,
+        // RSTN learns from slices with the organ alone.
+        in_box: matches!(options.network, Some(Baseline::Rstn { .. })),
         stage,
-        batch: stage_options(options, stage).batch,
+        batch: stage.options(options).batch,
         samples_per_volume: options.samples_per_volume,
         augmentation: options.augmentation.clone(),
         seed: options.seed,
     }
+}
+
+/// The share of each label in what a stage's samples segment, from its first batches.
+pub(super) fn shares(plan: &Plan, labels: usize) -> Result<Vec<f64>> {
+    let (mut sums, batches) = (vec![0.0; labels], plan.batches().min(4));
+    for number in 0..batches {
+        let batch = plan.batch(0, number)?;
+        let target = batch.target.as_ref().or(batch.global_target.as_ref().map(|[_, finer]| finer));
+        let shares = target.map_or(Ok(Vec::new()), Target::shares)?;
+        sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share / batches as f64);
+    }
+    Ok(sums)
 }
 
 /// An untrained model whose readouts begin at the share of pancreas that samples have. The first hundreds of steps would do nothing but
@@ -65,28 +78,28 @@ pub(super) fn plan(run: &Run, view: View, stage: Stage) -> Plan {
 pub(super) fn start_at_prior(model: Model, run: &Run) -> Result<Model> {
     let config = model.config().clone();
     let mut weights = model.weights().clone();
+    // Classes that are weighted by their shares begin as likely as each other.
+    if matches!(config.network, NetworkConfig::Baseline(Baseline::UnetPatch { .. })) {
+        return Ok(model);
+    }
+    // Of GGPFN the two branches see samples of their own; other networks' stages all see the same.
+    let of_parts: &[(Stage, &str)] = match config.ggpfn() {
+        Some(network) if network.global_widths.is_some() => &[(Stage::Global, "global."), (Stage::Local, "local.")],
+        Some(_) => &[(Stage::Local, "local.")],
+        None => &[(Stage::of(&config.network)[0], "")],
+    };
     for view in &config.views {
-        for stage in [Stage::Global, Stage::Local] {
-            if stage == Stage::Global && config.global_widths.is_none() {
-                continue;
-            }
-            let plan = plan(run, *view, stage);
-            let (mut sums, batches) = (vec![0.0; config.labels.count()], plan.batches().min(4));
-            for number in 0..batches {
-                let batch = plan.batch(0, number)?;
-                let target = batch.target.as_ref().or(batch.global_target.as_ref().map(|[_, finer]| finer));
-                let shares = target.map_or(Ok(Vec::new()), Target::shares)?;
-                sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
-            }
-            let logits: Vec<f32> = sums
-                .iter()
-                .map(|sum| (sum / batches as f64).clamp(1e-3, 0.5))
+        for (stage, part) in of_parts {
+            let logits: Vec<f32> = shares(&plan(run, *view, *stage), config.labels.count())?
+                .into_iter()
+                .map(|share| share.clamp(1e-3, 0.5))
                 .map(|share| (share / (1.0 - share)).ln() as f32)
                 .collect();
             let readouts = layout::table(&config).into_iter().filter(|entry| entry.role == Role::ReadoutShift);
-            for entry in readouts.filter(|entry| stage.trains(&entry.name)) {
+            for entry in readouts.filter(|entry| entry.name.starts_with(part)) {
                 if let Some(array) = weights.get_mut(&format!("{view}.{}", entry.name)) {
-                    array.values.copy_from_slice(&logits);
+                    // Networks that segment several slices at once have a map of each label for each of them.
+                    array.values.iter_mut().zip(logits.iter().cycle()).for_each(|(bias, logit)| *bias = *logit);
                 }
             }
         }
@@ -112,6 +125,18 @@ pub(super) fn key(run: &Run, model: &Model) -> Result<String> {
 }
 
 impl Trainer {
+    /// What the options say of how it trains; `plan` is that of the samples that it will see.
+    pub(super) fn settle(&mut self, options: &TrainOptions, plan: &Plan) -> Result<()> {
+        self.set_recompute(options.recompute);
+        self.set_dice_weight(options.dice_weight);
+        self.set_optimiser(options.optimiser);
+        if self.learner.wants_shares() {
+            let shares = shares(plan, self.config().labels.count())?;
+            self.learner.set_shares(&shares);
+        }
+        Ok(())
+    }
+
     /// One view's trainer in a stage, with the batches that it is to be stepped with: what a [`Run`] with these options, cases and first
     /// weights would do in that stage. `share` is the number of this process and of all processes.
     ///
@@ -137,10 +162,10 @@ impl Trainer {
         let compute = Compute::choose(device, precision)?;
         let teachers = options.organs.as_ref().map(|organs| (organs, options.seed));
         let mut trainer = Trainer::taught(&model, view, stage, teachers, compute, threads)?;
-        trainer.set_recompute(options.recompute);
-        trainer.set_dice_weight(options.dice_weight);
+        let plan = plan(&run, view, stage);
+        on_own_thread(threads, || trainer.settle(options, &plan))?;
         trainer.start_stage(stage)?;
-        Ok((trainer, Batches::new(plan(&run, view, stage), share)))
+        Ok((trainer, Batches::new(plan, share)))
     }
 }
 

@@ -1,24 +1,24 @@
 //! One view's network in training: a step in two halves.
 //!
-//! [`Trainer::gradients`] computes a batch's loss and gradients, [`Trainer::update`] is Adam's step with them. Between the two, gradients
+//! [`Trainer::gradients`] computes a batch's loss and gradients, [`Trainer::update`] is the optimiser's step with them. Between the two, gradients
 //! can be read and written as one flat array, and so can parameters at any time: an outside engine (MPI, torch.distributed) averages
 //! them over its processes without knowing a layer.
 
 use std::collections::BTreeMap;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 
 use super::loader::Batches;
-use super::loss::{self, Target};
-use super::organs::{self, OrganReadouts};
+use super::ggpfn::organs;
+use super::learner::{learner, Formats, Learner};
 use super::parameters::{Buffer, Parameters, Snapshot};
 use super::pieces::Pieces;
 use super::sample::Batch;
 use super::stage::Stage;
-use super::OrganOptions;
+use super::{Optimiser, OrganOptions};
 use crate::compute::threads::on_own_thread;
 use crate::compute::{Compute, DeviceChoice, PrecisionChoice};
-use crate::network::{sampling, Array, BatchNorm, GlobalOutput, LocalOutput, Model, ModelConfig, Network};
+use crate::network::{Array, Model, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -46,13 +46,10 @@ pub struct Trainer {
     view: View,
     stage: Stage,
     pub(super) parameters: Parameters,
-    network: Network,
-    organs: Option<OrganReadouts>,
-    device: Device,
-    kind: Kind,
+    pub(super) learner: Box<dyn Learner>,
+    optimiser: Optimiser,
     threads: usize,
     recompute: bool,
-    dice_weight: f64,
 }
 
 impl Trainer {
@@ -101,12 +98,14 @@ impl Trainer {
         kinds: [Kind; 2],
         threads: usize,
     ) -> Result<Self> {
-        let extras =
-            teachers.map_or(Vec::new(), |(options, seed)| organs::parameters(options, model.config(), view, seed));
+        let extras = match (teachers, model.config().ggpfn()) {
+            (Some((options, seed)), Some(network)) => organs::parameters(options, network, view, seed),
+            _ => Vec::new(),
+        };
         let parameters = Parameters::new(model, view, extras, device, kinds[0])?;
         let tensor = |name: &str| parameters.tensor(name);
-        let network = Network::assemble(model.config(), &tensor)?;
-        let organs = teachers.map(|(options, _)| OrganReadouts::assemble(options, &tensor)).transpose()?;
+        let formats = Formats { device, wide: kinds[0], narrow: kinds[1] };
+        let learner = learner(model.config(), view, teachers.map(|(options, _)| options), formats, &tensor)?;
         let config = ModelConfig { views: vec![view], ..model.config().clone() };
         stage.check(&config)?;
         Ok(Trainer {
@@ -114,13 +113,10 @@ impl Trainer {
             view,
             stage,
             parameters,
-            network,
-            organs,
-            device,
-            kind: kinds[1],
+            learner,
+            optimiser: Optimiser::Adam,
             threads,
             recompute: false,
-            dice_weight: 0.0,
         })
     }
 
@@ -130,9 +126,15 @@ impl Trainer {
         self.recompute = recompute;
     }
 
-    /// The weight of the soft Dice loss of the probability map beside equation (2); at first 0, as in the paper.
+    /// The weight of the soft Dice loss of the probability map beside equation (2); at first 0, as in the paper. Other networks than GGPFN
+    /// have losses of their own.
     pub fn set_dice_weight(&mut self, weight: f64) {
-        self.dice_weight = weight;
+        self.learner.set_dice_weight(weight);
+    }
+
+    /// What changes the parameters; at first Adam.
+    pub(super) fn set_optimiser(&mut self, optimiser: Optimiser) {
+        self.optimiser = optimiser;
     }
 
     /// The view.
@@ -145,7 +147,7 @@ impl Trainer {
         self.stage
     }
 
-    /// Begins a stage: Adam's moments are forgotten. The local stage clears what the first decoder convolution makes of the global
+    /// Begins a stage: the optimiser's moments are forgotten. GGPFN's local stage clears what the first decoder convolution makes of the global
     /// features, so that the network is the progressive fusion network alone until the whole is trained, and the whole begins as
     /// exactly that.
     ///
@@ -154,12 +156,10 @@ impl Trainer {
     pub fn start_stage(&mut self, stage: Stage) -> Result<()> {
         stage.check(&self.config)?;
         let threads = self.threads;
-        on_own_thread(threads, || {
+        on_own_thread(threads, move || {
             self.stage = stage;
-            if stage == Stage::Local && self.config.global_widths.is_some() {
-                self.parameters.clear_inputs("local.d4.conv.weight", self.config.widths[3] as i64)?;
-            }
-            self.parameters.restart_adam()
+            self.learner.begin_stage(stage, &mut self.parameters)?;
+            self.parameters.restart()
         })
     }
 
@@ -184,12 +184,12 @@ impl Trainer {
         })
     }
 
-    /// The second half of a step: Adam with what is in the gradient buffer.
+    /// The second half of a step: the optimiser with what is in the gradient buffer.
     ///
     /// # Errors
     /// [`Error::Torch`] and [`Error::Memory`].
     pub fn update(&mut self, learning_rate: f64) -> Result<()> {
-        on_own_thread(self.threads, move || self.adam(learning_rate))
+        on_own_thread(self.threads, move || self.optimise(learning_rate))
     }
 
     /// Both halves.
@@ -202,13 +202,13 @@ impl Trainer {
 
     pub(super) fn whole_step(&mut self, batch: &Batch, learning_rate: f64) -> Result<Losses> {
         let losses = self.differentiate(batch)?;
-        self.adam(learning_rate)?;
+        self.optimise(learning_rate)?;
         Ok(losses)
     }
 
     fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
         let mut pieces = Pieces::new(self.recompute);
-        let (loss, losses) = tch::with_grad(|| self.loss(batch, &mut pieces))?;
+        let (loss, losses) = tch::with_grad(|| self.learner.loss(batch, self.stage, &mut pieces))?;
         if !losses.total.is_finite() {
             return Err(Error::Training(format!(
                 "the loss of step {} of the {} view's {} stage is {}; its samples are from {}; look at these cases \
@@ -220,120 +220,17 @@ impl Trainer {
                 batch.names.join(", ")
             )));
         }
-        let stage = self.stage;
-        let trained = |name: &str| stage.trains(name);
+        let trained = |name: &str| self.learner.trains(self.stage, name);
         let gradients = pieces.differentiate(loss, &self.parameters.active(&trained))?;
         self.parameters.set_gradients(&gradients, &trained)?;
         Ok(losses)
     }
 
-    fn adam(&mut self, learning_rate: f64) -> Result<()> {
-        let stage = self.stage;
-        self.parameters.adam(learning_rate, &|name| stage.trains(name))
-    }
-
-    /// Equation (2) with the stage's alpha and beta, of a network that is run through `pieces`.
-    fn loss<'a>(&'a self, batch: &Batch, pieces: &mut Pieces<'a>) -> Result<(Tensor, Losses)> {
-        let missing =
-            |what: &str| Error::argument("batch", format!("it has no {what}, which the {} stage needs", self.stage));
-        let mut losses = Losses::default();
-        let mut total: Option<Tensor> = None;
-        let mut add = |term: Tensor, weight: f64| -> Result<f64> {
-            let value = term.f_double_value(&[])?;
-            let term = if weight == 1.0 { term } else { term.f_mul_scalar(weight)? };
-            total = Some(match total.take() {
-                Some(sum) => sum.f_add(&term)?,
-                None => term,
-            });
-            Ok(value)
-        };
-        let [alpha, beta] = self.stage.weights();
-        let mut features = None;
-        if self.stage != Stage::Local && self.config.global_widths.is_some() {
-            let slices = batch.global.as_ref().ok_or_else(|| missing("whole slices"))?;
-            let [coarse, fine] = batch.global_target.as_ref().ok_or_else(|| missing("truth of the whole slices"))?;
-            let output = self.global_in_pieces(self.narrow(slices)?, pieces)?;
-            let [coarse, fine] = loss::global(&output, &[self.wide_target(coarse)?, self.wide_target(fine)?])?;
-            losses.global = Some(add(coarse, alpha)?);
-            if beta > 0.0 {
-                losses.global_finer = Some(add(fine, beta)?);
-            }
-            features = Some(output.features);
-        }
-        if self.stage != Stage::Global {
-            let windows = batch.windows.as_ref().ok_or_else(|| missing("patches"))?;
-            let target = self.wide_target(batch.target.as_ref().ok_or_else(|| missing("truth"))?)?;
-            let guidance = match features {
-                None => None,
-                Some(features) => {
-                    let [rows, columns] = batch.sampling.as_ref().ok_or_else(|| missing("places"))?;
-                    Some(sampling::sample(&features, &self.wide(rows)?, &self.wide(columns)?)?)
-                }
-            };
-            let output = self.local_in_pieces(self.narrow(windows)?, guidance.as_ref(), pieces)?;
-            let [map, side] = loss::local(&output, &target)?;
-            losses.map = Some(add(map, 1.0)?);
-            losses.side = Some(add(side, 1.0)?);
-            if self.dice_weight > 0.0 {
-                add(target.soft_dice(&output.logits)?, self.dice_weight)?;
-            }
-            if let (Some(readouts), Some(organs)) = (&self.organs, &batch.organs) {
-                losses.organs = Some(add(readouts.loss(&output, organs)?, readouts.weight)?);
-            }
-        }
-        let total = total.ok_or_else(|| missing("terms"))?;
-        losses.total = total.f_double_value(&[])?;
-        Ok((total, losses))
-    }
-
-    /// The global branch as one piece.
-    fn global_in_pieces<'a>(&'a self, slices: Tensor, pieces: &mut Pieces<'a>) -> Result<GlobalOutput> {
-        let outputs = pieces.run(move |norm| {
-            let GlobalOutput { features, logits, finer_logits } = self.global_branch(&slices, norm)?;
-            Ok(vec![features, logits, finer_logits])
-        })?;
-        let [features, logits, finer_logits] =
-            outputs.try_into().map_err(|_| Error::Torch("the global branch has three outputs".into()))?;
-        Ok(GlobalOutput { features, logits, finer_logits })
-    }
-
-    /// The local branch, each of the encoder's groups a piece. The decoder works on single slices: its feature maps are small.
-    fn local_in_pieces<'a>(
-        &'a self,
-        windows: Tensor,
-        guidance: Option<&Tensor>,
-        pieces: &mut Pieces<'a>,
-    ) -> Result<LocalOutput> {
-        let mut features: Vec<Tensor> = Vec::new();
-        for g in 0..self.network.groups() {
-            let before = features.last().unwrap_or(&windows).shallow_clone();
-            features.extend(pieces.run(move |norm| Ok(vec![self.network.group(g, &before, norm)?]))?);
-        }
-        self.network.decode(&features, guidance, BatchNorm::Batch)
-    }
-
-    /// The global branch on downsampled slices `[N, 1, h_g, w_g]`, as it is for validation.
-    pub(super) fn global(&self, slices: &Tensor) -> Result<GlobalOutput> {
-        self.global_branch(&self.narrow(slices)?, BatchNorm::Running)
-    }
-
-    fn global_branch(&self, slices: &Tensor, norm: BatchNorm) -> Result<GlobalOutput> {
-        self.network.global(slices, norm)?.ok_or_else(|| Error::argument("stage", "the network has no global branch"))
-    }
-
-    /// To the device, in the number format of convolutions.
-    fn narrow(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.f_to_device(self.device)?.f_to_kind(self.kind)?)
-    }
-
-    /// To the device, in the number format of weights and losses.
-    fn wide(&self, x: &Tensor) -> Result<Tensor> {
-        let kind = if self.kind == Kind::Double { Kind::Double } else { Kind::Float };
-        Ok(x.f_to_device(self.device)?.f_to_kind(kind)?)
-    }
-
-    fn wide_target(&self, target: &Target) -> Result<Target> {
-        Ok(Target { truth: self.wide(&target.truth)?, weights: self.wide(&target.weights)? })
+    fn optimise(&mut self, learning_rate: f64) -> Result<()> {
+        let (learner, stage) = (&self.learner, self.stage);
+        self.parameters.update(self.optimiser, learning_rate, &|name| {
+            learner.trains(stage, name).then(|| learner.rate(stage, name))
+        })
     }
 
     /// The number of parameters, and so the length of the flat buffers: all of the view's, in the order of the

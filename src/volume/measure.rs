@@ -132,6 +132,20 @@ pub fn keep_largest_component(mask: &mut Array3<u8>) {
     });
 }
 
+/// Clears the connected parts of a mask that have less than `share` of the largest one's voxels; voxels that touch by a face are connected.
+pub fn keep_large_components(mask: &mut Array3<u8>, share: f64) {
+    let Some([low, high]) = bounds(mask.view()) else { return };
+    let mask = mask.slice_mut(boxed(low, high));
+    let (labels, count) = label::<u32>(&mask.mapv(|v| v != 0), &Kernel3d::Star.generate());
+    let sizes = sizes(&labels, count);
+    let least = share * sizes.iter().max().copied().unwrap_or(0) as f64;
+    ndarray::Zip::from(mask).and(&labels).for_each(|voxel, label| {
+        if *label > 0 && (sizes[*label as usize - 1] as f64) < least {
+            *voxel = 0;
+        }
+    });
+}
+
 fn components(mask: ArrayView3<u8>) -> (Array3<u32>, usize) {
     label::<u32>(&mask.mapv(|v| v != 0), &Kernel3d::Full.generate())
 }
@@ -164,6 +178,20 @@ mod tests {
         mask[[4, 4, 5]] = 1;
         mask[[4, 5, 5]] = 1;
         mask
+    }
+
+    #[test]
+    fn components_of_half_the_largest_size_stay() {
+        let mut mask = two_parts();
+        mask[[0, 5, 0]] = 1;
+        mask[[0, 5, 1]] = 1;
+        keep_large_components(&mut mask, 0.5);
+        // Parts that touch by a corner alone are two, of one voxel each; two voxels are more than half of three.
+        assert_eq!(mask.iter().filter(|v| **v != 0).count(), 5);
+        assert_eq!((mask[[0, 0, 0]], mask[[0, 5, 1]], mask[[4, 5, 5]]), (0, 1, 1));
+        let mut empty = Array3::zeros((2, 2, 2));
+        keep_large_components(&mut empty, 0.5);
+        assert_eq!(empty.sum(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! pixel, nothing shared with the library but the model's numbers. It is what the streaming engine has to be equal to.
 #![allow(dead_code)]
 
-use ggpfn::network::{Fusion, Model, ModelConfig};
+use ggpfn::network::{Fusion, GgpfnConfig, Model, ModelConfig};
 use ggpfn::volume::View;
 use ndarray::{Array3, ArrayView3, Axis};
 use tch::{Kind, Tensor};
@@ -18,6 +18,10 @@ pub struct Literal<'a> {
 impl<'a> Literal<'a> {
     pub fn new(model: &'a Model, view: View) -> Self {
         Literal { model, config: model.config(), view }
+    }
+
+    fn network_config(&self) -> &GgpfnConfig {
+        self.config.ggpfn().unwrap()
     }
 
     fn tensor(&self, name: &str) -> Tensor {
@@ -53,7 +57,7 @@ impl<'a> Literal<'a> {
     /// The encoder's four groups on one window `[D, H, W]`.
     pub fn encoder(&self, window: &Tensor) -> Vec<Tensor> {
         let pool = |x: &Tensor| x.max_pool3d([1, 2, 2], [1, 2, 2], [0, 0, 0], [1, 1, 1], false);
-        let first = if self.config.fusion == Fusion::OneOff {
+        let first = if self.network_config().fusion == Fusion::OneOff {
             // [1, D, H, W] -> one slice, [1, C, 1, H, W]
             self.layer(&window.unsqueeze(0), "local.enc.0.plain.0").unsqueeze(2)
         } else {
@@ -73,7 +77,7 @@ impl<'a> Literal<'a> {
 
     /// F from a whole slice `[h, w]`.
     fn global(&self, slice: &Tensor) -> Tensor {
-        let [hg, wg] = self.config.global_size[&self.view];
+        let [hg, wg] = self.network_config().global_size[&self.view];
         let mut x =
             slice.unsqueeze(0).unsqueeze(0).internal_upsample_bilinear2d_aa([hg as i64, wg as i64], false, None, None);
         for (k, count) in [2, 2, 3, 3, 3].into_iter().enumerate() {
@@ -118,7 +122,7 @@ impl<'a> Literal<'a> {
     /// P of one slice (N = 1) of `stack`, `[slice, row, column]` in Hounsfield units.
     pub fn slice(&self, stack: ArrayView3<f32>, i: usize) -> Tensor {
         let (l, h, w) = stack.dim();
-        let t = self.config.t as isize;
+        let t = self.network_config().t as isize;
         let (low, high) = (self.config.window[0], self.config.window[1]);
         let normalised = |i: usize| {
             let pixels: Vec<f32> = stack.index_axis(Axis(0), i).iter().copied().collect();
@@ -134,7 +138,7 @@ impl<'a> Literal<'a> {
         let central = |x: &Tensor| x.select(2, x.size()[2] / 2);
         let mut x = central(&features[3]);
         assert_eq!(features[3].size()[2], 1);
-        if self.config.global_widths.is_some() {
+        if self.network_config().global_widths.is_some() {
             let f = self.global(&normalised(i));
             let fk = self.sample(&f, (ph as i64 / 8, pw as i64 / 8), (0, 0), (h, w));
             x = Tensor::cat(&[x, fk], 1);

@@ -29,7 +29,7 @@ pub fn volume() -> Volume {
 
 /// A model of three views whose threshold parts the phantom's voxels into halves.
 pub fn model() -> Model {
-    let model = scrambled(ModelConfig { t: 2, ..small_config() }, 3);
+    let model = scrambled(small_config().with_ggpfn(|n| n.t = 2), 3);
     let options = SegmentOptions { device: DeviceChoice::Cpu, ..SegmentOptions::default() };
     let found = segment(&model, &volume(), &options, &Monitor::default()).unwrap();
     let mut probabilities: Vec<f32> = found.probability.iter().copied().collect();

@@ -46,9 +46,11 @@ pub fn run(arguments: Arguments) -> Result<()> {
     for (model, path) in models.iter().zip(inputs).skip(1) {
         let other = model.config();
         // Alike but for what belongs to views.
+        let mut network = other.network.clone();
+        network.take_views(&config.network);
         let alike = ModelConfig {
+            network,
             views: config.views.clone(),
-            global_size: config.global_size.clone(),
             view_weights: config.view_weights.clone(),
             training: config.training.clone(),
             ..other.clone()
@@ -68,8 +70,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
         for view in &other.views {
             config.views.push(*view);
             config.view_weights.insert(*view, other.view_weights[view]);
-            config.global_size.extend(other.global_size.get(view).map(|size| (*view, *size)));
         }
+        config.network.take_views(&other.network);
         weights.extend(model.weights().iter().map(|(name, array)| (name.clone(), array.clone())));
     }
     config.views.sort();

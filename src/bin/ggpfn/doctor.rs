@@ -58,8 +58,8 @@ fn try_out() -> Result<()> {
     use ggpfn::inference::{segment, Monitor, SegmentOptions};
     use ggpfn::network::{Model, ModelConfig};
     use ggpfn::volume::{Geometry, View, Volume};
-    let config =
-        ModelConfig { views: vec![View::Axial], t: 1, widths: [2; 4], global_widths: None, ..ModelConfig::default() };
+    let config = ModelConfig { views: vec![View::Axial], ..ModelConfig::default() };
+    let config = config.with_ggpfn(|network| (network.t, network.widths, network.global_widths) = (1, [2; 4], None));
     let volume = Volume::new(ndarray::Array3::zeros((3, 16, 16)), Geometry::axis_aligned([16, 16, 3], [1.0; 3]))?;
     let options = SegmentOptions { device: DeviceChoice::Cpu, ..Default::default() };
     segment(&Model::new_untrained(config, 1)?, &volume, &options, &Monitor::default()).map(|_| ())

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ggpfn::io::{self, ReadOptions};
-use ggpfn::network::{layout, Fusion, Model};
+use ggpfn::network::{layout, Model};
 use ggpfn::quality::InputFeatures;
 use ggpfn::Result;
 use serde_json::json;
@@ -59,30 +59,25 @@ fn describe_model(model: &Model) -> Lines {
     let config = model.config();
     let names: Vec<_> = config.views.iter().map(|view| view.name()).collect();
     let parameters = layout::parameters(config);
-    let fusion = match config.fusion {
-        Fusion::Progressive => "progressive",
-        Fusion::OneOff => "one-off",
-    };
     let labels: Vec<_> = config.labels.labels.iter().map(|label| format!("{} {}", label.value, label.name)).collect();
-    lines([
+    let of_network = config.network_lines().into_iter().map(|(name, value)| (name.to_string(), value));
+    let common = lines([
         ("format", json!(config.format)),
+        ("network", json!(config.network_name())),
         ("labels", json!(labels.join(", "))),
         ("views", json!(names.join(", "))),
         ("parameters_per_view", json!(parameters)),
         ("parameters", json!(parameters * config.views.len())),
-        ("fusion", json!(fusion)),
-        ("slices", json!(config.slices())),
-        ("receptive_field", json!(format!("{0} x {0} pixels", config.receptive_field()))),
-        ("widths", json!(config.widths)),
-        ("global_widths", json!(config.global_widths)),
-        ("global_size", json!(config.global_size)),
+    ]);
+    let rest = lines([
         ("window_hu", json!(config.window)),
         ("spacing_mm", config.spacing.map_or(json!("the scan's own"), |spacing| json!(spacing))),
         ("view_weights", json!(config.view_weights)),
         ("threshold", json!(config.threshold)),
         ("training", config.training.clone()),
         ("sha256", json!(model.sha256())),
-    ])
+    ]);
+    common.into_iter().chain(of_network).chain(rest).collect()
 }
 
 fn describe_image(path: &std::path::Path) -> Result<Lines> {

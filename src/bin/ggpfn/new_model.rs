@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ggpfn::labels::LabelSet;
-use ggpfn::network::{layout, Fusion, Model, ModelConfig, WeightType};
+use ggpfn::network::{layout, Baseline, Fusion, GgpfnConfig, Model, ModelConfig, NetworkConfig, WeightType};
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::View;
 use ggpfn::{Error, Result};
@@ -26,8 +26,18 @@ pub struct Arguments {
     /// Whether a voxel has one of the labels at most; without it a later label may lie within an earlier one, as a tumour in its organ
     #[arg(long)]
     exclusive_labels: bool,
-    /// The views that get a network
-    #[arg(long, value_name = "VIEW,...", value_delimiter = ',', default_values = ["axial", "sagittal", "coronal"])]
+    /// Another network than a GGPFN, one of those that the paper compares it with: unet-patch, unet-full, fcn8s or rstn
+    #[arg(long, value_name = "NAME", value_parser = Baseline::named,
+          conflicts_with_all = ["fusion", "t", "widths", "global_widths", "no_global", "global_size"])]
+    baseline: Option<Baseline>,
+    /// Channels of a baseline's first convolution: 32 for the U-Nets and 64 for the others, if left out
+    #[arg(long, value_name = "C", requires = "baseline")]
+    width: Option<usize>,
+    /// Batch normalisation in fcn8s and rstn, for trainings that do not begin with weights from elsewhere
+    #[arg(long, requires = "baseline")]
+    scratch: bool,
+    /// The views that get a network: all three if left out, and the axial one for the U-Nets, which see volumes
+    #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
     views: Vec<View>,
     /// Fusion of neighbouring slices: progressive or one-off
     #[arg(long, default_value = "progressive", value_parser = parse_fusion)]
@@ -88,7 +98,12 @@ fn exactly<T: Copy, const N: usize>(name: &'static str, values: &[T]) -> Result<
 
 pub fn run(arguments: Arguments) -> Result<()> {
     outputs::check([], &[Output::new("OUTPUT", &arguments.output, Kind::Model)])?;
-    let views = arguments.views;
+    let volumetric = arguments.baseline.as_ref().is_some_and(Baseline::is_volumetric);
+    let views = match (arguments.views.is_empty(), volumetric) {
+        (false, _) => arguments.views,
+        (true, true) => vec![View::Axial],
+        (true, false) => View::ALL.to_vec(),
+    };
     let weights = match arguments.view_weights.len() {
         0 => vec![1.0 / views.len() as f64; views.len()],
         n if n == views.len() => arguments.view_weights,
@@ -102,18 +117,30 @@ pub fn run(arguments: Arguments) -> Result<()> {
         exclusive: arguments.exclusive_labels,
         ..LabelSet::named(arguments.labels.iter().map(String::as_str))
     };
+    let network: NetworkConfig = match arguments.baseline {
+        Some(baseline) => {
+            let baseline = if arguments.scratch { baseline.from_scratch() } else { baseline };
+            match arguments.width {
+                Some(width) => baseline.with_width(width).into(),
+                None => baseline.into(),
+            }
+        }
+        None => GgpfnConfig {
+            fusion: arguments.fusion,
+            t: arguments.t,
+            widths: exactly("--widths", &arguments.widths)?,
+            global_widths: match arguments.no_global {
+                true => None,
+                false => Some(exactly("--global-widths", &arguments.global_widths)?),
+            },
+            global_size: views.iter().map(|view| (*view, global_size)).collect(),
+        }
+        .into(),
+    };
     let config = ModelConfig {
-        format: ModelConfig::format_of(&labels),
+        format: ModelConfig::format_of(&network, &labels),
         labels,
-        fusion: arguments.fusion,
-        t: arguments.t,
-        widths: exactly("--widths", &arguments.widths)?,
-        global_widths: if arguments.no_global {
-            None
-        } else {
-            Some(exactly("--global-widths", &arguments.global_widths)?)
-        },
-        global_size: views.iter().map(|view| (*view, global_size)).collect(),
+        network,
         window: exactly("--window", &arguments.window)?,
         spacing: match arguments.spacing[..] {
             [] => None,

@@ -197,6 +197,7 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
         });
     }
     let options = SegmentOptions {
+        prepared: false,
         views: arguments.views.clone(),
         view_weights: (!weights.is_empty()).then(|| order.into_iter().zip(weights.iter().copied()).collect()),
         threshold: arguments.threshold,

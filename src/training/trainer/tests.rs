@@ -15,13 +15,12 @@ const VIEW: View = View::Coronal;
 const GLOBAL: [usize; 2] = [64, 32];
 
 fn config() -> ModelConfig {
-    ModelConfig {
-        t: 3,
-        widths: [2, 3, 4, 5],
-        global_widths: Some([2, 2, 3, 3, 4]),
-        global_size: View::ALL.into_iter().map(|view| (view, GLOBAL)).collect(),
-        ..ModelConfig::default()
-    }
+    ModelConfig::default().with_ggpfn(|n| {
+n.t = 3;
+n.widths = [2, 3, 4, 5];
+n.global_widths = Some([2, 2, 3, 3, 4]);
+n.global_size = View::ALL.into_iter().map(|view| (view, GLOBAL)).collect();
+})
 }
 
 fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch {
@@ -74,7 +73,7 @@ fn gradients_are_those_of_difference_quotients() {
         (Stage::Whole, Fusion::Progressive, 2, None, 2),
     ] {
         let labels = LabelSet::named(["pancreas", "tumour"].into_iter().take(labels));
-        let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, fusion, ..config() };
+        let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, ..config() }.with_ggpfn(|n| n.fusion = fusion);
         let batch = batch(&config, slices, 2, 1);
         let mut trainer = taught(&config, stage, organs);
         if config.labels.count() > 1 {
@@ -120,7 +119,7 @@ fn gradients_are_those_of_difference_quotients() {
 #[test]
 fn several_slices_at_a_time_are_the_single_slices() {
     for fusion in [Fusion::Progressive, Fusion::OneOff] {
-        let config = ModelConfig { fusion, ..config() };
+        let config = config().with_ggpfn(|n| n.fusion = fusion);
         let trainer = double(&config, Stage::Local);
         let together = batch(&config, 4, 1, 3);
         let windows = together.windows.as_ref().unwrap().to_kind(Kind::Double);
@@ -246,7 +245,7 @@ fn gradients_of_recomputed_feature_maps_are_those_of_kept_ones() {
         (Stage::Local, Fusion::Progressive, 3),
         (Stage::Whole, Fusion::Progressive, 1),
     ] {
-        let config = ModelConfig { fusion, ..config() };
+        let config = config().with_ggpfn(|n| n.fusion = fusion);
         let [kept, again] = [false, true].map(|recompute| {
             let mut trainer = double(&config, stage);
             trainer.set_recompute(recompute);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ggpfn::evaluation::Comparison;
 use ggpfn::inference::{Compute, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
-use ggpfn::network::{layout, Fusion, Model};
+use ggpfn::network::{layout, GgpfnConfig, Model};
 use ggpfn::training::Event;
 use ggpfn::volume::{Frame, Measurements, View};
 use ggpfn::{Error, Result};
@@ -49,6 +49,7 @@ impl Options {
             weights
         };
         Ok(SegmentOptions {
+            prepared: false,
             views: self.views.unwrap_or_default(),
             view_weights: self.view_weights.map(whole),
             threshold: self.threshold.filter(|threshold| *threshold != 0.0),
@@ -90,9 +91,9 @@ pub fn info(model: &Model) -> Value {
     json!({
         "parameters": layout::parameters(config),
         "views": config.views,
-        "t": config.t,
-        "progressive": config.fusion == Fusion::Progressive,
-        "global_guidance": config.global_widths.is_some(),
+        "t": config.ggpfn().map_or(0, |network| network.t),
+        "progressive": config.ggpfn().is_some_and(GgpfnConfig::is_progressive),
+        "global_guidance": config.ggpfn().is_some_and(GgpfnConfig::is_guided),
         "window": config.window,
         "spacing": config.spacing.map(|[z, y, x]| [x, y, z]),
         "view_weights": weights.collect::<BTreeMap<_, _>>(),

@@ -8,89 +8,24 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use ndarray::{s, ArrayView3, ArrayViewMut3, Axis, Ix3, SliceInfo, SliceInfoElem, Zip};
+use ndarray::{s, ArrayView3};
 use tch::{Kind, Tensor};
 
 use super::folded::{channels_last, FoldedNetwork};
-use super::patches::{spans, Span};
 use super::plan::{Division, Plan};
 use super::stream::{Encoded, StreamingEncoder};
 use crate::compute::threads::on_own_threads;
 use crate::compute::Monitor;
-use crate::network::sampling::{self, Extent};
+use crate::inference::patches::{spans, Span};
+use crate::inference::sum::Sum;
+use crate::network::ggpfn::sampling::{self, Extent};
 use crate::network::Fusion;
 use crate::{Error, Result};
-
-/// Where a view's probabilities go: they are added, weighted, to what is there.
-pub(super) struct Sum<'a> {
-    /// The first label's, `[slice, row, column]` of the view.
-    pub array: ArrayViewMut3<'a, f32>,
-    pub weight: f32,
-    /// The other labels', in order.
-    pub others: Vec<ArrayViewMut3<'a, f32>>,
-    /// The weight of theirs.
-    pub others_weight: f32,
-    /// The view's votes, of the same shape.
-    pub votes: Votes<'a>,
-}
-
-/// What is kept of a view's probabilities beside their sum, to see how far views agree.
-pub(super) struct Votes<'a> {
-    /// Where the probability reaches the threshold, the bit is set.
-    pub array: ArrayViewMut3<'a, u8>,
-    pub bit: u8,
-    pub threshold: f32,
-    /// The sum of the squared probabilities.
-    pub squares: &'a mut f64,
-}
-
-impl Sum<'_> {
-    /// Where a part of the view goes.
-    fn part(&mut self, part: SliceInfo<[SliceInfoElem; 3], Ix3, Ix3>) -> Sum<'_> {
-        let Votes { array, bit, threshold, squares } = &mut self.votes;
-        Sum {
-            array: self.array.slice_mut(part),
-            weight: self.weight,
-            others: self.others.iter_mut().map(|array| array.slice_mut(part)).collect(),
-            others_weight: self.others_weight,
-            votes: Votes { array: array.slice_mut(part), bit: *bit, threshold: *threshold, squares },
-        }
-    }
-
-    /// Where the slices between each two of `cuts` go, which count their squares each for itself.
-    fn split<'b>(&'b mut self, cuts: &[usize], squares: &'b mut [f64]) -> Vec<Sum<'b>> {
-        fn split<'b, T>(array: &'b mut ArrayViewMut3<T>, cuts: &[usize]) -> Vec<ArrayViewMut3<'b, T>> {
-            let mut rest = array.view_mut();
-            let mut parts = Vec::new();
-            for cut in cuts.windows(2) {
-                let (part, behind) = rest.split_at(Axis(0), cut[1] - cut[0]);
-                parts.push(part);
-                rest = behind;
-            }
-            parts
-        }
-        let arrays = split(&mut self.array, cuts);
-        let votes = split(&mut self.votes.array, cuts);
-        let mut others: Vec<_> = self.others.iter_mut().map(|array| split(array, cuts).into_iter()).collect();
-        arrays
-            .into_iter()
-            .zip(votes)
-            .zip(squares)
-            .map(|((array, votes), squares)| Sum {
-                array,
-                weight: self.weight,
-                others: others.iter_mut().filter_map(Iterator::next).collect(),
-                others_weight: self.others_weight,
-                votes: Votes { array: votes, bit: self.votes.bit, threshold: self.votes.threshold, squares },
-            })
-            .collect()
-    }
-}
 
 impl Plan<'_> {
     /// Adds the view's probabilities to `sum`. `volume` is `[slice, row, column]` of the view, in Hounsfield units.
     /// `progress` hears the part of the view that is done.
-    pub fn run(
+    pub(super) fn run(
         &self,
         network: &FoldedNetwork,
         volume: ArrayView3<f32>,
@@ -151,7 +86,7 @@ impl Plan<'_> {
         start: usize,
         end: usize,
     ) -> Result<Option<Tensor>> {
-        let Some(size) = self.config.global_size.get(&self.view).filter(|_| network.layers.global.is_some()) else {
+        let Some(size) = self.network.global_size.get(&self.view).filter(|_| network.layers.global.is_some()) else {
             return Ok(None);
         };
         let (_, rows, columns) = volume.dim();
@@ -167,7 +102,7 @@ impl Plan<'_> {
     /// rows and columns outside the slice repeat the nearest one inside.
     fn read(&self, volume: ArrayView3<f32>, start: isize, end: isize, rows: Span, columns: Span) -> Result<Tensor> {
         let (slices, height, width) = volume.dim();
-        let (low, high) = (self.config.window[0] as f32, self.config.window[1] as f32);
+        let (low, high) = (self.window[0] as f32, self.window[1] as f32);
         let range = high - low;
         let mut pixels = Vec::with_capacity((end - start) as usize * rows.length * columns.length);
         for position in start..end {
@@ -280,7 +215,7 @@ impl Patch<'_> {
     ) -> Result<()> {
         let plan = self.plan;
         let slices = self.volume.dim().0;
-        let t = (plan.config.fusion == Fusion::Progressive).then_some(plan.config.t);
+        let t = (plan.network.fusion == Fusion::Progressive).then_some(plan.network.t);
         let mut encoder = StreamingEncoder::new(self.network, t, slices, part.clone());
         let (first, last) = encoder.stem_range();
         let block = plan.block_slices(slices, self.rows.length, self.columns.length) as isize;
@@ -363,21 +298,6 @@ impl Patch<'_> {
                 .map_err(|e| Error::Torch(format!("the decoder's output has another size than its input ({e})")))?;
             Ok(computed.slice_move(s![.., local(self.rows), local(self.columns)]))
         };
-        let Sum { array, weight, others, others_weight, votes } = sum;
-        let slices = s![first..first + shape.0, .., ..];
-        for (number, other) in others.iter_mut().enumerate() {
-            Zip::from(other.slice_mut(slices)).and(kept_of(number + 1)?).for_each(|sum, p| *sum += *others_weight * p);
-        }
-        let kept = kept_of(0)?;
-        let mut squares = 0.0;
-        Zip::from(array.slice_mut(slices)).and(votes.array.slice_mut(slices)).and(kept).for_each(|sum, vote, p| {
-            *sum += *weight * p;
-            if *p >= votes.threshold {
-                *vote |= votes.bit;
-            }
-            squares += f64::from(p * p);
-        });
-        *votes.squares += squares;
-        Ok(())
+        sum.add(first, kept_of)
     }
 }

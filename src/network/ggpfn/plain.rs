@@ -10,22 +10,12 @@
 
 use tch::{Kind, Tensor};
 
-use super::config::{Fusion, ModelConfig};
+use super::config::{Fusion, GgpfnConfig};
 use super::topology::{ConvolutionSpec, Global, Group, Layers, Scale, Topology};
-use super::{Model, BATCH_NORM_EPSILON};
+use crate::network::norm::{BatchNorm, Norm};
+use crate::network::Model;
 use crate::volume::View;
 use crate::Result;
-
-/// Which statistics batch normalisation uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchNorm {
-    /// The running ones.
-    Running,
-    /// The batch's own, from which the running ones learn.
-    Batch,
-    /// The batch's own, a second time: nothing learns.
-    BatchAgain,
-}
 
 /// One view's network.
 #[derive(Debug)]
@@ -63,18 +53,23 @@ impl Network {
     /// The network of one view of a model. It holds tensors of its own, on the CPU in float32.
     ///
     /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if the model has no such view.
+    /// [`Error::Argument`](crate::Error::Argument) if the model has no such view or is of another network.
     pub fn new(model: &Model, view: View) -> Result<Self> {
-        Self::assemble(model.config(), &|name| model.tensor(view, name)?.to_tensor())
+        let config = model.config();
+        Self::assemble(config.expect_ggpfn()?, config.labels.count(), &|name| model.tensor(view, name)?.to_tensor())
     }
 
     /// The network of a configuration on tensors that somebody else owns: `tensor` gives the one of a name of the
-    /// [layer table](super::layout). Layers share their memory, so that an optimiser's update is the network's.
+    /// [layer table](crate::network::layout). Layers share their memory, so that an optimiser's update is the network's.
     ///
     /// # Errors
     /// Those of `tensor`.
-    pub fn assemble(config: &ModelConfig, tensor: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
-        let layers = Topology::build(config, &mut Source { tensor })?;
+    pub fn assemble(
+        config: &GgpfnConfig,
+        labels: usize,
+        tensor: &dyn Fn(&str) -> Result<Tensor>,
+    ) -> Result<Self> {
+        let layers = Topology::build(config, labels, &mut Source { tensor })?;
         Ok(Network { layers, one_off: config.fusion == Fusion::OneOff, t: config.t })
     }
 
@@ -168,10 +163,7 @@ fn weight_as(weight: &Tensor, kind: Kind) -> Result<Tensor> {
 #[derive(Debug)]
 struct Convolution {
     weight: Tensor,
-    scale: Tensor,
-    shift: Tensor,
-    mean: Tensor,
-    variance: Tensor,
+    norm: Norm,
     stride: i64,
 }
 
@@ -182,7 +174,6 @@ impl Convolution {
     }
 
     fn normalised(&self, x: &Tensor, norm: BatchNorm) -> Result<Tensor> {
-        const MOMENTUM: f64 = 0.1;
         let mut weight = weight_as(&self.weight, x.kind())?;
         let x = if x.dim() == 5 {
             if weight.dim() == 4 {
@@ -198,20 +189,7 @@ impl Convolution {
         // Here and not before the convolution: normalisation keeps what it is given until its gradient is due, a convolution does not
         // keep what it gives.
         let x = if norm != BatchNorm::Running { channels_last(&x)? } else { x };
-        let (mean, variance) = match norm {
-            BatchNorm::BatchAgain => (None, None),
-            BatchNorm::Running | BatchNorm::Batch => (Some(&self.mean), Some(&self.variance)),
-        };
-        Ok(x.f_batch_norm(
-            Some(&self.scale),
-            Some(&self.shift),
-            mean,
-            variance,
-            norm != BatchNorm::Running,
-            MOMENTUM,
-            BATCH_NORM_EPSILON,
-            true,
-        )?)
+        self.norm.forward(&x, norm)
     }
 }
 
@@ -308,10 +286,12 @@ impl Layers for Source<'_> {
     fn convolution(&mut self, spec: ConvolutionSpec) -> Result<Convolution> {
         Ok(Convolution {
             weight: self.tensor(&spec.path, "conv.weight")?,
-            scale: self.tensor(&spec.path, "bn.weight")?,
-            shift: self.tensor(&spec.path, "bn.bias")?,
-            mean: self.tensor(&spec.path, "bn.running_mean")?,
-            variance: self.tensor(&spec.path, "bn.running_var")?,
+            norm: Norm {
+                scale: self.tensor(&spec.path, "bn.weight")?,
+                shift: self.tensor(&spec.path, "bn.bias")?,
+                mean: self.tensor(&spec.path, "bn.running_mean")?,
+                variance: self.tensor(&spec.path, "bn.running_var")?,
+            },
             stride: spec.stride as i64,
         })
     }

@@ -1,15 +1,17 @@
 //! How a view is to be computed: how many slices enter the network at a time, how its slices are divided over threads, and what its feature
 //! maps take.
 
-use super::patches::PatchGrid;
 use crate::compute::Compute;
-use crate::network::topology::ENCODER;
-use crate::network::{Fusion, ModelConfig};
+use crate::inference::patches::PatchGrid;
+use crate::network::ggpfn::topology::ENCODER;
+use crate::network::{Fusion, GgpfnConfig};
 use crate::volume::View;
 
 /// How a view is to be run through its network.
-pub(super) struct Plan<'a> {
-    pub config: &'a ModelConfig,
+pub(in crate::inference) struct Plan<'a> {
+    pub network: &'a GgpfnConfig,
+    /// Hounsfield units that map to 0 and to 1.
+    pub window: [f64; 2],
     pub view: View,
     pub compute: Compute,
     /// Processor threads.
@@ -33,7 +35,7 @@ const LEAST_SLICES: usize = 24;
 
 impl Plan<'_> {
     /// The division of `slices` slices of rows x columns.
-    pub fn divide(&self, slices: usize, rows: usize, columns: usize) -> Division {
+    pub(super) fn divide(&self, slices: usize, rows: usize, columns: usize) -> Division {
         /// What all parts' feature maps may take together.
         const MOST_BYTES: u64 = 1 << 30;
         let threads = self.threads.max(1);
@@ -56,7 +58,7 @@ impl Plan<'_> {
     pub fn block_slices(&self, slices: usize, rows: usize, columns: usize) -> usize {
         const PROCESSOR_BYTES: usize = 24 << 20;
         const GPU_BYTES: usize = 512 << 20;
-        let slice = self.config.widths[0] * rows * columns * self.compute.bytes_per_number();
+        let slice = self.network.widths[0] * rows * columns * self.compute.bytes_per_number();
         let room = match (self.compute.is_gpu(), self.most_parts(slices)) {
             (true, _) => GPU_BYTES,
             (false, 1) => PROCESSOR_BYTES,
@@ -68,7 +70,7 @@ impl Plan<'_> {
 
     /// The network's feature maps in bytes, of one part of `slices` slices of rows x columns.
     pub fn feature_maps(&self, slices: usize, rows: usize, columns: usize) -> u64 {
-        let config = self.config;
+        let config = self.network;
         let block = self.block_slices(slices, rows, columns) as u64;
         let number = self.compute.bytes_per_number() as u64;
         let deep_layers = if config.fusion == Fusion::Progressive { config.t } else { 1 };
@@ -100,16 +102,17 @@ mod tests {
     use super::*;
     use crate::compute::{DeviceChoice, PrecisionChoice};
 
-    fn division(config: &ModelConfig, threads: usize, slices: usize, side: usize) -> (usize, usize) {
+    fn division(config: &GgpfnConfig, threads: usize, slices: usize, side: usize) -> (usize, usize) {
         let compute = Compute::settle(DeviceChoice::Cpu, PrecisionChoice::F32).unwrap();
-        let plan = Plan { config, view: View::Axial, compute, threads, block: None, patches: None };
+        let (view, window) = (View::Axial, [-100.0, 240.0]);
+        let plan = Plan { network: config, window, view, compute, threads, block: None, patches: None };
         let Division { parts, threads } = plan.divide(slices, side, side);
         (parts, threads)
     }
 
     #[test]
     fn every_thread_has_slices_or_a_share_of_a_part() {
-        let small = ModelConfig { widths: [16, 32, 64, 96], t: 5, ..ModelConfig::default() };
+        let small = GgpfnConfig { widths: [16, 32, 64, 96], t: 5, ..GgpfnConfig::default() };
         assert_eq!(division(&small, 1, 300, 160), (1, 1));
         assert_eq!(division(&small, 2, 300, 160), (2, 1));
         // Of 150 slices there are 6 parts at most.
@@ -124,6 +127,6 @@ mod tests {
     /// The paper's network holds more than a gigabyte of feature maps of whole slices.
     #[test]
     fn large_feature_maps_are_held_once() {
-        assert_eq!(division(&ModelConfig::default(), 8, 300, 512), (1, 8));
+        assert_eq!(division(&GgpfnConfig::default(), 8, 300, 512), (1, 8));
     }
 }

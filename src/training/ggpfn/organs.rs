@@ -7,15 +7,15 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Reduction, Tensor};
 
-use super::parameters::Extra;
-use super::OrganOptions;
+use crate::training::parameters::Extra;
+use crate::training::OrganOptions;
 use crate::dataset::UNKNOWN_ORGAN;
-use crate::network::{LocalOutput, ModelConfig};
+use crate::network::{GgpfnConfig, LocalOutput};
 use crate::volume::View;
 use crate::Result;
 
 /// What the names of their parameters begin with; no tensor of a model file does.
-pub(super) const PREFIX: &str = "organs.";
+pub(in crate::training) const PREFIX: &str = "organs.";
 const PLACES: [&str; 2] = ["fine", "coarse"];
 /// Pixels of a patch for each pixel of the encoder's last group.
 const SCALE: i64 = 8;
@@ -24,7 +24,7 @@ const IGNORED: i64 = -100;
 
 /// The readouts of one view, on tensors that the optimiser owns.
 #[derive(Debug)]
-pub(super) struct OrganReadouts {
+pub(in crate::training) struct OrganReadouts {
     readouts: [[Tensor; 2]; 2],
     /// The class of each value of a map.
     class_of: Tensor,
@@ -32,7 +32,7 @@ pub(super) struct OrganReadouts {
 }
 
 /// The parameters that the readouts want, drawn from a seed: small, so that probabilities start alike.
-pub(super) fn parameters(options: &OrganOptions, config: &ModelConfig, view: View, seed: u64) -> Vec<Extra> {
+pub(in crate::training) fn parameters(options: &OrganOptions, config: &GgpfnConfig, view: View, seed: u64) -> Vec<Extra> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(0x0_0926A5 + view.axes()[0] as u64);
     let classes = options.classes.len() + 1;

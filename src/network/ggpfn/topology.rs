@@ -1,10 +1,10 @@
 //! One view's network, layer by layer: which layers there are, how they hang together, what their tensors are called and shaped.
 //!
-//! This is written once. What a layer is differs: to the [layout](super::layout) a few names and shapes, to training a convolution with its batch
+//! This is written once. What a layer is differs: to the [layout](crate::network::layout) a few names and shapes, to training a convolution with its batch
 //! normalisation ([`Network`](super::Network)), to inference one convolution into which the normalisation is folded. Each says so by
 //! [`Layers`], and [`Topology::build`] puts the network together from them, always in the same order.
 
-use super::config::{Fusion, ModelConfig};
+use super::config::{Fusion, GgpfnConfig};
 use crate::Result;
 
 /// What the layers of a network are made of.
@@ -126,15 +126,16 @@ pub struct Global<C, R> {
 }
 
 impl<C, D, R> Topology<C, D, R> {
-    /// The network of a configuration on `layers`.
+    /// The network of a configuration, with so many labels, on `layers`.
     ///
     /// # Errors
     /// Those of `layers`.
     pub fn build(
-        config: &ModelConfig,
+        config: &GgpfnConfig,
+        labels: usize,
         layers: &mut impl Layers<Convolution = C, Deconvolution = D, Readout = R>,
     ) -> Result<Self> {
-        let (widths, labels) = (config.widths, config.labels.count());
+        let widths = config.widths;
         let encoder = encoder(config, layers)?;
         let side = (0..widths.len())
             .map(|g| layers.readout(&format!("local.aux.{g}"), widths[g], labels))
@@ -156,7 +157,7 @@ impl<C, D, R> Topology<C, D, R> {
     }
 }
 
-fn encoder<L: Layers>(config: &ModelConfig, layers: &mut L) -> Result<Vec<Group<L::Convolution>>> {
+fn encoder<L: Layers>(config: &GgpfnConfig, layers: &mut L) -> Result<Vec<Group<L::Convolution>>> {
     let mut index = 0;
     let mut input = 1;
     let mut groups = Vec::with_capacity(ENCODER.len());
@@ -209,7 +210,7 @@ fn plane(path: &str, output: usize, input: usize) -> ConvolutionSpec {
 
 /// The extent along z of the encoder's convolution number `index` (0 to 14): 3 for the first T of a progressive network,
 /// all 2T + 1 slices for the first of a one-off network, otherwise 1.
-pub fn depth_extent(config: &ModelConfig, index: usize) -> usize {
+pub fn depth_extent(config: &GgpfnConfig, index: usize) -> usize {
     match config.fusion {
         Fusion::Progressive if index < config.t => 3,
         Fusion::OneOff if index == 0 => config.slices(),
@@ -217,7 +218,7 @@ pub fn depth_extent(config: &ModelConfig, index: usize) -> usize {
     }
 }
 
-impl ModelConfig {
+impl GgpfnConfig {
     /// The in-plane receptive field of the encoder in pixels (paper: 144): each 3 x 3 convolution adds 2 pixels of its scale,
     /// each pooling one more pixel of the scale before it.
     pub fn receptive_field(&self) -> usize {

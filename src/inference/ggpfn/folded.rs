@@ -8,7 +8,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::compute::Compute;
-use crate::network::topology::{depth_extent, ConvolutionSpec, Global, Layers, Scale, Topology};
+use crate::network::ggpfn::topology::{depth_extent, ConvolutionSpec, Global, Layers, Scale, Topology};
 use crate::network::{Model, BATCH_NORM_EPSILON};
 use crate::volume::View;
 use crate::Result;
@@ -85,9 +85,10 @@ impl Head {
 impl FoldedNetwork {
     /// Folds one view of a model and moves it to where it will run.
     pub fn new(model: &Model, view: View, compute: &Compute) -> Result<Self> {
-        let mut layers = Topology::build(model.config(), &mut Folder { model, view, compute })?;
+        let (network, labels) = (model.config().expect_ggpfn()?, model.config().labels.count());
+        let mut layers = Topology::build(network, labels, &mut Folder { model, view, compute })?;
         let stem = layers.encoder[0].plain.remove(0);
-        Ok(FoldedNetwork { stem, stem_depth: depth_extent(model.config(), 0), layers })
+        Ok(FoldedNetwork { stem, stem_depth: depth_extent(network, 0), layers })
     }
 
     /// The global branch on downsampled slices `[N, 1, h_g, w_g]` -> F `[N, C, h_g / 32, w_g / 32]`; none without it.

@@ -1,0 +1,99 @@
+//! What a trainer asks of a network, whichever it is: its loss, and what of it a stage trains.
+
+use tch::{Device, Kind, Tensor};
+
+use super::ggpfn::GgpfnLearner;
+use super::loss::Target;
+use super::parameters::Parameters;
+use super::pieces::Pieces;
+use super::sample::Batch;
+use super::stage::Stage;
+use super::trainer::Losses;
+use super::{baselines, OrganOptions, TrainingCase};
+use crate::network::{ModelConfig, NetworkConfig};
+use crate::volume::View;
+use crate::{Error, Result};
+
+/// One view's network in training, on tensors that the optimiser owns.
+pub(super) trait Learner: std::fmt::Debug + Send {
+    /// The loss of a batch and its terms, of a network that is run through `pieces`.
+    fn loss<'a>(&'a self, batch: &Batch, stage: Stage, pieces: &mut Pieces<'a>) -> Result<(Tensor, Losses)>;
+
+    /// Whether a stage trains the parameter of a name.
+    fn trains(&self, _stage: Stage, _name: &str) -> bool {
+        true
+    }
+
+    /// The factor of the learning rate for the parameter of a name.
+    fn rate(&self, _stage: Stage, _name: &str) -> f64 {
+        1.0
+    }
+
+    /// Begins a stage.
+    fn begin_stage(&self, _stage: Stage, _parameters: &mut Parameters) -> Result<()> {
+        Ok(())
+    }
+
+    /// How well a stage that makes no masks does on a case, 0 to 1; none where masks are what is measured.
+    fn without_masks(&self, _stage: Stage, _case: &TrainingCase) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
+    /// The weight of the soft Dice loss of the probability map beside equation (2), for networks that have one.
+    fn set_dice_weight(&mut self, _weight: f64) {}
+
+    /// Whether the loss goes by [shares](Self::set_shares).
+    fn wants_shares(&self) -> bool {
+        false
+    }
+
+    /// The labels' shares of what samples segment, for networks whose loss goes by them.
+    fn set_shares(&mut self, _shares: &[f64]) {}
+}
+
+/// Where a learner computes, and in which number formats.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Formats {
+    pub device: Device,
+    /// Of weights and losses: float32, or float64 where gradients are checked.
+    pub wide: Kind,
+    /// Of convolutions.
+    pub narrow: Kind,
+}
+
+impl Formats {
+    /// To the device, in the number format of convolutions.
+    pub fn narrow(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_to_device(self.device)?.f_to_kind(self.narrow)?)
+    }
+
+    /// To the device, in the number format of weights and losses.
+    pub fn wide(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(x.f_to_device(self.device)?.f_to_kind(self.wide)?)
+    }
+
+    pub fn wide_target(&self, target: &Target) -> Result<Target> {
+        Ok(Target { truth: self.wide(&target.truth)?, weights: self.wide(&target.weights)? })
+    }
+}
+
+/// The learner of a configuration's network, of one view.
+pub(super) fn learner(
+    config: &ModelConfig,
+    view: View,
+    organs: Option<&OrganOptions>,
+    formats: Formats,
+    tensor: &dyn Fn(&str) -> Result<Tensor>,
+) -> Result<Box<dyn Learner>> {
+    Ok(match &config.network {
+        NetworkConfig::Ggpfn(network) => {
+            Box::new(GgpfnLearner::assemble(network, config.labels.count(), view, organs, formats, tensor)?)
+        }
+        NetworkConfig::Baseline(network) => baselines::learner(network, config.labels.count(), formats, tensor)?,
+    })
+}
+
+/// What a batch lacks.
+pub(super) fn missing(what: &str, stage: Stage) -> Error {
+    Error::argument("batch", format!("it has no {what}, which the {stage} stage needs"))
+}
