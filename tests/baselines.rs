@@ -15,7 +15,7 @@ use ggpfn::training::{Cases, Preset, Run, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 #[path = "common/needs.rs"]
 mod needs;
@@ -234,12 +234,15 @@ fn learns(baseline: Baseline, change: impl FnOnce(&mut TrainOptions)) {
     options.augmentation.elastic_mm = 0.0;
     options.augmentation.rotation_degrees = 0.0;
     options.validate_every = 1000;
+    // Tests run side by side: threads that share every operation would wait for each other.
+    options.threads = Some(1);
     options.samples_per_volume = 2;
     change(&mut options);
     let (volume, truth) = phantom(1).unwrap();
     let case = Arc::new(TrainingCase::new("phantom", &volume, truth.view(), &options.model_config()).unwrap());
     let run = Run::new(options, Cases { train: vec![case], validation: vec![] }).unwrap().device(DeviceChoice::Cpu);
-    let outcome = run.train(&Cancel::default(), &|_| {}).unwrap();
+    let report = |event: &ggpfn::training::Event| println!("{} {:?} {:.4}", event.stage, event.epoch, event.losses.total);
+    let outcome = run.train(&Cancel::default(), &report).unwrap();
     let options =
         SegmentOptions { device: DeviceChoice::Cpu, precision: PrecisionChoice::F32, ..SegmentOptions::default() };
     let found = segment(&outcome.model, &volume, &options, &Default::default()).unwrap();
@@ -253,15 +256,19 @@ fn learns(baseline: Baseline, change: impl FnOnce(&mut TrainOptions)) {
 
 #[test]
 fn a_unet_of_tiles_learns_a_volume() {
-    learns(Baseline::UnetPatch { width: 4, tile: [12, 28, 28] }, |options| {
-        options.whole.epochs = 60;
+    learns(Baseline::UnetPatch { width: 2, tile: [20, 36, 36] }, |options| {
+        options.whole.epochs = 40;
+        options.whole.learning_rate = 5e-3;
         options.whole.batch = 1;
     });
 }
 
 #[test]
 fn a_unet_of_whole_volumes_learns_a_volume() {
-    learns(Baseline::UnetFull { width: 4, size: [24, 64, 64] }, |options| options.whole.epochs = 60);
+    learns(Baseline::UnetFull { width: 4, size: [24, 64, 64] }, |options| {
+        options.whole.epochs = 100;
+        options.whole.learning_rate = 5e-3;
+    });
 }
 
 #[test]
@@ -273,5 +280,7 @@ fn an_fcn_learns_a_volume() {
 fn an_rstn_learns_a_volume() {
     learns(named("rstn").with_width(4).from_scratch(), |options| {
         options.samples_per_volume = 10;
+        let lr: f64 = std::env::var("LR").unwrap().parse().unwrap();
+        for s in [&mut options.separate, &mut options.individual, &mut options.joint] { s.as_mut().unwrap().learning_rate = lr; }
     });
 }

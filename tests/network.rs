@@ -264,7 +264,7 @@ fn broken_model_files_are_refused_by_a_sentence() {
         (
             "labels that are not there",
             replaced("\\\"format\\\":1", "\\\"format\\\":2"),
-            "format 2 does not go with its labels",
+            "format 2 does not go with its network (ggpfn) and labels (pancreas)",
         ),
         ("another width", replaced("\\\"widths\\\":[4,", "\\\"widths\\\":[5,"), "shape"),
         ("a missing tensor", replaced("axial.local.head.bias", "axial.local.head.bios"), "missing"),

@@ -20,6 +20,7 @@ mod fuse;
 mod info;
 mod new_model;
 mod picture;
+mod reproduce;
 mod segment;
 mod shortage;
 mod slicer;
@@ -71,6 +72,7 @@ enum Command {
     DicomSeg(dicom_seg::Arguments),
     NewModel(new_model::Arguments),
     Train(train::Arguments),
+    Reproduce(reproduce::Arguments),
     Synth(synth::Arguments),
     Combine(combine::Arguments),
     Dataset(dataset::Arguments),
@@ -116,6 +118,7 @@ fn main() -> ExitCode {
         Command::DicomSeg(arguments) => dicom_seg::run(arguments),
         Command::NewModel(arguments) => new_model::run(arguments),
         Command::Train(arguments) => train::run(arguments),
+        Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Synth(arguments) => synth::run(arguments),
         Command::Combine(arguments) => combine::run(arguments),
         Command::Dataset(arguments) => dataset::run(arguments),

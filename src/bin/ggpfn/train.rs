@@ -247,7 +247,7 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<([Vec<Case>; 2], Option<u6
 }
 
 /// Volumes ready to train on, from the cache where they were prepared before.
-fn prepare(cases: &[Case], config: &ModelConfig, labels: &LabelBits, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
+pub fn prepare(cases: &[Case], config: &ModelConfig, labels: &LabelBits, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
     let display = Display::new("preparing");
     training::prepare(cases, config, labels, Some(cache), terminal::cancel(), &|count| {
         display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));
@@ -255,17 +255,17 @@ fn prepare(cases: &[Case], config: &ModelConfig, labels: &LabelBits, cache: &Pat
 }
 
 /// Shows how a training goes: a bar, or now and then a line where there is no terminal.
-struct Watch {
+pub struct Watch {
     display: Display,
     state: Mutex<(Instant, std::collections::BTreeMap<View, f64>)>,
 }
 
 impl Watch {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Watch { display: Display::new("training"), state: Mutex::new((Instant::now(), Default::default())) }
     }
 
-    fn show(&self, event: &Event) {
+    pub fn show(&self, event: &Event) {
         let Ok(mut state) = self.state.lock() else { return };
         if let Some(dice) = event.dice {
             state.1.insert(event.view, dice);
