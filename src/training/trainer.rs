@@ -206,7 +206,7 @@ impl Trainer {
         Ok(losses)
     }
 
-    fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
+    pub(super) fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
         let mut pieces = Pieces::new(self.recompute);
         let (loss, losses) = tch::with_grad(|| self.loss(batch, &mut pieces))?;
         if !losses.total.is_finite() {
@@ -227,7 +227,7 @@ impl Trainer {
         Ok(losses)
     }
 
-    fn adam(&mut self, learning_rate: f64) -> Result<()> {
+    pub(super) fn adam(&mut self, learning_rate: f64) -> Result<()> {
         let stage = self.stage;
         self.parameters.adam(learning_rate, &|name| stage.trains(name))
     }
