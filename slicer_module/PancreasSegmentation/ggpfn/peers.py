@@ -15,6 +15,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator
 from multiprocessing import connection
 from typing import Any, Optional
@@ -106,8 +108,8 @@ def _array(address: int, size: int) -> Bytes:
 class TorchPeers(Peers):
     """The processes of torch.distributed: those that torchrun started, or those of `group`.
 
-    backend: "gloo" (sockets) or "nccl" (buffers are copied to this process's GPU and back). group: a process group; None:
-    all processes. Where torch.distributed has not been initialised this is done, from the variables that torchrun sets.
+    backend: "gloo" (sockets) or "nccl" (buffers are copied to this process's GPU and back). group: a process group;
+    None: all processes. Where torch.distributed has not been initialised this is done, from torchrun's variables.
     """
 
     def __init__(self, backend: str = "gloo", group: Any = None, patience: float = PATIENCE) -> None:
@@ -123,7 +125,10 @@ class TorchPeers(Peers):
         if self._opened:
             if self._device is not None:
                 torch.cuda.set_device(self._device)
-            distributed.init_process_group(backend, timeout=datetime.timedelta(seconds=patience))
+            limit = datetime.timedelta(seconds=patience)
+            store, rank, ranks = next(distributed.rendezvous("env://", timeout=limit))
+            store = distributed.PrefixStore(_token(store, rank, ranks, patience), store)
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=ranks, timeout=limit)
         self.rank, self.ranks = distributed.get_rank(group), distributed.get_world_size(group)
         self._backend, self._patience = backend, patience
 
@@ -155,6 +160,34 @@ class TorchPeers(Peers):
     def close(self) -> None:
         if self._opened and self._distributed.is_initialized():
             self._distributed.destroy_process_group()
+
+
+def _token(store: Any, rank: int, ranks: int, patience: float) -> str:
+    """A name that these processes agree on, and that none before them had.
+
+    torchrun keeps its store when it starts the processes anew. Under a new name they do not find the addresses that
+    those before them left there, and that nobody listens at any more.
+    """
+    own = uuid.uuid4().hex
+    deadline = time.monotonic() + patience
+    if rank > 0:
+        store.set(f"ggpfn/process {rank}", own)
+        token = str(store.get(f"ggpfn/token for {own}").decode())  # waits for it
+        store.add(f"ggpfn/there under {token}", 1)
+        return token
+    answered = set()
+    while store.add(f"ggpfn/there under {own}", 0) < ranks - 1:
+        for other in range(1, ranks):
+            if store.check([f"ggpfn/process {other}"]):
+                name = store.get(f"ggpfn/process {other}").decode()
+                if name not in answered:
+                    # Perhaps of one that is gone: then there will be another.
+                    answered.add(name)
+                    store.set(f"ggpfn/token for {name}", own)
+        if time.monotonic() > deadline:
+            raise TrainingError(f"Of {ranks} processes some did not come within {patience:.0f} seconds.")
+        time.sleep(0.02)
+    return own
 
 
 class MpiPeers(Peers):
@@ -202,10 +235,10 @@ class Apart(Peers):
         try:
             self._pipe.send((what, arguments))
             if send is not None:
-                self._pipe.send_bytes(memoryview(send))
+                self._pipe.send_bytes(send.data)
             answer, fault = self._pipe.recv()
             if receive is not None and fault is None:
-                self._pipe.recv_bytes_into(memoryview(receive))
+                self._pipe.recv_bytes_into(receive.data)
         except (EOFError, OSError) as error:
             raise TrainingError(f"The process that speaks to the others ended ({error or 'no message'}).") from error
         if fault is not None:
@@ -268,7 +301,7 @@ def _serve(number: str, backend: str, patience: str) -> None:
             continue
         pipe.send((answer, None))
         if receive is not None:
-            pipe.send_bytes(memoryview(receive))
+            pipe.send_bytes(receive.data)
     if groups:
         groups[0].close()
 
