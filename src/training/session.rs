@@ -159,13 +159,15 @@ impl Session {
         };
         session.fraction_before = session.fraction();
         session.run.peers.agree(&session.state()?)?;
-        if let Some(folder) = session.run.folder.as_ref().filter(|_| session.run.peers.writes()) {
+        if let Some(folder) = session.shared_folder() {
             // The first file of a folder, by which it is known as a run's whenever this process ends.
             files::write(&folder.join("options.toml"), session.run.options.to_toml()?.as_bytes())?;
             files::write(&folder.join(CASES), format!("{:#}\n", session.case_names()).as_bytes())?;
             if let Some(init) = &session.init {
                 init.model.save(&folder.join(INITIAL_MODEL), WeightType::F32)?;
             }
+        }
+        if let Some(folder) = session.run.folder.as_ref().filter(|_| session.run.peers.writes()) {
             for v in &mut session.views {
                 let path = view_folder(folder, v.trainer.view())?.join("log.jsonl");
                 v.log = Log::open(&path, v.progress.log_lines)?;
@@ -346,6 +348,11 @@ impl Session {
         self.run.folder.as_deref().filter(|_| self.run.peers.writes())
     }
 
+    /// The same for files that are not one view's. Of processes that train different views, those with the first one write them.
+    fn shared_folder(&self) -> Option<&Path> {
+        self.folder().filter(|_| self.run.peers.train(self.run.options.views[0]))
+    }
+
     /// The best weights of all views, or where they are now.
     fn model(&self) -> Result<Model> {
         let mut weights = BTreeMap::new();
@@ -435,7 +442,7 @@ impl Session {
 
     /// The curves of all views; a picture that cannot be drawn is no reason to stop.
     fn draw(&self) {
-        let Some(folder) = self.folder() else { return };
+        let Some(folder) = self.shared_folder() else { return };
         let lines: Vec<_> = self.views.iter().map(|v| (v.trainer.view(), v.log.lines())).collect();
         if let Err(error) = super::log::draw(&folder.join("curves.png"), &lines) {
             log::warn!("{error}");

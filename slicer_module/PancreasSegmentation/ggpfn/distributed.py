@@ -68,7 +68,7 @@ def train(
     split_views: the processes are divided among the views, one view each where there are as many.
 
     Returns the Model and the TrainingResult, the same in all processes; with split_views those of the process's own
-    views, and in process 0 those of all. Raises TrainingError where another process is lost.
+    views; where there is a folder, process 0 has those of all. Raises TrainingError where another process is lost.
     """
     peers = Peers() if peers is None else peers
     engine = InProcess() if engine is None else engine
@@ -114,6 +114,10 @@ def train(
         trained = engine._model(go)
         return trained, TrainingResult.from_struct(result)
 
+    def assemble(training: Any, resume: bool) -> tuple[Model, TrainingResult]:
+        with Peers().serving(engine.library, training.number, 0):
+            return run(training, resume, NO_TIME, None)
+
     # One process of a machine prepares the cases, and the others find them in the cache.
     first = peers_.local_rank() == 0
     training = described_training() if first or cache is None else None
@@ -123,15 +127,21 @@ def train(
     own = [view for index, view in enumerate(views) if index % groups == peers.rank % groups]
     group = peers.split(peers.rank % groups) if groups > 1 else peers
     bits = sum(1 << VIEWS.index(view) for view in own) if groups > 1 else 0
-    with group.serving(engine.library, training.number, bits):
-        found = run(training, resume, minutes, monitor)
-    if groups > 1:
-        peers.sent += group.sent
+    whole = groups > 1 and folder is not None
+    if whole:
+        # The folder and its first checkpoints, so that nobody finds it half made.
+        if peers.rank == 0:
+            assemble(training, resume)
         peers.gather(0)
-        if peers.rank == 0 and folder is not None:
+    with group.serving(engine.library, training.number, bits):
+        found = run(training, resume or whole, minutes, monitor)
+    if group is not peers:
+        peers.sent += group.sent
+    if whole:
+        peers.gather(0)
+        if peers.rank == 0:
             # All views' checkpoints are there, and become one model.
-            with Peers().serving(engine.library, training.number, 0):
-                found = run(training, True, NO_TIME, None)
+            found = assemble(training, True)
     training.close()
     return found
 
