@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--mpi", action="store_true")
+    parser.add_argument("--short", action="store_true", help="one process on one core and two on two alone")
     given = parser.parse_args()
     program = os.environ.get("GGPFN_PROGRAM", str(ROOT / "target" / "release" / "ggpfn"))
     variables = {
@@ -58,6 +59,8 @@ def main():
         "one process of two threads, two cores": (alone, 2),
         "two processes of one thread, two cores": (two, 1),
     }
+    if given.short:
+        ways = {name: ways[name] for name in (next(iter(ways)), list(ways)[-1])}
     seconds = {name: [] for name in ways}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)

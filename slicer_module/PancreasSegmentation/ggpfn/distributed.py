@@ -245,9 +245,13 @@ class _Lines:
     def __init__(self) -> None:
         self.last = time.monotonic()
         self.steps = 0
+        self.step: Any = None
 
     def __call__(self, progress: Progress) -> None:
-        self.steps += progress.loss is not None and progress.dice is None
+        # A validation comes under the number of the step before it.
+        step = progress.view, progress.stage, progress.epoch, progress.batch
+        self.steps += progress.loss is not None and step != self.step
+        self.step = step
         now = time.monotonic()
         if progress.stage is None or (progress.dice is None and now - self.last < 30):
             return

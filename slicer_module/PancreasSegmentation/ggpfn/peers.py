@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import datetime
+import importlib
 import os
 import signal
 import socket
@@ -114,9 +115,11 @@ class TorchPeers(Peers):
 
     def __init__(self, backend: str = "gloo", group: Any = None, patience: float = PATIENCE) -> None:
         super().__init__()
-        import torch
-        import torch.distributed as distributed
-
+        try:
+            torch: Any = importlib.import_module("torch")
+            distributed: Any = importlib.import_module("torch.distributed")
+        except ImportError as error:
+            raise Error(f"torch.distributed cannot be loaded ({error}); install torch, or use MPI (--mpi).") from error
         if backend not in ("gloo", "nccl"):
             raise Error(f'The backend is {backend!r}; "gloo" or "nccl" was expected.')
         self._torch, self._distributed, self._group = torch, distributed, group
@@ -297,7 +300,7 @@ def _serve(number: str, backend: str, patience: str) -> None:
                 receive = np.empty(arguments[1], np.uint8)
                 getattr(groups[arguments[0]], what)(send, receive)
         except Exception as error:  # of whatever class torch chose
-            pipe.send((None, f"{type(error).__name__}: {error}"))
+            pipe.send((None, str(error) if isinstance(error, Error) else f"{type(error).__name__}: {error}"))
             continue
         pipe.send((answer, None))
         if receive is not None:
