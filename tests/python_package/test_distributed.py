@@ -19,6 +19,7 @@ import time
 import unittest
 import uuid
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from common import MODULE, ROOT, SPACING, ggpfn, has
@@ -171,9 +172,12 @@ class Together(unittest.TestCase):
                 return model.to_bytes("float32"), result, peers
 
         found = together(ranks, work, kind)
-        for one in found:
-            if isinstance(one, Exception):
-                raise one
+        errors = [one for one in found if isinstance(one, Exception)]
+        # Of those that waited in vain the message says nothing.
+        for error in sorted(
+            errors, key=lambda error: "BrokenBarrier" in repr(error) or "lost the others" in str(error)
+        ):
+            raise error
         return found
 
     def same(self, left, right, *views):
@@ -276,8 +280,9 @@ class Together(unittest.TestCase):
             self.same("one", f"views {ranks}", *ggpfn.VIEWS)
             models = [(self.folder / name / "model.safetensors").read_bytes() for name in ("one", f"views {ranks}")]
             self.assertEqual(models[0], models[1])
-        # Three processes have nothing to say to each other but that they are there.
-        self.assertLess(self.train(3, text, "again", split_views=True)[0][2].sent, 200)
+            if ranks == 3:
+                # They have nothing to say to each other but that they are there.
+                self.assertLess(found[0][2].sent, 200)
 
     def test_without_numbers_a_step_has_a_batch_for_each_process(self):
         bare = options().replace("threads = 1\n", "", 1)
@@ -333,6 +338,18 @@ class Together(unittest.TestCase):
                     "ggpfn_training_set_peers", training.number, rank, ranks, views, callback, nothing, None
                 )
             self.assertIn(word, raised.exception.message)
+
+    def test_what_the_document_shows(self):
+        text = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8")
+        shown = re.search(r"```python by=\S+\n(.*?)```", text, re.DOTALL)[1]
+        before = os.getcwd()
+        os.chdir(self.folder)
+        self.addCleanup(os.chdir, before)
+        found = {"cases": CASES[:2], "options": options(2)}
+        with mock.patch("ggpfn.peers.TorchPeers", lambda backend: Peers()):
+            exec(shown, found)
+        self.assertEqual(found["result"].end, "done")
+        self.assertTrue((self.folder / "runs" / "mine" / "model.safetensors").exists())
 
     def test_the_command_is_no_module(self):
         with self.assertRaises(ImportError):
