@@ -34,7 +34,7 @@ fn main() {
 }
 
 /// The C header's files, in the order in which a reader wants their contents.
-const CAPI: [&str; 11] = [
+const CAPI: [&str; 12] = [
     "status.rs",
     "boundary.rs",
     "runtime.rs",
@@ -45,6 +45,7 @@ const CAPI: [&str; 11] = [
     "segment.rs",
     "evaluate.rs",
     "training.rs",
+    "peers.rs",
     "trainer.rs",
 ];
 

@@ -567,6 +567,12 @@ typedef struct ggpfn_training_result {
   double dice[3];
 } ggpfn_training_result;
 
+// Carries bytes between the processes of a training; gives 0, or anything else to end the training in this process.
+//
+// `send` and `receive` do not overlap and are valid during the call alone. It is called on a thread of the library, one call at a time, in
+// the same order in all processes; it must not throw or jump out.
+typedef int32_t (*ggpfn_exchange_callback)(const void *send, void *receive, size_t bytes, void *user_data);
+
 // The loss of a batch and its terms, equation (2) of the paper; what a stage does not have is NaN.
 typedef struct ggpfn_losses {
   // sizeof(ggpfn_losses).
@@ -834,6 +840,26 @@ ggpfn_status ggpfn_training_run(const struct ggpfn_training *training,
 
 // Frees a training; a call that is using it goes on. NULL is let pass.
 void ggpfn_training_free(struct ggpfn_training *training);
+
+// Has the training be run by several processes together, each of which makes the same calls with the same options and cases in the same
+// order, and then ggpfn_training_run. This one is number `rank` of `ranks`.
+//
+// The step's batches (option `accumulate`) are shared out among them, and the validation cases. The result has the same bits for any
+// number of processes. Process 0 alone writes to the training's folder, which the others must be able to read if it is resumed.
+//
+// `views` has a bit 1 << GGPFN_AXIAL and so on for each view that these processes train, so that others may train the rest; 0: all. The folder's
+// model.safetensors is then written by whoever resumes the training with all views once they are done.
+//
+// `all_gather`: `send` has `bytes` bytes, and `receive` gets `ranks` times as many, those of all processes in their order, as by
+// MPI_Allgather. `all_to_all`: both have `bytes` bytes for each process; piece i of `send` goes to process i, and piece i of `receive` is from
+// process i, as by MPI_Alltoall. With MPI, initialise with MPI_THREAD_SERIALIZED or more, since they are called on another thread.
+ggpfn_status ggpfn_training_set_peers(struct ggpfn_training *training,
+                                      int32_t rank,
+                                      int32_t ranks,
+                                      uint32_t views,
+                                      ggpfn_exchange_callback all_gather,
+                                      ggpfn_exchange_callback all_to_all,
+                                      void *user_data);
 
 // A trainer of one view in one stage, with the options, the training cases and the first weights of a training as it is now, to be freed
 // with ggpfn_trainer_free.

@@ -72,6 +72,11 @@ fn networks_are_trained() {
 }
 
 #[test]
+fn networks_are_trained_by_several_processes() {
+    passes("test_distributed");
+}
+
+#[test]
 fn work_is_followed_and_cancelled() {
     passes("test_work");
 }

@@ -18,6 +18,7 @@ pub mod image;
 pub mod log;
 pub mod model;
 pub mod monitor;
+pub mod peers;
 pub mod runtime;
 pub mod segment;
 pub mod status;

@@ -17,7 +17,7 @@ use super::text;
 use crate::compute::DeviceChoice;
 use crate::dataset::{self, Layout, Split};
 use crate::network::Model;
-use crate::training::{self, Cases, Event, Preset, Run, RunEnd, Stage, TrainOptions, TrainingCase};
+use crate::training::{self, Cases, Event, Peers, Preset, Run, RunEnd, Stage, TrainOptions, TrainingCase};
 use crate::volume::{same_grid, View};
 
 /// The network learns from the case.
@@ -57,6 +57,8 @@ pub(super) struct Plan {
     pub device: DeviceChoice,
     folder: Option<(PathBuf, bool)>,
     time: Option<Duration>,
+    /// The processes that train it together.
+    pub(super) peers: Peers,
     /// For each folder of cases that was added, where it is from.
     provenance: Vec<serde_json::Value>,
 }
@@ -105,6 +107,7 @@ pub unsafe extern "C" fn ggpfn_training_new(
             device: DeviceChoice::Auto,
             folder: None,
             time: None,
+            peers: Peers::default(),
             provenance: Vec::new(),
         };
         // SAFETY: the caller's promise.
@@ -353,6 +356,7 @@ pub unsafe extern "C" fn ggpfn_training_run(
         let monitor = handle::get_optional(monitor)?;
         let (outcome, cases) = with(training, |plan| {
             let mut run = Run::new(plan.options.clone(), plan.cases.clone())?.device(plan.device).time(plan.time);
+            run = run.peers(plan.peers.clone());
             if let Some((folder, resume)) = &plan.folder {
                 run = run.folder(folder, *resume);
             }

@@ -185,9 +185,9 @@ impl Learner for RoundsLearner {
         stage != Stage::Separate || !name.starts_with("saliency")
     }
 
-    fn rate(&self, _: Stage, name: &str) -> f64 {
+    fn rate(&self, name: &str) -> f64 {
         let of_part = if name.starts_with("coarse.") { 1.0 } else { 10.0 };
-        // The authors' rates are for SGD; biases have twice their layer's.
+        // Biases have twice their layer's.
         of_part * if name.ends_with("bias") { 2.0 } else { 1.0 }
     }
 }

@@ -24,8 +24,8 @@ pub(super) trait Learner: std::fmt::Debug + Send {
         true
     }
 
-    /// The factor of the learning rate for the parameter of a name.
-    fn rate(&self, _stage: Stage, _name: &str) -> f64 {
+    /// The factor of the learning rate for the parameter of a name, where the optimiser has one rate for all otherwise.
+    fn rate(&self, _name: &str) -> f64 {
         1.0
     }
 

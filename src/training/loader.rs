@@ -4,6 +4,7 @@
 //! them, in which order they finish, and where a run was interrupted change nothing.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{sync_channel, Receiver};
 use std::sync::Arc;
@@ -62,6 +63,11 @@ impl Plan {
         key[16..24].copy_from_slice(&epoch.to_le_bytes());
         key[24..].copy_from_slice(&number.to_le_bytes());
         ChaCha8Rng::from_seed(key)
+    }
+
+    /// The samples of each of an epoch's batches from number `batch` on.
+    pub fn sizes(&self, batch: usize) -> impl Iterator<Item = usize> + '_ {
+        (batch..self.batches()).map(|number| self.batch.min(self.samples() - number * self.batch))
     }
 
     /// The batch number `number` of an epoch.
@@ -148,7 +154,21 @@ impl Batches {
     }
 }
 
-/// Hands out the batches of a stage in their order.
+/// What one of several processes loads: of each step's `accumulate` batches its own stretch. Steps begin anew with each epoch.
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    pub accumulate: usize,
+    pub own: Range<usize>,
+}
+
+impl Share {
+    /// Its batches of an epoch, ascending.
+    fn of_epoch(&self, batches: usize) -> Vec<usize> {
+        (0..batches).filter(|batch| self.own.contains(&(batch % self.accumulate))).collect()
+    }
+}
+
+/// Hands out a process's batches of a stage in their order.
 #[derive(Debug)]
 pub(super) struct Loader {
     receiver: Option<Receiver<(u64, Result<Batch>)>>,
@@ -160,23 +180,27 @@ pub(super) struct Loader {
 
 impl Loader {
     /// Starts at a batch of an epoch.
-    pub fn start(plan: Plan, epoch: usize, batch: usize, threads: usize) -> Result<Self> {
-        let per_epoch = plan.batches() as u64;
-        let first = epoch as u64 * per_epoch + batch as u64;
+    pub fn start(plan: Plan, epoch: usize, batch: usize, threads: usize, share: &Share) -> Result<Self> {
+        let own = Arc::new(share.of_epoch(plan.batches()));
+        let per_epoch = own.len() as u64;
+        let first = epoch as u64 * per_epoch + own.partition_point(|number| *number < batch) as u64;
+        // Where there are more processes than batches, some have nothing to load.
+        let threads = if own.is_empty() { 0 } else { threads };
         let counter = Arc::new(AtomicU64::new(first));
         let stop = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = sync_channel(threads);
         let plan = Arc::new(plan);
         let threads = (0..threads)
             .map(|number| {
-                let (plan, counter, stop, sender) = (plan.clone(), counter.clone(), stop.clone(), sender.clone());
+                let (plan, own, counter, stop, sender) =
+                    (plan.clone(), own.clone(), counter.clone(), stop.clone(), sender.clone());
                 std::thread::Builder::new()
                     .name(format!("ggpfn-loader-{number}"))
                     .spawn(move || {
                         while !stop.load(Ordering::Relaxed) {
                             let at = counter.fetch_add(1, Ordering::Relaxed);
-                            let made =
-                                std::panic::catch_unwind(|| plan.batch(at / per_epoch, (at % per_epoch) as usize));
+                            let number = own[(at % per_epoch) as usize];
+                            let made = std::panic::catch_unwind(|| plan.batch(at / per_epoch, number));
                             let made = made.unwrap_or_else(|_| {
                                 Err(Error::Training("a fault of ggpfn's own in making a batch".into()))
                             });

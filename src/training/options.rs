@@ -124,6 +124,10 @@ fn is_zero(value: &f64) -> bool {
     *value == 0.0
 }
 
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
 impl Default for Augmentation {
     /// The paper names rotation and elastic deformation without numbers; these keep organs plausible.
     fn default() -> Self {
@@ -240,6 +244,11 @@ pub struct TrainOptions {
     /// Whether a voxel has one of the labels at most. Otherwise a later label may lie within an earlier one, and covers it in a label map.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub exclusive_labels: bool,
+    /// Batches whose gradients are averaged for a step (gradient accumulation). Several processes share them out among them, and the
+    /// result does not depend on the number of processes.
+    #[serde(skip_serializing_if = "is_one")]
+    // so that checkpoints of runs before there was this option still fit
+    pub accumulate: usize,
     /// The weight of the soft Dice loss of the probability map beside equation (2); 0 in the paper.
     #[serde(skip_serializing_if = "is_zero")]
     pub dice_weight: f64,
@@ -311,6 +320,7 @@ impl TrainOptions {
             augmentation: Augmentation::default(),
             labels: Vec::new(),
             exclusive_labels: false,
+            accumulate: 1,
             dice_weight: 0.0,
             organs: None,
             global: stage(1000, 32),
@@ -583,6 +593,7 @@ impl TrainOptions {
             ("slices_per_sample", self.slices_per_sample),
             ("samples_per_volume", self.samples_per_volume),
             ("validate_every", self.validate_every),
+            ("accumulate", self.accumulate),
         ] {
             if !(1..=100_000).contains(&value) {
                 return fault(name, format!("{value}; a number from 1 was expected"));
@@ -795,6 +806,7 @@ mod tests {
             ("sed = 1", "sed"),
             ("t = 16", "t is 16"),
             ("slices_per_sample = 0", "slices_per_sample"),
+            ("accumulate = 0", "accumulate"),
             ("[patch]\naxial = [100, 96]", "multiples of 8"),
             ("views = []", "views"),
             ("[augmentation]\nzoom = 0.6", "zoom"),

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::peers::Peers;
 use super::stage::Stage;
 use super::trainer::Losses;
 use super::{TrainOptions, TrainingCase};
@@ -90,6 +91,7 @@ pub struct Run {
     pub(super) device: DeviceChoice,
     pub(super) time: Option<Duration>,
     pub(super) provenance: serde_json::Value,
+    pub(super) peers: Peers,
 }
 
 impl Run {
@@ -114,6 +116,7 @@ impl Run {
             device: DeviceChoice::Auto,
             time: None,
             provenance: serde_json::Value::Null,
+            peers: Peers::default(),
         })
     }
 
@@ -146,6 +149,13 @@ impl Run {
     /// What the model is to say of its data, free-form: where they are from, the seed of their split.
     pub fn provenance(mut self, provenance: serde_json::Value) -> Self {
         self.provenance = provenance;
+        self
+    }
+
+    /// The processes that train it together, of which this is one; each makes the same run. The first alone writes to the folder, which the
+    /// others must be able to read where a run is taken up again.
+    pub fn peers(mut self, peers: Peers) -> Self {
+        self.peers = peers;
         self
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::checkpoint::{self, Progress};
 use super::loader::Loader;
 use super::log::Log;
-use super::parameters::Snapshot;
+use super::parameters::{Buffer, Snapshot};
 use super::run::{Event, Outcome, Run, RunEnd};
 use super::stage::Stage;
 use super::start::{first_weights, key, plan, stages};
@@ -115,7 +116,7 @@ impl Session {
             return Err(Error::argument("epochs", "all stages have none; at least one epoch was expected"));
         };
         let mut views = Vec::new();
-        for view in run.options.views.clone() {
+        for view in run.options.views.iter().copied().filter(|view| run.peers.train(*view)) {
             let teachers = run.options.organs.as_ref().map(|organs| (organs, run.options.seed));
             let kinds = [tch::Kind::Float, compute.kind];
             let mut trainer = Trainer::assemble(&model, view, first, teachers, compute.device, kinds, threads)?;
@@ -156,13 +157,16 @@ impl Session {
             init,
         };
         session.fraction_before = session.fraction();
-        if let Some(folder) = &session.run.folder {
+        session.run.peers.agree(&session.state()?)?;
+        if let Some(folder) = session.shared_folder() {
             // The first file of a folder, by which it is known as a run's whenever this process ends.
             files::write(&folder.join("options.toml"), session.run.options.to_toml()?.as_bytes())?;
             files::write(&folder.join(CASES), format!("{:#}\n", session.case_names()).as_bytes())?;
             if let Some(init) = &session.init {
                 init.model.save(&folder.join(INITIAL_MODEL), WeightType::F32)?;
             }
+        }
+        if let Some(folder) = session.run.folder.as_ref().filter(|_| session.run.peers.writes()) {
             for v in &mut session.views {
                 let path = view_folder(folder, v.trainer.view())?.join("log.jsonl");
                 v.log = Log::open(&path, v.progress.log_lines)?;
@@ -200,28 +204,34 @@ impl Session {
         let stage_options = stage.options(&self.run.options).clone();
         let plan = plan(&self.run, view, stage);
         let batches = plan.batches();
+        let accumulate = self.run.options.accumulate;
+        let steps = batches.div_ceil(accumulate);
         let mut losses = Losses::default();
         while self.views[index].progress.batch < batches {
-            if let Some(end) = self.must_stop(cancel) {
+            if let Some(end) = self.all_must_stop(cancel)? {
                 return Ok(Some(end));
             }
             let v = &mut self.views[index];
             let loader = match &mut v.loader {
                 Some(loader) => loader,
                 empty => {
-                    empty.insert(Loader::start(plan.clone(), v.progress.epoch, v.progress.batch, self.loader_threads)?)
+                    let (epoch, batch) = (v.progress.epoch, v.progress.batch);
+                    let share = self.run.peers.share(accumulate);
+                    empty.insert(Loader::start(plan.clone(), epoch, batch, self.loader_threads, &share)?)
                 }
             };
-            let batch = loader.next()?;
-            let step = v.progress.epoch * batches + v.progress.batch;
-            let rate = learning_rate(stage, &stage_options, step, batches);
-            losses = v.trainer.whole_step(&batch, rate)?;
-            let terms = [Some(losses.total), losses.map, losses.side, losses.global, losses.global_finer];
-            for (sum, term) in v.progress.sums.iter_mut().zip(terms) {
-                *sum += term.unwrap_or(0.0);
+            let step = v.progress.epoch * steps + v.progress.batch / accumulate;
+            let rate = learning_rate(stage, &stage_options, step, steps);
+            let sizes: Vec<usize> = plan.sizes(v.progress.batch).take(accumulate).collect();
+            for of_batch in self.run.peers.step(&mut v.trainer, accumulate, &sizes, &mut || loader.next(), rate)? {
+                losses = of_batch;
+                let terms = [Some(losses.total), losses.map, losses.side, losses.global, losses.global_finer];
+                for (sum, term) in v.progress.sums.iter_mut().zip(terms) {
+                    *sum += term.unwrap_or(0.0);
+                }
+                v.progress.organs_sum += losses.organs.unwrap_or(0.0);
             }
-            v.progress.organs_sum += losses.organs.unwrap_or(0.0);
-            v.progress.batch += 1;
+            v.progress.batch += sizes.len();
             report(&self.event(index, stage, batches, losses, None));
             let minutes = self.views[index].saved.elapsed().as_secs_f64() / 60.0;
             if minutes >= self.run.options.checkpoint_minutes {
@@ -235,18 +245,19 @@ impl Session {
         if last || (self.views[index].progress.epoch + 1).is_multiple_of(self.run.options.validate_every) {
             let v = &self.views[index];
             let stop = || self.must_stop(cancel).is_some();
-            let validation = validation::dice(
-                &v.trainer,
-                &self.run.cases.validation,
-                &self.run.options,
-                self.run.device,
-                cancel,
-                &stop,
-            );
+            let cases = &self.run.cases.validation;
+            let validation = self.run.peers.compute_all(cases.len(), |index| {
+                let case = &cases[index..=index];
+                let dice = validation::dice(&v.trainer, case, &self.run.options, self.run.device, cancel, &stop)?;
+                Ok(dice.unwrap_or(0.0))
+            });
             dice = match validation {
                 // Stopped in the middle: the epoch is trained, its validation comes when the run goes on.
                 Err(Error::Cancelled) => return Ok(Some(self.must_stop(cancel).unwrap_or(RunEnd::Cancelled))),
-                other => other?,
+                other => {
+                    let all = other?;
+                    (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
+                }
             };
             let v = &mut self.views[index];
             if dice.is_none() || v.progress.best_dice.is_none() || dice > v.progress.best_dice {
@@ -302,6 +313,45 @@ impl Session {
         self.deadline.filter(|deadline| Instant::now() >= *deadline).map(|_| RunEnd::OutOfTime)
     }
 
+    /// Why all processes have to stop now, if one has to.
+    fn all_must_stop(&self, cancel: &Cancel) -> Result<Option<RunEnd>> {
+        let own = match self.must_stop(cancel) {
+            None => 0,
+            Some(RunEnd::OutOfTime) => 1,
+            Some(_) => 2,
+        };
+        Ok(match self.run.peers.largest(own)? {
+            0 => None,
+            1 => Some(RunEnd::OutOfTime),
+            _ => Some(RunEnd::Cancelled),
+        })
+    }
+
+    /// What has to be the same in all processes before they train together.
+    fn state(&self) -> Result<[u8; 32]> {
+        let mut hash = Sha256::new();
+        hash.update(&self.key);
+        for v in &self.views {
+            hash.update(serde_json::to_string(&v.progress).map_err(|e| Error::Training(e.to_string()))?);
+            for buffer in [Buffer::Parameters, Buffer::FirstMoments] {
+                for value in v.trainer.parameters.buffer(buffer)? {
+                    hash.update(value.to_le_bytes());
+                }
+            }
+        }
+        Ok(hash.finalize().into())
+    }
+
+    /// The folder, where this process writes to it.
+    fn folder(&self) -> Option<&Path> {
+        self.run.folder.as_deref().filter(|_| self.run.peers.writes())
+    }
+
+    /// The same for files that are not one view's. Of processes that train different views, those with the first one write them.
+    fn shared_folder(&self) -> Option<&Path> {
+        self.folder().filter(|_| self.run.peers.train(self.run.options.views[0]))
+    }
+
     /// The best weights of all views, or where they are now.
     fn model(&self) -> Result<Model> {
         let mut weights = BTreeMap::new();
@@ -322,6 +372,7 @@ impl Session {
             );
         }
         let mut config = self.config.clone();
+        config.views.retain(|view| self.run.peers.train(*view));
         config.training = json!({
             "trained": true,
             "ggpfn": env!("CARGO_PKG_VERSION"),
@@ -338,16 +389,17 @@ impl Session {
     /// Writes that model into the run's folder, if there is one.
     fn save_model(&self) -> Result<Model> {
         let model = self.model()?;
-        if let Some(folder) = &self.run.folder {
+        // Processes that train some of the views leave the whole model to the last one.
+        if let Some(folder) = self.folder().filter(|_| model.config().views == self.config.views) {
             model.save(&folder.join("model.safetensors"), WeightType::F32)?;
         }
         Ok(model)
     }
 
     fn save(&mut self, index: usize) -> Result<()> {
-        let v = &mut self.views[index];
-        v.saved = Instant::now();
-        let Some(folder) = &self.run.folder else { return Ok(()) };
+        self.views[index].saved = Instant::now();
+        let Some(folder) = self.folder() else { return Ok(()) };
+        let v = &self.views[index];
         let path = checkpoint_path(folder, v.trainer.view());
         checkpoint::save(&path, &v.trainer, v.best.as_ref(), &v.progress, &self.key)
     }
@@ -363,6 +415,7 @@ impl Session {
         let v = &mut self.views[index];
         let seconds = v.epoch_started.elapsed().as_secs_f64();
         v.epoch_started = Instant::now();
+        let steps = batches.div_ceil(self.run.options.accumulate);
         let mean = v.progress.sums.map(|sum| sum / batches as f64);
         let ggpfn = self.run.options.network.is_none();
         let has = |yes: bool, value: f64| if yes { json!(value) } else { json!(null) };
@@ -370,7 +423,7 @@ impl Session {
             "view": v.trainer.view().name(),
             "stage": stage.name(),
             "epoch": v.progress.epoch + 1,
-            "learning_rate": learning_rate(stage, stage_options, v.progress.epoch * batches, batches),
+            "learning_rate": learning_rate(stage, stage_options, v.progress.epoch * steps, steps),
             "loss": mean[0],
             "map": has(stage.makes_masks(), mean[1]),
             "side": has(ggpfn && stage.makes_masks(), mean[2]),
@@ -389,7 +442,7 @@ impl Session {
 
     /// The curves of all views; a picture that cannot be drawn is no reason to stop.
     fn draw(&self) {
-        let Some(folder) = &self.run.folder else { return };
+        let Some(folder) = self.shared_folder() else { return };
         let lines: Vec<_> = self.views.iter().map(|v| (v.trainer.view(), v.log.lines())).collect();
         if let Err(error) = super::log::draw(&folder.join("curves.png"), &lines) {
             log::warn!("{error}");

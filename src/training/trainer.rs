@@ -206,7 +206,7 @@ impl Trainer {
         Ok(losses)
     }
 
-    fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
+    pub(super) fn differentiate(&mut self, batch: &Batch) -> Result<Losses> {
         let mut pieces = Pieces::new(self.recompute);
         let (loss, losses) = tch::with_grad(|| self.learner.loss(batch, self.stage, &mut pieces))?;
         if !losses.total.is_finite() {
@@ -226,10 +226,12 @@ impl Trainer {
         Ok(losses)
     }
 
-    fn optimise(&mut self, learning_rate: f64) -> Result<()> {
+    pub(super) fn optimise(&mut self, learning_rate: f64) -> Result<()> {
         let (learner, stage) = (&self.learner, self.stage);
+        // Adam makes its own scale for each parameter.
+        let by_name = self.optimiser != Optimiser::Adam;
         self.parameters.update(self.optimiser, learning_rate, &|name| {
-            learner.trains(stage, name).then(|| learner.rate(stage, name))
+            learner.trains(stage, name).then(|| if by_name { learner.rate(name) } else { 1.0 })
         })
     }
 

@@ -1369,6 +1369,17 @@ static void use_busy_from_elsewhere(void) {
   ggpfn_training_free(busy_training);
 }
 
+static int32_t gather_of_one(const void *send, void *receive, size_t bytes, void *user_data) {
+  (void)user_data;
+  memcpy(receive, send, bytes);
+  return 0;
+}
+
+static int32_t gather_of_none(const void *send, void *receive, size_t bytes, void *user_data) {
+  (void)send, (void)receive, (void)bytes, (void)user_data;
+  return 7;
+}
+
 static void training(void) {
   char text[8192], path[4200];
   ggpfn_model *first = NULL, *second = NULL;
@@ -1447,6 +1458,22 @@ static void training(void) {
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_minutes(t, -1.0));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_minutes(t, NAN_VALUE));
   EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_model(t, first, 0)); /* after the cases */
+  ggpfn_training_free(t);
+
+  /* Several processes: this one alone, and one whose others are gone. */
+  t = training_with(training_options);
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_peers(t, 2, 2, 0, gather_of_one, gather_of_one, NULL));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_peers(t, 0, 1, 8, gather_of_one, gather_of_one, NULL));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_peers(t, 0, 1, 1 << GGPFN_SAGITTAL, gather_of_one, gather_of_one, NULL));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_training_set_peers(t, 0, 1, 0, NULL, gather_of_one, NULL));
+  OK(ggpfn_training_set_peers(t, 0, 1, 0, gather_of_one, gather_of_one, NULL));
+  OK(ggpfn_training_run(t, NULL, &second, &result));
+  CHECK(result.end == GGPFN_END_DONE && strcmp(hash_of(first), hash_of(second)) == 0);
+  ggpfn_model_free(second);
+  second = NULL;
+  OK(ggpfn_training_set_peers(t, 0, 2, 0, gather_of_none, gather_of_none, NULL));
+  EXPECT(GGPFN_ERROR_TRAINING, ggpfn_training_run(t, NULL, &second, NULL));
+  CHECK(error_says("all_gather gave 7") && second == NULL);
   ggpfn_training_free(t);
 
   /* From a model's weights: its network is taken over, and the whole alone is trained. */

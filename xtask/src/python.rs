@@ -13,8 +13,8 @@ use crate::shell::{headline, quietly, Fault};
 
 /// Readers and writers of images that the tests compare with, a reader of the descriptions of command-line modules, and one of C headers;
 /// DICOM results; what the Python package takes images from, a checker of its types, what runs its notebook, its cohorts, its DICOM node and
-/// its ONNX files, and shows its trainings; measures of masks and statistics.
-const TEST_PACKAGES: [&str; 22] = [
+/// its ONNX files, and shows its trainings; MPI, for trainings with several processes; measures of masks and statistics.
+const TEST_PACKAGES: [&str; 24] = [
     "numpy==2.2.6",
     "nibabel==5.3.2",
     "SimpleITK==2.5.2",
@@ -37,6 +37,8 @@ const TEST_PACKAGES: [&str; 22] = [
     "onnxruntime==1.32.0",
     "tensorboard==2.20.0",
     "pynetdicom==3.0.4",
+    "mpi4py==4.1.2; sys_platform == 'linux'",
+    "mpich==5.0.2; sys_platform == 'linux'",
 ];
 
 /// What the tests of the Slicer module run on: Slicer's scene without its application, Qt for the panel (PySide6 6.12 counts references
