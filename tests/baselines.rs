@@ -278,7 +278,13 @@ fn an_fcn_learns_a_volume() {
 
 #[test]
 fn an_rstn_learns_a_volume() {
-    learns(named("rstn").with_width(4).from_scratch(), |options| {
+    let e = |n: &str| std::env::var(n).unwrap();
+    let b = named("rstn").with_width(e("W").parse().unwrap());
+    learns(if e("S") == "1" { b.from_scratch() } else { b }, |options| {
+        options.optimiser = ggpfn::training::Optimiser::Adam;
+        // FCNs are made for slices of hundreds of pixels: of less, nothing is left at their last scale.
+        options.spacing = Some([4.0, 1.25, 1.25]);
+        options.patch.insert(View::Axial, [232, 272]);
         options.samples_per_volume = 10;
         let lr: f64 = std::env::var("LR").unwrap().parse().unwrap();
         for s in [&mut options.separate, &mut options.individual, &mut options.joint] { s.as_mut().unwrap().learning_rate = lr; }

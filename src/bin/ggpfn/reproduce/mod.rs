@@ -144,7 +144,13 @@ pub fn run(arguments: Arguments) -> Result<()> {
                 break 'all;
             }
             for row in rows.iter().filter(|row| row.training == *training) {
-                test(&arguments, row, *seed, &parts[2])?;
+                match test(&arguments, row, *seed, &parts[2]) {
+                    Err(Error::Cancelled) => {
+                        stopped = true;
+                        break 'all;
+                    }
+                    tested => tested?,
+                }
             }
         }
     }
