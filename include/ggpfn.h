@@ -230,6 +230,15 @@
 // Stage 3, the whole network.
 #define GGPFN_STAGE_WHOLE 2
 
+// RSTN's first stage: the fine network sees the plain image.
+#define GGPFN_STAGE_SEPARATE 3
+
+// RSTN's second stage: it sees the image times its saliency, cropped by the truth.
+#define GGPFN_STAGE_INDIVIDUAL 4
+
+// RSTN's third stage: it sees that, cropped by what the coarse network found.
+#define GGPFN_STAGE_JOINT 5
+
 // All stages are done.
 #define GGPFN_END_DONE 0
 
@@ -303,7 +312,7 @@ typedef struct ggpfn_progress {
   char phase[64];
   // The view under way: GGPFN_AXIAL, GGPFN_SAGITTAL or GGPFN_CORONAL.
   int32_t view;
-  // Training: the stage, GGPFN_STAGE_GLOBAL, _LOCAL or _WHOLE.
+  // Training: the stage, GGPFN_STAGE_GLOBAL, _LOCAL or _WHOLE, or one of another network's.
   int32_t stage;
   // Training: the epoch of the stage, from 1.
   int32_t epoch;

@@ -95,10 +95,12 @@ fn the_documented_names_slices_and_variants_are_the_codes() {
     assert_eq!(slices, 4);
 
     let default = ModelConfig::default;
-    let one_off = |t| default().with_ggpfn(|n| {
-n.t = t;
-n.fusion = Fusion::OneOff;
-});
+    let one_off = |t| {
+        default().with_ggpfn(|n| {
+            n.t = t;
+            n.fusion = Fusion::OneOff;
+        })
+    };
     for (name, config) in [
         ("default (progressive, T = 15, global guidance)", default()),
         ("T = 10", default().with_ggpfn(|n| n.t = 10)),
@@ -127,10 +129,14 @@ fn groups_leave_27_21_11_and_1_slices() {
 fn every_t_leaves_one_slice() {
     for t in 1..=15 {
         for fusion in [Fusion::Progressive, Fusion::OneOff] {
-            let model = Model::new_untrained(small_config().with_ggpfn(|n| {
-n.t = t;
-n.fusion = fusion;
-}), 1).unwrap();
+            let model = Model::new_untrained(
+                small_config().with_ggpfn(|n| {
+                    n.t = t;
+                    n.fusion = fusion;
+                }),
+                1,
+            )
+            .unwrap();
             let network = Network::new(&model, View::Axial).unwrap();
             let windows = Tensor::rand([1, 2 * t as i64 + 1, 16, 16], (Kind::Float, Device::Cpu));
             assert_eq!(
@@ -164,9 +170,9 @@ fn side_outputs_have_the_scales_of_their_groups() {
 fn the_receptive_field_is_144_pixels_and_31_slices() {
     const SIZE: i64 = 176;
     let config = small_config().with_ggpfn(|n| {
-n.widths = [4; 4];
-n.global_widths = None;
-});
+        n.widths = [4; 4];
+        n.global_widths = None;
+    });
     let model = Model::new_untrained(config, 3).unwrap();
     let network = Network::new(&model, View::Axial).unwrap();
     // The same each time: for some windows none of so few channels is alive.
@@ -193,9 +199,10 @@ n.global_widths = None;
 fn a_model_survives_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mödel one.safetensors");
-    for config in
-        [small_config(), ModelConfig { spacing: Some([2.0, 1.5, 1.5]), ..small_config() }.with_ggpfn(|n| n.global_widths = None)]
-    {
+    for config in [
+        small_config(),
+        ModelConfig { spacing: Some([2.0, 1.5, 1.5]), ..small_config() }.with_ggpfn(|n| n.global_widths = None),
+    ] {
         let model = scrambled(config, 5);
         model.save(&path, WeightType::F32).unwrap();
         let again = Model::load(&path).unwrap();

@@ -34,7 +34,11 @@ fn assert_parity_of(model: &Model, size: [usize; 3], blocks: &[usize]) {
             let options = SegmentOptions { block: Some(*block), ..options(&[view]) };
             let result = segment(model, &volume, &options, &Monitor::default()).unwrap();
             let difference = max_difference(view.slices(result.probability.view()), expected.view());
-            let which = format!("{view}, block {block}, {:?} t {}", model.config().ggpfn().unwrap().fusion, model.config().ggpfn().unwrap().t);
+            let which = format!(
+                "{view}, block {block}, {:?} t {}",
+                model.config().ggpfn().unwrap().fusion,
+                model.config().ggpfn().unwrap().t
+            );
             assert!(difference < 1e-5, "{which}: {difference}");
             // Probabilities that hardly vary would be equal whatever is wrong.
             assert!(1000.0 * difference < high - low, "{which}: {difference} of {}", high - low);
@@ -57,10 +61,14 @@ fn every_t() {
 #[test]
 fn one_off_fusion() {
     for t in [1, 5, 10, 15] {
-        assert_parity(small_config().with_ggpfn(|n| {
-n.t = t;
-n.fusion = Fusion::OneOff;
-}), [16, 17, 9], &[1, 4]);
+        assert_parity(
+            small_config().with_ggpfn(|n| {
+                n.t = t;
+                n.fusion = Fusion::OneOff;
+            }),
+            [16, 17, 9],
+            &[1, 4],
+        );
     }
 }
 
@@ -68,9 +76,9 @@ n.fusion = Fusion::OneOff;
 #[test]
 fn a_stem_of_one_channel() {
     let config = small_config().with_ggpfn(|n| {
-n.t = 4;
-n.widths = [1, 6, 8, 10];
-});
+        n.t = 4;
+        n.widths = [1, 6, 8, 10];
+    });
     let mut weights = scrambled(config.clone(), 11).weights().clone();
     // So few channels are easily dead: they are shifted into life.
     for (name, array) in weights.iter_mut().filter(|(name, _)| name.contains("local.enc.0.")) {
@@ -126,9 +134,9 @@ fn parts_of_a_volume_are_what_the_whole_is() {
     let base = small_config().with_ggpfn(|n| n.global_widths = None);
     let mut configs: Vec<ModelConfig> = [1, 2, 5, 15].map(|t| base.clone().with_ggpfn(|n| n.t = t)).into();
     configs.push(base.clone().with_ggpfn(|n| {
-n.t = 5;
-n.fusion = Fusion::OneOff;
-}));
+        n.t = 5;
+        n.fusion = Fusion::OneOff;
+    }));
     configs.push(small_config().with_ggpfn(|n| n.t = 5));
     for config in configs {
         let model = scrambled(config.clone(), 11);
@@ -143,7 +151,8 @@ n.fusion = Fusion::OneOff;
                 assert!(
                     difference < 1e-5,
                     "{view}, {threads} threads, {:?} t {}: {difference}",
-                    config.ggpfn().unwrap().fusion, config.ggpfn().unwrap().t
+                    config.ggpfn().unwrap().fusion,
+                    config.ggpfn().unwrap().t
                 );
             }
         }

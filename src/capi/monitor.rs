@@ -26,7 +26,7 @@ pub struct ggpfn_progress {
     pub phase: [c_char; 64],
     /// The view under way: GGPFN_AXIAL, GGPFN_SAGITTAL or GGPFN_CORONAL.
     pub view: i32,
-    /// Training: the stage, GGPFN_STAGE_GLOBAL, _LOCAL or _WHOLE.
+    /// Training: the stage, GGPFN_STAGE_GLOBAL, _LOCAL or _WHOLE, or one of another network's.
     pub stage: i32,
     /// Training: the epoch of the stage, from 1.
     pub epoch: i32,

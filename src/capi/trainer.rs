@@ -91,7 +91,7 @@ pub unsafe extern "C" fn ggpfn_trainer_new(
 fn stage_of(number: i32) -> Outcome<Stage> {
     let stage = usize::try_from(number).ok().and_then(|number| Stage::ALL.get(number).copied());
     stage.ok_or_else(|| {
-        Fault::argument("stage", format!("{number}; GGPFN_STAGE_GLOBAL (0) to GGPFN_STAGE_WHOLE (2) was expected"))
+        Fault::argument("stage", format!("{number}; GGPFN_STAGE_GLOBAL (0) to GGPFN_STAGE_JOINT (5) was expected"))
     })
 }
 

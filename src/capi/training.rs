@@ -31,6 +31,12 @@ pub const GGPFN_STAGE_GLOBAL: i32 = 0;
 pub const GGPFN_STAGE_LOCAL: i32 = 1;
 /// Stage 3, the whole network.
 pub const GGPFN_STAGE_WHOLE: i32 = 2;
+/// RSTN's first stage: the fine network sees the plain image.
+pub const GGPFN_STAGE_SEPARATE: i32 = 3;
+/// RSTN's second stage: it sees the image times its saliency, cropped by the truth.
+pub const GGPFN_STAGE_INDIVIDUAL: i32 = 4;
+/// RSTN's third stage: it sees that, cropped by what the coarse network found.
+pub const GGPFN_STAGE_JOINT: i32 = 5;
 
 /// All stages are done.
 pub const GGPFN_END_DONE: i32 = 0;

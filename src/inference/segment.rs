@@ -18,8 +18,8 @@ use crate::labels::Label;
 use crate::network::Model;
 use crate::quality::{surroundings, Agreement, Found, InputFeatures, Quality};
 use crate::volume::{
-    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, zeros,
-    Geometry, Measurements, View, Volume,
+    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, zeros, Geometry,
+    Measurements, View, Volume,
 };
 use crate::{Error, Result};
 

@@ -92,7 +92,14 @@ impl Decay {
 
 impl Default for StageOptions {
     fn default() -> Self {
-        StageOptions { epochs: 1000, batch: 4, learning_rate: 1e-4, final_learning_rate: None, decay: Decay::Cosine, fall_every: None }
+        StageOptions {
+            epochs: 1000,
+            batch: 4,
+            learning_rate: 1e-4,
+            final_learning_rate: None,
+            decay: Decay::Cosine,
+            fall_every: None,
+        }
     }
 }
 
@@ -389,8 +396,12 @@ impl TrainOptions {
             fall_every: None,
         };
         // In their sources these networks see rotations and deformations as follows; angles and lengths in the patient's frame, as GGPFN's.
-        let volumetric =
-            Augmentation { rotation_degrees: 5.0, elastic_mm: 3.0, elastic_spacing_mm: 25.0, ..Augmentation::default() };
+        let volumetric = Augmentation {
+            rotation_degrees: 5.0,
+            elastic_mm: 3.0,
+            elastic_spacing_mm: 25.0,
+            ..Augmentation::default()
+        };
         let mut options = TrainOptions { network: Some(baseline.clone()), ..base.clone() };
         match &baseline {
             Baseline::UnetPatch { .. } => {
@@ -401,8 +412,7 @@ impl TrainOptions {
                 if small {
                     // 200 000 steps at a momentum of 0.99 are not to be had: Adam comes to something in thousands.
                     options.optimiser = Optimiser::Adam;
-                    options.whole =
-                        StageOptions { final_learning_rate: Some(1e-5), ..stage(epochs, 2, 1e-3) };
+                    options.whole = StageOptions { final_learning_rate: Some(1e-5), ..stage(epochs, 2, 1e-3) };
                 }
                 options.augmentation = volumetric;
                 options.slices_per_sample = 1;
@@ -424,14 +434,16 @@ impl TrainOptions {
                     stage(epochs, 4, 1e-4)
                 };
                 options.slices_per_sample = 1;
-                options.patch = View::ALL.into_iter().map(|view| (view, if small { [160; 2] } else { [512; 2] })).collect();
+                options.patch =
+                    View::ALL.into_iter().map(|view| (view, if small { [160; 2] } else { [512; 2] })).collect();
             }
             Baseline::Rstn { scratch, .. } => {
                 options.augmentation =
                     Augmentation { rotation_degrees: 0.0, elastic_mm: 0.0, ..Augmentation::default() };
                 options.samples_per_volume = if small { 4 } else { 40 };
                 options.slices_per_sample = 3;
-                options.patch = View::ALL.into_iter().map(|view| (view, if small { [160; 2] } else { [512; 2] })).collect();
+                options.patch =
+                    View::ALL.into_iter().map(|view| (view, if small { [160; 2] } else { [512; 2] })).collect();
                 let rate = match (scratch, small) {
                     (true, true) => 1e-3,
                     (true, false) => 1e-4,
@@ -546,7 +558,8 @@ impl TrainOptions {
                 compare("fusion", format!("{:?}", own.fusion), format!("{:?}", model.fusion));
                 compare("t", own.t.to_string(), model.t.to_string());
                 compare("widths", format!("{:?}", own.widths), format!("{:?}", model.widths));
-                let guidance = |widths: Option<[usize; 5]>| widths.map_or("none".into(), |widths| format!("{widths:?}"));
+                let guidance =
+                    |widths: Option<[usize; 5]>| widths.map_or("none".into(), |widths| format!("{widths:?}"));
                 compare("global_widths", guidance(own.global_widths), guidance(model.global_widths));
             }
             _ => {
@@ -624,7 +637,9 @@ impl TrainOptions {
             if !((0.0..1.0).contains(&momentum) && weight_decay.is_finite() && weight_decay >= 0.0) {
                 return fault(
                     "optimiser",
-                    format!("momentum is {momentum}, weight_decay {weight_decay}; 0 to below 1, and from 0, were expected"),
+                    format!(
+                        "momentum is {momentum}, weight_decay {weight_decay}; 0 to below 1, and from 0, were expected"
+                    ),
                 );
             }
         }
@@ -664,6 +679,37 @@ impl TrainOptions {
     /// [`Error::Argument`] with the line for text that is not TOML, unknown entries and wrong types.
     pub fn from_toml(text: &str, default: Preset) -> Result<Self> {
         Self::read(text, default, |_| {})
+    }
+
+    /// Reads options from TOML for one of the networks that the paper compares GGPFN with.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml).
+    pub fn baseline_from_toml(text: &str, default: Preset, baseline: Baseline) -> Result<Self> {
+        Self::read(text, default, |options| options.network = Some(baseline.clone()))
+    }
+
+    /// Sets the epochs of each stage: three numbers for a GGPFN, of which one without a global branch has no use for the first, and for RSTN;
+    /// one for networks that are trained whole.
+    ///
+    /// # Errors
+    /// A sentence for another count.
+    pub fn set_epochs(&mut self, epochs: &[usize]) -> std::result::Result<(), String> {
+        let whole = self.whole.clone();
+        let stages: Vec<&mut StageOptions> = match &self.network {
+            None => vec![&mut self.global, &mut self.local, &mut self.whole],
+            Some(Baseline::Rstn { .. }) => {
+                let of_rstn = [&mut self.separate, &mut self.individual, &mut self.joint];
+                of_rstn.into_iter().map(|stage| stage.get_or_insert_with(|| whole.clone())).collect()
+            }
+            Some(_) => vec![&mut self.whole],
+        };
+        if stages.len() != epochs.len() {
+            let count = if stages.len() == 1 { "one was" } else { "three, one for each stage, were" };
+            return Err(format!("{} numbers; {count} expected", epochs.len()));
+        }
+        stages.into_iter().zip(epochs).for_each(|(stage, epochs)| stage.epochs = *epochs);
+        Ok(())
     }
 
     /// Reads options from TOML for a training that starts from a model's weights.

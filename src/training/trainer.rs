@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use tch::{Device, Kind};
 
-use super::loader::Batches;
 use super::ggpfn::organs;
 use super::learner::{learner, Formats, Learner};
+use super::loader::Batches;
 use super::parameters::{Buffer, Parameters, Snapshot};
 use super::pieces::Pieces;
 use super::sample::Batch;
@@ -108,16 +108,7 @@ impl Trainer {
         let learner = learner(model.config(), view, teachers.map(|(options, _)| options), formats, &tensor)?;
         let config = ModelConfig { views: vec![view], ..model.config().clone() };
         stage.check(&config)?;
-        Ok(Trainer {
-            config,
-            view,
-            stage,
-            parameters,
-            learner,
-            optimiser: Optimiser::Adam,
-            threads,
-            recompute: false,
-        })
+        Ok(Trainer { config, view, stage, parameters, learner, optimiser: Optimiser::Adam, threads, recompute: false })
     }
 
     /// Whether feature maps that gradients need are computed again rather than kept: half as much time again, about half the memory, the same

@@ -57,8 +57,14 @@ fn of_mask(
 ) -> Result<f64> {
     let volume = case.to_volume(model.config().window)?;
     let precision = if options.mixed_precision { PrecisionChoice::Bf16 } else { PrecisionChoice::F32 };
-    let segment_options =
-        SegmentOptions { device, precision, threads: options.threads, mask_only: true, prepared: true, ..Default::default() };
+    let segment_options = SegmentOptions {
+        device,
+        precision,
+        threads: options.threads,
+        mask_only: true,
+        prepared: true,
+        ..Default::default()
+    };
     let quiet = Monitor::new(cancel.clone(), |_| {});
     let result = segment(model, &volume, &segment_options, &quiet)?;
     let masks = std::iter::once(&result.mask).chain(result.others.iter().map(|other| &other.mask));

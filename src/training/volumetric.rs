@@ -164,7 +164,8 @@ fn cut(case: &TrainingCase, start: [isize; 3], segmented: [usize; 3], border: us
             }
         }
     }
-    let place = Place { slice: start[0].max(0) as usize, row: start[1].max(0) as usize, column: start[2].max(0) as usize };
+    let place =
+        Place { slice: start[0].max(0) as usize, row: start[1].max(0) as usize, column: start[2].max(0) as usize };
     Sample {
         name: case.name().into(),
         place,

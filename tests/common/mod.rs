@@ -15,10 +15,10 @@ use rand_chacha::ChaCha8Rng;
 /// The paper's layers, a few channels wide.
 pub fn small_config() -> ModelConfig {
     ModelConfig::default().with_ggpfn(|n| {
-n.widths = [4, 6, 8, 10];
-n.global_widths = Some([3, 4, 5, 6, 7]);
-n.global_size = View::ALL.into_iter().map(|view| (view, [64, 32])).collect();
-})
+        n.widths = [4, 6, 8, 10];
+        n.global_widths = Some([3, 4, 5, 6, 7]);
+        n.global_size = View::ALL.into_iter().map(|view| (view, [64, 32])).collect();
+    })
 }
 
 /// A model whose batch normalisation and biases are not the identity either, as a trained one's are not: a mistake in folding
@@ -35,7 +35,9 @@ pub fn scrambled(config: ModelConfig, seed: u64) -> Model {
                     Role::Weight | Role::Xavier | Role::Given(_) => {}
                     // Lively readouts: probabilities all over 0 to 1, not near one half.
                     // An untrained one-off stem averages its many slices to nearly nothing.
-                    Role::Readout => *value *= if config.ggpfn().is_some_and(|n| n.fusion == Fusion::OneOff) { 100.0 } else { 20.0 },
+                    Role::Readout => {
+                        *value *= if config.ggpfn().is_some_and(|n| n.fusion == Fusion::OneOff) { 100.0 } else { 20.0 }
+                    }
                     Role::Shift | Role::ReadoutShift | Role::Mean => *value = random.random_range(-0.2..0.2),
                     Role::Scale => *value = random.random_range(0.6..1.1),
                     Role::Variance => *value = random.random_range(0.7..1.6),

@@ -224,6 +224,15 @@ GGPFN_STAGE_LOCAL = 1
 # Stage 3, the whole network.
 GGPFN_STAGE_WHOLE = 2
 
+# RSTN's first stage: the fine network sees the plain image.
+GGPFN_STAGE_SEPARATE = 3
+
+# RSTN's second stage: it sees the image times its saliency, cropped by the truth.
+GGPFN_STAGE_INDIVIDUAL = 4
+
+# RSTN's third stage: it sees that, cropped by what the coarse network found.
+GGPFN_STAGE_JOINT = 5
+
 # All stages are done.
 GGPFN_END_DONE = 0
 
@@ -281,7 +290,7 @@ class ggpfn_progress(Structure):
     seconds_left (c_double): An estimate of the seconds left; NaN while there is none.
     phase (c_char * 64): What is being done, in English, with a NUL at its end: "axial view".
     view (c_int32): The view under way: GGPFN_AXIAL, GGPFN_SAGITTAL or GGPFN_CORONAL.
-    stage (c_int32): Training: the stage, GGPFN_STAGE_GLOBAL, _LOCAL or _WHOLE.
+    stage (c_int32): Training: the stage, GGPFN_STAGE_GLOBAL, _LOCAL or _WHOLE, or one of another network's.
     epoch (c_int32): Training: the epoch of the stage, from 1.
     epochs (c_int32): Training: epochs of the stage.
     batch (c_int32): Training: batches of the epoch that are done.

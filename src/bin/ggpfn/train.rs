@@ -8,7 +8,7 @@ use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::files::create_folder;
 use ggpfn::inference::DeviceChoice;
 use ggpfn::labels::{LabelBits, LabelSource};
-use ggpfn::network::{Fusion, Model, ModelConfig};
+use ggpfn::network::{Baseline, Fusion, Model, ModelConfig};
 use ggpfn::outputs;
 use ggpfn::training::{self, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
@@ -57,8 +57,18 @@ pub struct Arguments {
     /// The views to train
     #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
     views: Vec<View>,
-    /// Epochs of the three stages
-    #[arg(long, value_name = "GLOBAL,LOCAL,WHOLE", value_delimiter = ',')]
+    /// Another network than a GGPFN, one of those that the paper compares it with: unet-patch, unet-full, fcn8s or rstn, with the schedule of
+    /// its own source (docs/baselines.md)
+    #[arg(long, value_name = "NAME", value_parser = Baseline::named, conflicts_with_all = ["init", "t", "one_off", "no_global"])]
+    baseline: Option<Baseline>,
+    /// Channels of the baseline's first convolution: 32 for the U-Nets and 64 for the others, if left out
+    #[arg(long, value_name = "C", requires = "baseline")]
+    width: Option<usize>,
+    /// Batch normalisation in fcn8s and rstn, which have to begin with weights from elsewhere (--init) otherwise
+    #[arg(long, requires = "baseline")]
+    scratch: bool,
+    /// Epochs of each stage: of a GGPFN the global branch's, the local one's and the whole network's
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
     epochs: Vec<usize>,
     /// T: a slice is segmented from 2T + 1 slices, 1 to 15
     #[arg(long, short, value_name = "T")]
@@ -177,22 +187,25 @@ fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
     let text = config.map_or(Ok(String::new()), read_text)?;
     let preset = arguments.preset.unwrap_or(Preset::Nihc);
     let init = arguments.init.as_deref().map(Model::load).transpose()?;
-    let mut options = match &init {
-        Some(model) => TrainOptions::fine_tuning(&text, preset, model.config(), false)?,
-        None => TrainOptions::from_toml(&text, preset)?,
+    let mut options = match (&init, &arguments.baseline) {
+        (Some(model), _) => TrainOptions::fine_tuning(&text, preset, model.config(), false)?,
+        (None, Some(baseline)) => {
+            let mut baseline = baseline.clone();
+            if arguments.scratch {
+                baseline = baseline.from_scratch();
+            }
+            if let Some(width) = arguments.width {
+                baseline = baseline.with_width(width);
+            }
+            TrainOptions::baseline_from_toml(&text, preset, baseline)?
+        }
+        (None, None) => TrainOptions::from_toml(&text, preset)?,
     };
     if !arguments.views.is_empty() {
         options.views = arguments.views.clone();
     }
-    match arguments.epochs[..] {
-        [] => {}
-        [global, local, whole] => {
-            (options.global.epochs, options.local.epochs, options.whole.epochs) = (global, local, whole);
-        }
-        _ => {
-            let fault = format!("{} numbers; three, one for each stage, were expected", arguments.epochs.len());
-            return Err(Error::Argument { name: "--epochs", fault });
-        }
+    if !arguments.epochs.is_empty() {
+        options.set_epochs(&arguments.epochs).map_err(|fault| Error::Argument { name: "--epochs", fault })?;
     }
     if !arguments.labels.is_empty() {
         options.labels = arguments.labels.clone();
@@ -247,7 +260,12 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<([Vec<Case>; 2], Option<u6
 }
 
 /// Volumes ready to train on, from the cache where they were prepared before.
-pub fn prepare(cases: &[Case], config: &ModelConfig, labels: &LabelBits, cache: &Path) -> Result<Vec<Arc<TrainingCase>>> {
+pub fn prepare(
+    cases: &[Case],
+    config: &ModelConfig,
+    labels: &LabelBits,
+    cache: &Path,
+) -> Result<Vec<Arc<TrainingCase>>> {
     let display = Display::new("preparing");
     training::prepare(cases, config, labels, Some(cache), terminal::cancel(), &|count| {
         display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));

@@ -190,7 +190,8 @@ impl Predictor for Rounds<'_> {
         _monitor: &Monitor,
         _progress: Progressed,
     ) -> Result<()> {
-        let found = self.found.get(&view).ok_or_else(|| Error::argument("views", format!("{view} was not computed")))?;
+        let found =
+            self.found.get(&view).ok_or_else(|| Error::argument("views", format!("{view} was not computed")))?;
         sum.add(0, |_| Ok(view.slices(found.view())))
     }
 }

@@ -130,14 +130,6 @@ impl Fcn8s {
         let weight = as_kind(&line.f_outer(&line)?, x.kind())?.f_to_device(x.device())?;
         let maps = self.maps as i64;
         let weight = weight.f_view([1, 1, kernel, kernel])?.f_expand([maps, 1, kernel, kernel], false)?;
-        Ok(x.f_conv_transpose2d(
-            &weight.f_contiguous()?,
-            None::<&Tensor>,
-            [scale; 2],
-            [0; 2],
-            [0; 2],
-            maps,
-            [1; 2],
-        )?)
+        Ok(x.f_conv_transpose2d(&weight.f_contiguous()?, None::<&Tensor>, [scale; 2], [0; 2], [0; 2], maps, [1; 2])?)
     }
 }

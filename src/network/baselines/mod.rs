@@ -234,11 +234,7 @@ impl BaselineNetwork {
     ///
     /// # Errors
     /// Those of `tensor`.
-    pub fn assemble(
-        baseline: &Baseline,
-        labels: usize,
-        tensor: &dyn Fn(&str) -> Result<Tensor>,
-    ) -> Result<Self> {
+    pub fn assemble(baseline: &Baseline, labels: usize, tensor: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
         Self::build(baseline, labels, &mut modules::Given(tensor))
     }
 }

@@ -57,8 +57,7 @@ pub struct Options {
 
 impl Options {
     /// Nothing but the convolution, with its bias.
-    pub const PLAIN: Options =
-        Options { padding: 0, bias: true, norm: false, relu: false, up: false, readout: false };
+    pub const PLAIN: Options = Options { padding: 0, bias: true, norm: false, relu: false, up: false, readout: false };
     /// Batch normalisation and ReLU behind it.
     pub const NORMALISED: Options = Options { norm: true, relu: true, ..Options::PLAIN };
     /// A readout.

@@ -43,8 +43,7 @@ impl Crop {
             }))
         };
         let [above, below, left, right] = margins;
-        let (Some(vertical), Some(horizontal)) =
-            (extent(1, rows, [above, below])?, extent(0, columns, [left, right])?)
+        let (Some(vertical), Some(horizontal)) = (extent(1, rows, [above, below])?, extent(0, columns, [left, right])?)
         else {
             return Ok(None);
         };
@@ -109,17 +108,10 @@ impl Rstn {
     ///
     /// # Errors
     /// As [`coarse`](Self::coarse).
-    pub fn fine(
-        &self,
-        slices: &Tensor,
-        crop: Crop,
-        norm: BatchNorm,
-        dropout: Option<&mut Dropout>,
-    ) -> Result<Tensor> {
+    pub fn fine(&self, slices: &Tensor, crop: Crop, norm: BatchNorm, dropout: Option<&mut Dropout>) -> Result<Tensor> {
         let logits = self.fine.forward(&crop.of(slices)?, norm, dropout)?;
         let size = slices.size();
-        let [below, right] =
-            [size[2] - crop.start[0] - crop.size[0], size[3] - crop.start[1] - crop.size[1]];
+        let [below, right] = [size[2] - crop.start[0] - crop.size[0], size[3] - crop.start[1] - crop.size[1]];
         let around = [crop.start[1], right, crop.start[0], below];
         let logits = logits.f_to_kind(logits_kind(&logits))?;
         let outside = logits.f_detach()?.f_ones_like()?.f_constant_pad_nd(around)?.f_neg()?.f_add_scalar(1.0)?;

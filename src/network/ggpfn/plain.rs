@@ -64,11 +64,7 @@ impl Network {
     ///
     /// # Errors
     /// Those of `tensor`.
-    pub fn assemble(
-        config: &GgpfnConfig,
-        labels: usize,
-        tensor: &dyn Fn(&str) -> Result<Tensor>,
-    ) -> Result<Self> {
+    pub fn assemble(config: &GgpfnConfig, labels: usize, tensor: &dyn Fn(&str) -> Result<Tensor>) -> Result<Self> {
         let layers = Topology::build(config, labels, &mut Source { tensor })?;
         Ok(Network { layers, one_off: config.fusion == Fusion::OneOff, t: config.t })
     }

@@ -115,7 +115,8 @@ impl Learner for GgpfnLearner {
             let slices = batch.global.as_ref().ok_or_else(|| missing("whole slices"))?;
             let [coarse, fine] = batch.global_target.as_ref().ok_or_else(|| missing("truth of the whole slices"))?;
             let output = self.global_in_pieces(self.formats.narrow(slices)?, pieces)?;
-            let [coarse, fine] = loss::global(&output, &[self.formats.wide_target(coarse)?, self.formats.wide_target(fine)?])?;
+            let [coarse, fine] =
+                loss::global(&output, &[self.formats.wide_target(coarse)?, self.formats.wide_target(fine)?])?;
             losses.global = Some(add(coarse, alpha)?);
             if beta > 0.0 {
                 losses.global_finer = Some(add(fine, beta)?);

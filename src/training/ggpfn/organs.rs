@@ -7,10 +7,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Reduction, Tensor};
 
-use crate::training::parameters::Extra;
-use crate::training::OrganOptions;
 use crate::dataset::UNKNOWN_ORGAN;
 use crate::network::{GgpfnConfig, LocalOutput};
+use crate::training::parameters::Extra;
+use crate::training::OrganOptions;
 use crate::volume::View;
 use crate::Result;
 
@@ -32,7 +32,12 @@ pub(in crate::training) struct OrganReadouts {
 }
 
 /// The parameters that the readouts want, drawn from a seed: small, so that probabilities start alike.
-pub(in crate::training) fn parameters(options: &OrganOptions, config: &GgpfnConfig, view: View, seed: u64) -> Vec<Extra> {
+pub(in crate::training) fn parameters(
+    options: &OrganOptions,
+    config: &GgpfnConfig,
+    view: View,
+    seed: u64,
+) -> Vec<Extra> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(0x0_0926A5 + view.axes()[0] as u64);
     let classes = options.classes.len() + 1;

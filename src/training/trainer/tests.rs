@@ -16,11 +16,11 @@ const GLOBAL: [usize; 2] = [64, 32];
 
 fn config() -> ModelConfig {
     ModelConfig::default().with_ggpfn(|n| {
-n.t = 3;
-n.widths = [2, 3, 4, 5];
-n.global_widths = Some([2, 2, 3, 3, 4]);
-n.global_size = View::ALL.into_iter().map(|view| (view, GLOBAL)).collect();
-})
+        n.t = 3;
+        n.widths = [2, 3, 4, 5];
+        n.global_widths = Some([2, 2, 3, 3, 4]);
+        n.global_size = View::ALL.into_iter().map(|view| (view, GLOBAL)).collect();
+    })
 }
 
 fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch {
@@ -73,7 +73,8 @@ fn gradients_are_those_of_difference_quotients() {
         (Stage::Whole, Fusion::Progressive, 2, None, 2),
     ] {
         let labels = LabelSet::named(["pancreas", "tumour"].into_iter().take(labels));
-        let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, ..config() }.with_ggpfn(|n| n.fusion = fusion);
+        let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, ..config() }
+            .with_ggpfn(|n| n.fusion = fusion);
         let batch = batch(&config, slices, 2, 1);
         let mut trainer = taught(&config, stage, organs);
         if config.labels.count() > 1 {

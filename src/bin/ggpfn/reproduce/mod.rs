@@ -105,7 +105,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
     if !settings.exists() {
         let new = [&tables[0], &tables[1], &settings];
         if let Some(other) = new.into_iter().find(|path| path.exists()) {
-            return fault("--out", format!("{} is there already, and not this command's; choose another folder", other.display()));
+            return fault(
+                "--out",
+                format!("{} is there already, and not this command's; choose another folder", other.display()),
+            );
         }
     }
     create_folder(&arguments.out)?;
@@ -114,7 +117,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Ok(text) => {
             let before: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             if before != now {
-                let text = format!("{} holds results with {before}; this call has {now}; choose another folder", arguments.out.display());
+                let text = format!(
+                    "{} holds results with {before}; this call has {now}; choose another folder",
+                    arguments.out.display()
+                );
                 return fault("--out", text);
             }
         }
@@ -156,10 +162,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     let measured = measure(&arguments, &rows, &parts[2])?;
     let written = Tables { rows: &measured, seeds: &arguments.seeds, layout: arguments.layout, scale: arguments.scale };
-    outputs::check(
-        [arguments.data.as_path()],
-        &tables.each_ref().map(|path| Output::new("--out", path, Kind::Any)),
-    )?;
+    outputs::check([arguments.data.as_path()], &tables.each_ref().map(|path| Output::new("--out", path, Kind::Any)))?;
     files::write(&tables[0], written.markdown().as_bytes())?;
     files::write(&tables[1], format!("{:#}\n", written.json()).as_bytes())?;
     if arguments.curves {
@@ -183,7 +186,11 @@ fn split(arguments: &Arguments) -> Result<[Vec<Case>; 3]> {
     let own = arguments.out.join(SPLIT);
     let split = match (&arguments.split, own.exists()) {
         (Some(path), true) if !outputs::same_file(path, &own) && Split::read(path)? != Split::read(&own)? => {
-            let text = format!("{} is another split than {}, by which the results there were made", path.display(), own.display());
+            let text = format!(
+                "{} is another split than {}, by which the results there were made",
+                path.display(),
+                own.display()
+            );
             return Err(Error::argument("--split", text));
         }
         (Some(path), false) => Split::read(path)?,

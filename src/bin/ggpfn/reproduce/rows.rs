@@ -24,7 +24,11 @@ pub enum Training {
     /// A GGPFN of all views, T = 15.
     Ggpfn,
     /// A GGPFN of the axial view with another fusion.
-    Ablation { fusion: Fusion, t: usize, guided: bool },
+    Ablation {
+        fusion: Fusion,
+        t: usize,
+        guided: bool,
+    },
 }
 
 impl Training {
@@ -98,11 +102,16 @@ impl Training {
             }
         };
         if small {
-            // The grid is twice as fine where the network halves it.
-            let millimetres = if self == Training::UnetPatch { 1.5 } else { 3.0 };
+            // The grid is twice as fine where the network halves it, and finer for RSTN: of a crop of few pixels next to nothing is left at
+            // its last scale to normalise over.
+            let [millimetres, pixels] = match self {
+                Training::UnetPatch => [1.5, 0.0],
+                Training::Rstn => [2.0, 176.0],
+                _ => [3.0, 128.0],
+            };
             options.spacing = (self != Training::UnetFull).then_some([millimetres; 3]);
             if matches!(self, Training::Fcn8s | Training::Rstn) {
-                options.patch.values_mut().for_each(|patch| *patch = [128, 128]);
+                options.patch.values_mut().for_each(|patch| *patch = [pixels as usize; 2]);
             }
             options.validate_every = 5;
         }
@@ -222,7 +231,9 @@ mod tests {
     #[test]
     fn options_of_every_row_can_be_trained_with() {
         for row in &ROWS {
-            for (scale, layout) in [(Scale::Paper, Layout::Msd), (Scale::Paper, Layout::Nihc), (Scale::Small, Layout::Pairs)] {
+            for (scale, layout) in
+                [(Scale::Paper, Layout::Msd), (Scale::Paper, Layout::Nihc), (Scale::Small, Layout::Pairs)]
+            {
                 for effort in [1.0, 0.01] {
                     let options = row.training.options(scale, layout, 3, effort);
                     options.check().unwrap_or_else(|e| panic!("{} {scale:?}: {e}", row.name));

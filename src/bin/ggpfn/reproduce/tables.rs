@@ -125,8 +125,7 @@ impl Tables<'_> {
                     Some([mean, std, min, max]) => {
                         let ci = confidence_interval(&by_case, 0)
                             .map_or("-".into(), |[low, high]| format!("{low:.2} to {high:.2}"));
-                        let seeds: Vec<_> =
-                            measured.by_seed().values().map(|mean| format!("{mean:.2}")).collect();
+                        let seeds: Vec<_> = measured.by_seed().values().map(|mean| format!("{mean:.2}")).collect();
                         format!("{mean:.2} ± {std:.2} | {min:.2} | {max:.2} | {ci} | {}", seeds.join(", "))
                     }
                     None => "- | - | - | - | -".into(),
@@ -136,12 +135,7 @@ impl Tables<'_> {
                     None => "- | - | -".into(),
                 };
                 let name = measured.row.name;
-                let _ = writeln!(
-                    text,
-                    "| {name} | {} | {own} | {} | {paper} |",
-                    by_case.len(),
-                    measured.parameters
-                );
+                let _ = writeln!(text, "| {name} | {} | {own} | {} | {paper} |", by_case.len(), measured.parameters);
             }
             text.push('\n');
         }
