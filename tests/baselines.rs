@@ -289,6 +289,8 @@ fn an_rstn_learns_a_volume() {
         // FCNs are made for slices of hundreds of pixels: of fewer, next to nothing is left at their last scale to normalise over.
         options.spacing = Some([4.0, 1.25, 1.25]);
         options.patch.insert(View::Axial, [232, 272]);
+        options.joint.as_mut().unwrap().fall_every = Some(30);
+        options.set_epochs(&[10, 20, 60]).unwrap();
     });
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::{needs, phantom, small_config, textured_volume};
 use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::network::{Model, ModelConfig, WeightType};
+use ggpfn::network::{Model, WeightType};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_ggpfn");

@@ -30,7 +30,7 @@ pub(super) fn learner(
 }
 
 /// Windows and truth of a batch.
-fn parts<'a>(batch: &'a Batch, stage: Stage) -> Result<(&'a Tensor, &'a Target)> {
+fn parts(batch: &Batch, stage: Stage) -> Result<(&Tensor, &Target)> {
     let windows = batch.windows.as_ref().ok_or_else(|| missing("patches", stage))?;
     Ok((windows, batch.target.as_ref().ok_or_else(|| missing("truth", stage))?))
 }
@@ -111,7 +111,7 @@ impl Learner for VolumeLearner {
 /// Binary cross entropy, the paper's equation (1).
 #[derive(Debug)]
 struct SlicesLearner {
-    network: Fcn8s,
+    network: Box<Fcn8s>,
     formats: Formats,
 }
 
@@ -127,7 +127,7 @@ impl Learner for SlicesLearner {
 /// One third of the soft Dice of the coarse maps, two thirds of that of the fine ones.
 #[derive(Debug)]
 struct RoundsLearner {
-    network: Rstn,
+    network: Box<Rstn>,
     formats: Formats,
 }
 

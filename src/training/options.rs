@@ -784,12 +784,11 @@ mod tests {
     fn a_model_to_start_from_settles_what_the_options_do_not_name() {
         let model = ModelConfig {
             views: vec![View::Sagittal, View::Coronal],
-            t: 3,
-            widths: [4, 4, 6, 8],
             spacing: Some([2.0, 3.0, 4.0]),
             threshold: 0.3,
             ..TrainOptions::preset(Preset::Small).model_config()
-        };
+        }
+        .with_ggpfn(|network| (network.t, network.widths) = (3, [4, 4, 6, 8]));
         let read = |text: &str, all_stages| TrainOptions::fine_tuning(text, Preset::Small, &model, all_stages);
         let epochs = |o: &TrainOptions| [o.global.epochs, o.local.epochs, o.whole.epochs];
         let bare = read("", false).unwrap();

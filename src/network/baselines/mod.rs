@@ -209,9 +209,9 @@ pub enum BaselineNetwork {
     /// See [`UnetFull`].
     UnetFull(UnetFull),
     /// See [`Fcn8s`].
-    Fcn8s(Fcn8s),
+    Fcn8s(Box<Fcn8s>),
     /// See [`Rstn`].
-    Rstn(Rstn),
+    Rstn(Box<Rstn>),
 }
 
 impl BaselineNetwork {
@@ -224,9 +224,11 @@ impl BaselineNetwork {
             Baseline::UnetPatch { width, .. } => BaselineNetwork::UnetPatch(UnetPatch::build(*width, labels, source)?),
             Baseline::UnetFull { width, .. } => BaselineNetwork::UnetFull(UnetFull::build(*width, labels, source)?),
             Baseline::Fcn8s { width, scratch } => {
-                BaselineNetwork::Fcn8s(Fcn8s::build("", *width, *scratch, labels, source)?)
+                BaselineNetwork::Fcn8s(Box::new(Fcn8s::build("", *width, *scratch, labels, source)?))
             }
-            Baseline::Rstn { width, scratch } => BaselineNetwork::Rstn(Rstn::build(*width, *scratch, source)?),
+            Baseline::Rstn { width, scratch } => {
+                BaselineNetwork::Rstn(Box::new(Rstn::build(*width, *scratch, source)?))
+            }
         })
     }
 

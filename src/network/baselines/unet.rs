@@ -56,7 +56,7 @@ impl UnetPatch {
         }
         let mut up = Vec::new();
         for level in (0..3).rev() {
-            let skip = 2 * width << level;
+            let skip = (2 * width) << level;
             up.push((
                 conv(&format!("u{level}a"), [input, input], Options { up: true, ..other })?,
                 [
@@ -88,9 +88,8 @@ impl UnetPatch {
             let wide = up.forward(&x, norm)?;
             let size = wide.size();
             let mut cropped = skip.shallow_clone();
-            for axis in 2..5 {
-                let own = cropped.size()[axis];
-                cropped = cropped.f_narrow(axis as i64, (own - size[axis]) / 2, size[axis])?;
+            for (axis, (own, wanted)) in skip.size().into_iter().zip(size).enumerate().skip(2) {
+                cropped = cropped.f_narrow(axis as i64, (own - wanted) / 2, wanted)?;
             }
             x = pair(layers, &Tensor::f_cat(&[&wide, &cropped], 1)?, norm)?;
         }
@@ -122,7 +121,7 @@ impl UnetFull {
         }
         let mut up = Vec::new();
         for level in (0..3).rev() {
-            let own = 2 * width << level;
+            let own = (2 * width) << level;
             let options = Options { up: true, ..Options::PLAIN };
             let rise = Convolution::build(source, &format!("up{level}"), [input, own], 2, 3, options)?;
             let mut conv = |path: &str| Convolution::build(source, path, [own, own], 3, 3, same);

@@ -4,9 +4,11 @@ use ndarray::Array3;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use tch::Tensor;
+
 use super::*;
 use crate::labels::LabelSet;
-use crate::network::Fusion;
+use crate::network::{BatchNorm, Fusion, Network};
 use crate::training::sample::{self, Shape};
 use crate::training::{Augmentation, TrainingCase};
 use crate::volume::{Geometry, Volume};
@@ -40,8 +42,14 @@ fn batch(config: &ModelConfig, slices: usize, count: usize, seed: u64) -> Batch 
         _ => 0,
     });
     let case = TrainingCase::with_organs("case", &volume, mask.view(), organs.view(), config).unwrap();
-    let shape =
-        Shape { view: VIEW, t: config.t, slices, patch: Some([16, 24]), global: config.global_widths.map(|_| GLOBAL) };
+    let network = config.ggpfn().unwrap();
+    let shape = Shape {
+        view: VIEW,
+        t: network.t,
+        slices,
+        patch: Some([16, 24]),
+        global: network.global_widths.map(|_| GLOBAL),
+    };
     let samples: Vec<_> =
         (0..count).map(|i| sample::random(&case, &shape, i % 2 == 0, &Augmentation::default(), &mut random)).collect();
     Batch::new(&samples, &shape).unwrap()
@@ -73,7 +81,7 @@ fn gradients_are_those_of_difference_quotients() {
         (Stage::Whole, Fusion::Progressive, 2, None, 2),
     ] {
         let labels = LabelSet::named(["pancreas", "tumour"].into_iter().take(labels));
-        let config = ModelConfig { format: ModelConfig::format_of(&labels), labels, ..config() }
+        let config = ModelConfig { format: ModelConfig::format_of(&config().network, &labels), labels, ..config() }
             .with_ggpfn(|n| n.fusion = fusion);
         let batch = batch(&config, slices, 2, 1);
         let mut trainer = taught(&config, stage, organs);
@@ -83,9 +91,10 @@ fn gradients_are_those_of_difference_quotients() {
         trainer.differentiate(&batch).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(2);
         let table = crate::network::layout::table(&config).into_iter();
-        let trained =
-            table.filter(|entry| entry.role.is_parameter() && stage.trains(&entry.name)).map(|entry| entry.name);
-        let extras = organs.map_or(vec![], |organs| organs::parameters(organs, &config, VIEW, 3));
+        let trained = table
+            .filter(|entry| entry.role.is_parameter() && trainer.learner.trains(stage, &entry.name))
+            .map(|entry| entry.name);
+        let extras = organs.map_or(vec![], |organs| organs::parameters(organs, config.ggpfn().unwrap(), VIEW, 3));
         let (mut checked, mut kinks) = (0, 0);
         for name in trained.chain(extras.into_iter().map(|extra| extra.name)) {
             let tensor = trainer.parameters.tensor(&name).unwrap().detach();
@@ -98,7 +107,7 @@ fn gradients_are_those_of_difference_quotients() {
             let value = |h: f64| {
                 let _no_grad = tch::no_grad_guard();
                 tensor.shallow_clone().copy_(&(&before + &direction * h));
-                trainer.loss(&batch, &mut Pieces::new(false)).unwrap().0.double_value(&[])
+                trainer.learner.loss(&batch, stage, &mut Pieces::new(false)).unwrap().0.double_value(&[])
             };
             let along = (gradient * &direction).sum(Kind::Double).double_value(&[]);
             // A ReLU or a pooling may have its kink between the two points: a smaller step then gets out of its way.
@@ -124,9 +133,11 @@ fn several_slices_at_a_time_are_the_single_slices() {
         let trainer = double(&config, Stage::Local);
         let together = batch(&config, 4, 1, 3);
         let windows = together.windows.as_ref().unwrap().to_kind(Kind::Double);
-        let many = trainer.network.local(&windows, None, BatchNorm::Running).unwrap();
+        let tensor = |name: &str| trainer.parameters.tensor(name);
+        let network = Network::assemble(config.ggpfn().unwrap(), 1, &tensor).unwrap();
+        let many = network.local(&windows, None, BatchNorm::Running).unwrap();
         for slice in 0..4 {
-            let one = trainer.network.local(&windows.narrow(1, slice, 7), None, BatchNorm::Running).unwrap();
+            let one = network.local(&windows.narrow(1, slice, 7), None, BatchNorm::Running).unwrap();
             let difference = (many.logits.get(slice) - one.logits.get(0)).abs().max().double_value(&[]);
             assert!(difference < 1e-12, "{difference}");
             for (a, b) in many.side.iter().zip(&one.side) {
@@ -190,14 +201,14 @@ fn a_stage_trains_its_own_part_alone() {
             let branch = match stage {
                 Stage::Global => short.starts_with("global."),
                 Stage::Local => short.starts_with("local."),
-                Stage::Whole => true,
+                _ => true,
             };
-            let moves = branch && (statistics || stage.trains(short));
+            let moves = branch && (statistics || trainer.learner.trains(stage, short));
             assert_eq!(array != &after[name], moves, "{stage}: {name}");
         }
         if stage == Stage::Local {
             let fuse = &after["coronal.local.d4.conv.weight"];
-            let (inputs, own) = (fuse.shape[1], config.widths[3]);
+            let (inputs, own) = (fuse.shape[1], config.ggpfn().unwrap().widths[3]);
             for (i, value) in fuse.values.iter().enumerate() {
                 assert!(i / 9 % inputs < own || *value == 0.0, "global features would enter");
             }
