@@ -406,7 +406,7 @@ fn views_that_were_trained_apart_are_combined() {
     let size = |name: &str| std::fs::metadata(room.path(name)).unwrap().len();
     assert!(size("half.safetensors") < size("ac.safetensors") * 2 / 3);
     room.refused(&["combine", "a.safetensors", "a.safetensors", "x.safetensors"], 2, "axial view too");
-    room.model("other.safetensors", ModelConfig { t: 3, ..only(View::Sagittal) });
+    room.model("other.safetensors", only(View::Sagittal).with_ggpfn(|n| n.t = 3));
     room.refused(&["combine", "a.safetensors", "other.safetensors", "x.safetensors"], 2, "another kind");
 }
 

@@ -12,7 +12,7 @@ use common::{phantom, small_config};
 use ggpfn::evaluation::compare;
 use ggpfn::inference::{fuse, threshold_probability};
 use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::network::{Model, ModelConfig, WeightType};
+use ggpfn::network::{Model, WeightType};
 use ggpfn::volume::{Geometry, View};
 use ndarray::{Array3, ArrayView3};
 use serde_json::{json, Value};
