@@ -102,16 +102,13 @@ impl Training {
             }
         };
         if small {
-            // The grid is twice as fine where the network halves it, and finer for RSTN: of a crop of few pixels next to nothing is left at
-            // its last scale to normalise over.
-            let [millimetres, pixels] = match self {
-                Training::UnetPatch => [1.5, 0.0],
-                Training::Rstn => [2.0, 176.0],
-                _ => [3.0, 128.0],
-            };
+            // The grid is twice as fine where the network halves it, and for FCNs, whose finest scores are of an eighth of a slice: of a few
+            // dozen pixels next to nothing would be left at their last scale to normalise over.
+            let fcn = matches!(self, Training::Fcn8s | Training::Rstn);
+            let millimetres = if fcn || self == Training::UnetPatch { 1.5 } else { 3.0 };
             options.spacing = (self != Training::UnetFull).then_some([millimetres; 3]);
-            if matches!(self, Training::Fcn8s | Training::Rstn) {
-                options.patch.values_mut().for_each(|patch| *patch = [pixels as usize; 2]);
+            if fcn {
+                options.patch.values_mut().for_each(|patch| *patch = [224, 224]);
             }
             options.validate_every = 5;
         }
