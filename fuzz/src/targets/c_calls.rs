@@ -280,7 +280,7 @@ struct Heavy {
 impl Heavy {
     /// Whether a model may be read in full: now and then, and once a program.
     fn may_read(&mut self, input: &mut Input) -> bool {
-        let may = input.byte() < 32 && self.models == 0;
+        let may = input.byte() < 16 && self.models == 0;
         self.models += u32::from(may);
         may
     }
@@ -348,11 +348,7 @@ unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &
             if !heavy.may_read(input) {
                 bytes.truncate(64);
             }
-            for _ in 0..input.byte() % 4 {
-                let at = usize::from(input.byte()) << 8 | usize::from(input.byte());
-                let length = bytes.len();
-                bytes[at % length] = input.byte();
-            }
+            // Whole or cut off: bytes that are changed are what the target of model files is for, and would draw all mutations to them.
             bytes.truncate(bytes.len() - input.count().min(bytes.len()));
             let status = ggpfn_model_load_memory(bytes.as_ptr().cast::<c_void>(), bytes.len(), &mut made);
             handles.models.push(made);
