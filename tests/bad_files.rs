@@ -325,3 +325,15 @@ fn odd_nifti_files_are_read_or_refused() {
         assert_eq!(volume.voxels(), expected, "{name}");
     }
 }
+
+/// Found by fuzzing: names of tensors and fields of the configuration are quoted, whatever is in them.
+#[test]
+fn a_model_file_s_words_make_no_second_line() {
+    let odd_offset = r#"{"a\nb":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
+    let odd_field = r#"{"__metadata__":{"ggpfn":"{\"format\":1,\"c\\nd\":2}"}}"#;
+    for (header, data, word) in [(odd_offset, 8, "`a b`"), (odd_field, 0, "configuration")] {
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat();
+        let fault = ggpfn::network::Model::from_bytes(&bytes, Path::new("m")).unwrap_err().to_string();
+        assert!(fault.contains(word) && !fault.contains(char::is_control), "{fault:?}");
+    }
+}
