@@ -38,6 +38,8 @@ pub enum Kind {
     Values,
     /// A DICOM structured report.
     DicomReport,
+    /// An RT Structure Set.
+    DicomContours,
     /// Whatever is there: only inputs and other outputs are looked at.
     Any,
 }
@@ -165,6 +167,10 @@ pub fn check_existing(output: &Output) -> Result<()> {
         Kind::DicomReport => match io::results::is_report(path) {
             true => Ok(()),
             false => refuse("exists already and is no DICOM report".into()),
+        },
+        Kind::DicomContours => match io::results::is_structure_set(path) {
+            true => Ok(()),
+            false => refuse("exists already and is no RT Structure Set".into()),
         },
         Kind::Any => Ok(()),
     }

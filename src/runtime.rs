@@ -145,6 +145,7 @@ mod loader {
     use std::mem::{transmute, MaybeUninit};
     use std::os::unix::ffi::OsStrExt;
     use std::path::{Path, PathBuf};
+    use std::sync::OnceLock;
 
     /// Exported as C by libtorch; it takes nothing and returns the version.
     const VERSION: &CStr = c"aoti_torch_abi_version";
@@ -158,8 +159,16 @@ mod loader {
         Some([version >> 56 & 0xff, version >> 48 & 0xff, version >> 40 & 0xff])
     }
 
-    /// The file that it was loaded from.
+    /// The file that it was loaded from, which stays the same: asked once, since the loader goes through all names of a large library for it.
     pub fn loaded_from() -> Option<PathBuf> {
+        static FOUND: OnceLock<PathBuf> = OnceLock::new();
+        if FOUND.get().is_none() {
+            find().into_iter().for_each(|path| drop(FOUND.set(path)));
+        }
+        FOUND.get().cloned()
+    }
+
+    fn find() -> Option<PathBuf> {
         let symbol = symbol(libc::RTLD_DEFAULT, VERSION)?;
         let mut found = MaybeUninit::<libc::Dl_info>::uninit();
         // SAFETY: dladdr fills the struct if it returns something else than 0; the name lives as long as the library.

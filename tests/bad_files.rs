@@ -325,3 +325,29 @@ fn odd_nifti_files_are_read_or_refused() {
         assert_eq!(volume.voxels(), expected, "{name}");
     }
 }
+
+/// Found by fuzzing: names of tensors and fields of the configuration are quoted, whatever is in them.
+#[test]
+fn a_model_file_s_words_make_no_second_line() {
+    let odd_offset = r#"{"a\nb":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#;
+    let odd_field = r#"{"__metadata__":{"ggpfn":"{\"format\":1,\"c\\nd\":2}"}}"#;
+    for (header, data, word) in [(odd_offset, 8, "`a b`"), (odd_field, 0, "configuration")] {
+        let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat();
+        let fault = ggpfn::network::Model::from_bytes(&bytes, Path::new("m")).unwrap_err().to_string();
+        assert!(fault.contains(word) && !fault.contains(char::is_control), "{fault:?}");
+    }
+}
+
+/// Found by fuzzing: the parser took the syntax for implicit, the check of lengths for explicit, and 4 GB were reserved for one element.
+#[test]
+fn what_stands_behind_a_transfer_syntax_does_not_hide_a_length() {
+    for end in ["\u{12}\0", "\n", "\0\0", "\u{a0}", " \u{3}"] {
+        let syntax = format!("1.2.840.10008.1.2{end}");
+        let mut bytes = [&[0; 128][..], &b"DICM\x02\0\x10\0UI"[..]].concat();
+        bytes.extend((syntax.len() as u16).to_le_bytes());
+        bytes.extend(syntax.as_bytes());
+        bytes.extend(b"\x08\0\x60\0\x02\0\0\0CT");
+        bytes.extend(b"\x2e\0\0\x02\x31\x55\xff\xff");
+        refused("odd.dcm", &bytes, "claims 4294923569 bytes");
+    }
+}

@@ -14,8 +14,8 @@ use dicom_dictionary_std::{tags, uids};
 use dicom_object::{open_file, DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject, Tag};
 use ggpfn::dataset;
 use ggpfn::io::results::{
-    common_grid, is_report, is_segmentation, read_on, write_segmentation, Algorithm, Code, Layer, MadeBy, Segment,
-    SegmentationOptions, Source, Written,
+    common_grid, is_report, is_segmentation, is_structure_set, read_on, write_segmentation, write_structure_set,
+    Algorithm, Code, Layer, MadeBy, Segment, SegmentationOptions, Source, Written,
 };
 use ggpfn::io::{self, read, ReadOptions, Voxels};
 use ggpfn::volume::{same_grid, Content, Geometry};
@@ -351,6 +351,84 @@ fn an_empty_mask_is_written_with_all_its_slices() {
     assert_eq!(write_mask(&path, &source, &Array3::zeros((9, 5, 7))).frames(), 9);
     let back = read(&path, &labels()).unwrap();
     assert!(back.geometry().distance(&oblique()) < 1e-4 && back.voxels().iter().all(|v| *v == 0.0));
+}
+
+/// The index of a place in the patient.
+fn index(geometry: &Geometry, point: &[f64]) -> [f64; 3] {
+    std::array::from_fn(|axis| {
+        let along = |n: usize| geometry.direction[n][axis] * (point[n] - geometry.origin[n]);
+        (along(0) + along(1) + along(2)) / geometry.spacing[axis]
+    })
+}
+
+/// Fills the contours of an RT Structure Set's region by the pixels' centres, one after the other: a pixel that lies in two is an error. Each
+/// contour has to lie in the plane of the slice that it refers to, which are numbered as [`Series::write`] numbers them.
+fn filled(set: &DefaultDicomObject, region: usize, geometry: &Geometry) -> Array3<u8> {
+    let [i, j, k] = geometry.size;
+    let mut mask = Array3::<u8>::zeros((k, j, i));
+    let drawn = &set.element(tags::ROI_CONTOUR_SEQUENCE).unwrap().items().unwrap()[region];
+    let Ok(contours) = drawn.element(tags::CONTOUR_SEQUENCE) else { return mask };
+    for contour in contours.items().unwrap() {
+        assert_eq!(text(contour, tags::CONTOUR_GEOMETRIC_TYPE), "CLOSED_PLANAR");
+        let numbers = contour.element(tags::CONTOUR_DATA).unwrap().to_multi_float64().unwrap();
+        let points: Vec<[f64; 3]> = numbers.chunks(3).map(|point| index(geometry, point)).collect();
+        assert_eq!(text(contour, tags::NUMBER_OF_CONTOUR_POINTS), points.len().to_string());
+        let slice = points[0][2].round();
+        assert!(points.iter().all(|point| (point[2] - slice).abs() < 1e-3), "{points:?}");
+        let image = first(contour, tags::CONTOUR_IMAGE_SEQUENCE);
+        let number = if image.element(tags::REFERENCED_FRAME_NUMBER).is_ok() {
+            text(&image, tags::REFERENCED_FRAME_NUMBER).parse::<usize>().unwrap() - 1
+        } else {
+            k - text(&image, tags::REFERENCED_SOP_INSTANCE_UID).rsplit('.').next().unwrap().parse::<usize>().unwrap()
+        };
+        assert_eq!(slice as usize, number);
+        for ((row, column), voxel) in mask.index_axis_mut(ndarray::Axis(0), number).indexed_iter_mut() {
+            let (x, y) = (column as f64, row as f64);
+            let next = points.iter().cycle().skip(1);
+            let crossings = points
+                .iter()
+                .zip(next)
+                .filter(|(a, b)| (a[1] > y) != (b[1] > y) && x < a[0] + (y - a[1]) / (b[1] - a[1]) * (b[0] - a[0]));
+            *voxel += (crossings.count() % 2) as u8;
+        }
+    }
+    mask
+}
+
+#[test]
+fn contours_lie_on_their_slices_and_are_the_mask() {
+    for enhanced in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (ct, file) = (folder.path().join("ct"), folder.path().join("contours.dcm"));
+        Series { enhanced, ..Series::new(oblique()) }.write(&ct);
+        let source = Source::open(&ct, None).unwrap();
+        // Noise has holes, and holes in parts within holes.
+        let (mask, other, nothing) = (noise(&oblique(), 20), noise(&oblique(), 21), Array3::zeros((9, 5, 7)));
+        let segments: Vec<Segment> =
+            [&mask, &other, &nothing].map(|mask| Segment::pancreas(Layer::Mask(mask.view()), algorithm())).to_vec();
+        let written = write_structure_set(&file, &source, &segments, &SegmentationOptions::default()).unwrap();
+        assert!(is_structure_set(&file) && !is_segmentation(&file));
+        assert_eq!(written.frames(), 5);
+        let set = open_file(&file).unwrap();
+        for (region, mask) in [&mask, &other, &nothing].into_iter().enumerate() {
+            assert_eq!(&filled(&set, region, &oblique()), mask);
+        }
+        assert_eq!(text(&set, tags::MODALITY), "RTSTRUCT");
+        let frame = first(&set, tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE);
+        let study = first(&frame, tags::RT_REFERENCED_STUDY_SEQUENCE);
+        let series = first(&study, tags::RT_REFERENCED_SERIES_SEQUENCE);
+        assert_eq!(
+            [text(&study, tags::REFERENCED_SOP_INSTANCE_UID), text(&series, tags::SERIES_INSTANCE_UID)],
+            source.uids()
+        );
+        let images = series.element(tags::CONTOUR_IMAGE_SEQUENCE).unwrap().items().unwrap().len();
+        assert_eq!(images, if enhanced { 1 } else { 9 });
+
+        let half = mask.mapv(f32::from);
+        let probability = Segment::pancreas(Layer::Probability(half.view()), algorithm());
+        let refused = write_structure_set(&file, &source, &[probability], &SegmentationOptions::default());
+        assert!(matches!(refused, Err(Error::Argument { .. })), "{refused:?}");
+    }
 }
 
 #[test]
@@ -714,6 +792,17 @@ fn the_program_turns_masks_into_segmentations_and_reads_them() {
     let by_dicom = good(&["evaluate", "mask.dcm", "other.dcm"]);
     let by_nifti = good(&["evaluate", "mask.nii.gz", "other.nii.gz"]);
     assert_eq!(by_dicom, by_nifti);
+
+    assert!(good(&["dicom-seg", "mask.nii.gz", "./ct", "rt.dcm", "--dicom-kind=rtstruct"]).contains("5 of 9 slices"));
+    good(&["dicom-seg", "mask.nii.gz", "./ct", "rt.dcm", "--dicom-kind=rtstruct"]);
+    assert!(is_structure_set(&at("rt.dcm")));
+    bad(&["dicom-seg", "mask.nii.gz", "./ct", "mask.dcm", "--dicom-kind=rtstruct"], "is no RT Structure Set");
+    bad(&["dicom-seg", "mask.nii.gz", "./ct", "rt.dcm"], "exists already");
+    bad(&["dicom-seg", "mask.nii.gz", "./ct", "x.dcm", "--dicom-kind=rtstruct", "--fractional"], "--fractional");
+    bad(
+        &["segment", "./ct", "x.dcm", "--dicom-kind=rtstruct", "--dicom-report", "r.dcm"],
+        "refers to a DICOM segmentation",
+    );
 
     let half = mask.mapv(|v| f32::from(v) * 0.5);
     io::write(&at("half.nii.gz"), Voxels::F32(half.view()), &oblique()).unwrap();

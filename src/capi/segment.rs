@@ -676,7 +676,8 @@ pub unsafe extern "C" fn ggpfn_fuse(
         if voxels == 0 || voxels > isize::MAX as usize / 8 {
             return Err(Fault::argument("voxels", format!("{voxels}; the buffers' length was expected")));
         }
-        if Attainable::now().is_some_and(|attainable| voxels as u64 > attainable.bytes / 4) {
+        // A little is always there: what the system has left is read from several of its files.
+        if voxels > 1 << 18 && Attainable::now().is_some_and(|attainable| voxels as u64 > attainable.bytes / 4) {
             return Err(super::image::no_room(4 * voxels));
         }
         if probability.is_null() && mask.is_null() {

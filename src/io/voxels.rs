@@ -225,7 +225,8 @@ fn read_share(path: &Path, layout: &Layout, source: &Source, share: usize, value
         }
     }
     std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(damaged)?;
-    let mut buffer = vec![0_u8; 1 << 20];
+    // No larger than what is to come: an image of a few voxels is not worth a megabyte of zeros.
+    let mut buffer = vec![0_u8; expected.min(1 << 20) as usize];
     let (mut missing, mut filled) = (expected, 0);
     while missing > 0 {
         let wanted = ((buffer.len() - filled) as u64).min(missing) as usize;

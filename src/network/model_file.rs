@@ -74,7 +74,9 @@ impl Model {
     /// # Errors
     /// As [`Model::load`].
     pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<Self> {
-        let fault = |text: String| Error::Model { path: PathBuf::from(origin), fault: text };
+        // What stands in a file may be quoted, and a message is one line.
+        let in_one_line = |text: String| text.replace(char::is_control, " ");
+        let fault = |text: String| Error::Model { path: PathBuf::from(origin), fault: in_one_line(text) };
         let file = SafeTensors::deserialize(bytes).map_err(|e| fault(not_safetensors(bytes, &e)))?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| fault(not_safetensors(bytes, &e)))?;
         let json = header.metadata().as_ref().and_then(|m| m.get(MODEL_KEY)).ok_or_else(|| {

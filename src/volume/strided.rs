@@ -66,10 +66,12 @@ impl Strided {
     pub fn new(size: [usize; 3], strides: Option<[i64; 3]>, voxel: usize) -> Self {
         let dense = |sides: &[usize]| sides.iter().fold(voxel as i64, |bytes, n| bytes.saturating_mul(*n as i64));
         let strides = strides.unwrap_or([dense(&[]), dense(&size[..1]), dense(&size[..2])]);
-        // In numbers that no sides of an image and no strides overflow.
+        // In numbers that no sides of an image overflow, and at whose end the sums for other sides stay.
         let ends = size.iter().zip(strides).map(|(n, stride)| (*n as i128 - 1) * i128::from(stride));
-        let (low, high) = ends.fold((0, 0), |(low, high), end| (low + end.min(0), high + end.max(0)));
-        Strided { strides, low, high: high + voxel as i128 }
+        let (low, high) = ends.fold((0_i128, 0_i128), |(low, high), end| {
+            (low.saturating_add(end.min(0)), high.saturating_add(end.max(0)))
+        });
+        Strided { strides, low, high: high.saturating_add(voxel as i128) }
     }
 
     /// Whether voxels of `voxel` bytes may lie on each other: two results in one place, of which one is lost.
@@ -85,7 +87,7 @@ impl Strided {
         let mut within = voxel as i128;
         axes.into_iter().any(|(stride, steps)| {
             let overlaps = stride < within;
-            within += stride * steps;
+            within = within.saturating_add(stride.saturating_mul(steps));
             overlaps
         })
     }
@@ -103,6 +105,10 @@ mod tests {
         assert_eq!((flipped.low, flipped.high), (-30, 18));
         let far = Strided::new([1 << 16; 3], Some([i64::MAX, i64::MIN, 0]), 8);
         assert_eq!(far.high - far.low - 8, 65535 * (i128::from(i64::MAX) - i128::from(i64::MIN)));
+        let sides = [usize::MAX; 3];
+        let beyond = [i64::MAX, i64::MIN].map(|stride| Strided::new(sides, Some([stride; 3]), 8));
+        assert!(beyond[0].high > i128::from(u64::MAX) && beyond[1].low < i128::from(i64::MIN));
+        assert!(beyond[0].overlaps(sides, 8));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Sequences of calls of the C interface. Each input is a program: a byte chooses a function, the next ones its arguments, good and bad.
 //!
 //! What C programs promise is kept: pointers are NULL or point to as much as they say. Buffers end at memory that nobody may touch, so that one
-//! byte read or written too far is a crash. No file is written, and no network larger than the smallest is run.
+//! byte read or written too far is a crash. No file is written, and no network larger than the smallest is run. What takes long and is fuzzed
+//! by itself, reading a model file, is done once a program at most: each begins with a model that is there already.
 
 use std::ffi::{c_char, c_void, CString};
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::OnceLock;
 
 use ggpfn::capi::boundary::ggpfn_last_error;
@@ -56,23 +58,54 @@ impl Guarded {
 struct Stock {
     /// An image, another one, and results.
     buffers: [Guarded; 6],
-    model: Vec<u8>,
+    models: [Vec<u8>; 2],
 }
 
 // SAFETY: a fuzz target runs on one thread.
 unsafe impl Sync for Stock {}
 unsafe impl Send for Stock {}
 
-const SMALLEST: &str = r#"{"t": 1, "widths": [1, 1, 1, 1], "global_widths": [1, 1, 1, 1, 1], "views": ["axial"],
+const SMALLEST: &str = r#"{"t": 1, "widths": [1, 1, 1, 1], "global_widths": null, "views": ["axial"]}"#;
+/// One with a global branch.
+const SMALL: &str = r#"{"t": 1, "widths": [1, 1, 1, 1], "global_widths": [1, 1, 1, 1, 1], "views": ["axial"],
     "global_size": {"axial": [32, 32]}}"#;
+
+/// A model that is there when a program begins; made anew after one that freed it.
+fn standing(stock: &Stock) -> *mut ggpfn_model {
+    static HANDLE: AtomicUsize = AtomicUsize::new(0);
+    let mut handle = HANDLE.load(Relaxed) as *mut ggpfn_model;
+    let mut info: ggpfn_model_info = zeroed();
+    info.struct_size = size_of::<ggpfn_model_info>();
+    // SAFETY: the struct has its size.
+    if unsafe { ggpfn_model_describe(handle, &mut info) } != 0 {
+        let bytes = stock.models[0].as_slice();
+        // SAFETY: as many bytes.
+        assert_eq!(unsafe { ggpfn_model_load_memory(bytes.as_ptr().cast(), bytes.len(), &mut handle) }, 0);
+        HANDLE.store(handle as usize, Relaxed);
+    }
+    handle
+}
 
 fn stock() -> &'static Stock {
     static STOCK: OnceLock<Stock> = OnceLock::new();
     STOCK.get_or_init(|| {
-        let config = ggpfn::network::ModelConfig::from_entries(SMALLEST).unwrap();
-        let model = Model::new_untrained(config, 1).unwrap().to_bytes(WeightType::F16).unwrap();
-        Stock { buffers: std::array::from_fn(|_| Guarded::new()), model }
+        let models = [SMALLEST, SMALL].map(|entries| {
+            let config = ggpfn::network::ModelConfig::from_entries(entries).unwrap();
+            Model::new_untrained(config, 1).unwrap().to_bytes(WeightType::F16).unwrap()
+        });
+        Stock { buffers: std::array::from_fn(|_| Guarded::new()), models }
     })
+}
+
+/// A monitor that has all work stopped.
+fn cancelled() -> *mut ggpfn_monitor {
+    static HANDLE: OnceLock<usize> = OnceLock::new();
+    *HANDLE.get_or_init(|| {
+        let mut made = null_mut();
+        // SAFETY: a place for the handle.
+        assert_eq!(unsafe { ggpfn_monitor_new(&mut made) } | ggpfn_monitor_cancel(made), 0);
+        made as usize
+    }) as *mut ggpfn_monitor
 }
 
 /// The rest of the input; 0 for ever at its end.
@@ -225,7 +258,7 @@ fn first_voxel(lowest: *mut u8, bytes: usize, size: [usize; 3], strides: [i64; 3
         0.. => 0,
         _ => i128::from(stride).unsigned_abs() * size.saturating_sub(1) as u128,
     });
-    match usize::try_from(below.sum::<u128>()) {
+    match usize::try_from(below.fold(0, u128::saturating_add)) {
         // SAFETY: within the buffer.
         Ok(below) if below <= bytes => unsafe { lowest.add(below) },
         _ => lowest,
@@ -235,6 +268,22 @@ fn first_voxel(lowest: *mut u8, bytes: usize, size: [usize; 3], strides: [i64; 3
 fn zeroed<T>() -> T {
     // SAFETY: for the structs of the C interface all bits zero is a value; nothing else is asked for.
     unsafe { std::mem::zeroed() }
+}
+
+/// How often a program did what takes milliseconds.
+#[derive(Default)]
+struct Heavy {
+    models: u32,
+    segmentations: u32,
+}
+
+impl Heavy {
+    /// Whether a model may be read in full: now and then, and once a program.
+    fn may_read(&mut self, input: &mut Input) -> bool {
+        let may = input.byte() < 16 && self.models == 0;
+        self.models += u32::from(may);
+        may
+    }
 }
 
 /// Handles that were given out, freed ones too.
@@ -258,8 +307,9 @@ fn pick<T, O>(handles: &[*mut T], others: &[*mut O], input: &mut Input) -> *mut 
 pub fn run(bytes: &[u8]) {
     let input = &mut Input(bytes);
     let stock = stock();
-    let mut handles = Handles::default();
-    let mut heavy = 0;
+    let own = standing(stock);
+    let mut handles = Handles { models: vec![own], ..Handles::default() };
+    let mut heavy = Heavy::default();
     for _ in 0..24 {
         if input.0.is_empty() {
             break;
@@ -268,7 +318,7 @@ pub fn run(bytes: &[u8]) {
         let status = unsafe { call(input, stock, &mut handles, &mut heavy) };
         assert_ne!(status, GGPFN_ERROR_INTERNAL, "{}", last_error());
     }
-    handles.models.iter().for_each(|model| ggpfn_model_free(*model));
+    handles.models.iter().filter(|model| **model != own).for_each(|model| ggpfn_model_free(*model));
     handles.monitors.iter().for_each(|monitor| ggpfn_monitor_free(*monitor));
     handles.trainings.iter().for_each(|training| ggpfn_training_free(*training));
 }
@@ -282,7 +332,7 @@ fn last_error() -> String {
 
 // All of it is calls of C functions.
 #[allow(unsafe_op_in_unsafe_fn)]
-unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &mut u32) -> ggpfn_status {
+unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &mut Heavy) -> ggpfn_status {
     let [first, second, mask, floats, more, texts] = &stock.buffers;
     let capacity = usize::from(input.byte());
     let text: *mut c_char = texts.bytes(capacity, true).cast();
@@ -293,12 +343,12 @@ unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &
     match input.byte() % 32 {
         0 => {
             let mut made = null_mut();
-            let mut bytes = stock.model.clone();
-            for _ in 0..input.byte() % 4 {
-                let at = usize::from(input.byte()) << 8 | usize::from(input.byte());
-                let length = bytes.len();
-                bytes[at % length] = input.byte();
+            let mut bytes =
+                input.choose(&[&stock.models[0], &stock.models[0], &stock.models[0], &stock.models[1]]).clone();
+            if !heavy.may_read(input) {
+                bytes.truncate(64);
             }
+            // Whole or cut off: bytes that are changed are what the target of model files is for, and would draw all mutations to them.
             bytes.truncate(bytes.len() - input.count().min(bytes.len()));
             let status = ggpfn_model_load_memory(bytes.as_ptr().cast::<c_void>(), bytes.len(), &mut made);
             handles.models.push(made);
@@ -306,7 +356,7 @@ unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &
         }
         1 => {
             let mut made = null_mut();
-            let configuration = CString::new(SMALLEST).unwrap();
+            let configuration = CString::new(if heavy.may_read(input) { SMALLEST } else { "{\"t\": 0}" }).unwrap();
             let status = ggpfn_model_new(configuration.as_ptr(), input.count() as u64, &mut made);
             handles.models.push(made);
             status
@@ -431,10 +481,8 @@ unsafe fn call(input: &mut Input, stock: &Stock, handles: &mut Handles, heavy: &
                 label_count: input.count(),
             };
             // A segmentation takes milliseconds, a refused one none: one that may go through is enough.
-            *heavy += 1;
-            if *heavy > 1 {
-                ggpfn_monitor_cancel(monitor);
-            }
+            heavy.segmentations += 1;
+            let monitor = if heavy.segmentations > 1 { cancelled() } else { monitor };
             ggpfn_segment(model, &image, &options, &result, monitor)
         }
         26 => {

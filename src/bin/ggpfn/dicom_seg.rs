@@ -1,12 +1,12 @@
 //! `ggpfn dicom-seg`: a mask as a DICOM Segmentation of its series.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use ggpfn::files::AtomicFile;
 use ggpfn::io::results::{
-    is_dicom_name, is_segmentation, read_on, write_segmentation, Algorithm, Layer, MadeBy, Segment,
-    SegmentationOptions, Source,
+    is_dicom_name, is_segmentation, read_on, write_segmentation, write_structure_set, Algorithm, Layer, MadeBy,
+    Segment, SegmentationOptions, Source, Written,
 };
 use ggpfn::io::{self, ReadOptions};
 use ggpfn::outputs::{self, Kind, Output};
@@ -14,7 +14,7 @@ use ggpfn::volume::{Content, Volume};
 use ggpfn::{Error, Result};
 use ndarray::Array3;
 
-/// Turn a mask and its DICOM series into a DICOM Segmentation (SEG)
+/// Turn a mask and its DICOM series into a DICOM Segmentation (SEG) or contours (RTSTRUCT)
 ///
 /// MASK is an image on the grid of the CT: 0 outside, another value inside. SERIES is the folder with the CT's DICOM files. The
 /// segmentation refers to the series, slice by slice, and has its patient, study and frame of reference, so that archives file
@@ -28,6 +28,7 @@ Slices on which nothing is marked are left out. UIDs are made from random UUIDs 
 Examples:
   ggpfn dicom-seg pancreas.nii.gz dicom-folder pancreas.dcm
   ggpfn dicom-seg edited.nrrd dicom-folder edited.dcm --made-by semiautomatic
+  ggpfn dicom-seg pancreas.nii.gz dicom-folder contours.dcm --dicom-kind rtstruct
   ggpfn dicom-seg probability.nii.gz dicom-folder probability.dcm --fractional")]
 pub struct Arguments {
     /// The mask
@@ -59,9 +60,22 @@ pub struct Arguments {
     filing: Filing,
 }
 
+/// As what a mask is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DicomKind {
+    /// A DICOM Segmentation: the pixels
+    #[default]
+    Seg,
+    /// An RT Structure Set: contours along the pixels' borders
+    Rtstruct,
+}
+
 /// How a DICOM result is filed.
 #[derive(clap::Args)]
 pub struct Filing {
+    /// For masks that are DICOM: pixels (SEG), or contours for radiotherapy (RTSTRUCT)
+    #[arg(long, value_name = "KIND", default_value = "seg")]
+    dicom_kind: DicomKind,
     /// For DICOM results: their SeriesDescription
     #[arg(long, value_name = "TEXT")]
     series_description: Option<String>,
@@ -81,6 +95,26 @@ impl Filing {
             uid_root: self.uid_root.clone().filter(|root| !root.is_empty()),
         }
     }
+
+    /// What the file of a mask holds.
+    pub fn kind_of(&self, mask: &Path) -> Kind {
+        match self.draws_contours() && is_dicom_name(mask) {
+            true => Kind::DicomContours,
+            false => Kind::Mask,
+        }
+    }
+
+    pub fn draws_contours(&self) -> bool {
+        self.dicom_kind == DicomKind::Rtstruct
+    }
+
+    /// Writes masks as what was asked for.
+    pub fn write_masks(&self, path: &Path, source: &Source, segments: &[Segment]) -> Result<Written> {
+        match self.draws_contours() {
+            true => write_structure_set(path, source, segments, &self.options()),
+            false => write_segmentation(path, source, segments, &self.options()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -95,7 +129,11 @@ pub fn run(arguments: Arguments) -> Result<()> {
     check_name(output)?;
     let options = arguments.filing.options();
     options.check()?;
-    let kind = if arguments.fractional { Kind::Fraction } else { Kind::Mask };
+    if arguments.fractional && arguments.filing.draws_contours() {
+        let fault = "contours are drawn around masks, and --fractional says that it holds probabilities";
+        return Err(Error::argument("--dicom-kind", fault));
+    }
+    let kind = if arguments.fractional { Kind::Fraction } else { arguments.filing.kind_of(output) };
     outputs::check([path.as_path(), series.as_path()], &[Output::new("OUT.dcm", output, kind)])?;
     AtomicFile::create(output)?;
     let source = Source::open(series, arguments.series_uid.as_deref())?;
@@ -120,7 +158,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         if made_by == MadeBy::Manual {
             segment.algorithm = None;
         }
-        write_segmentation(output, &source, &[segment], &options)
+        arguments.filing.write_masks(output, &source, &[segment])
     };
     let written = if arguments.fractional {
         let probability = source.lay(path, probability(path, &volume)?.view(), volume.geometry())?;

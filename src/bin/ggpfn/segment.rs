@@ -248,6 +248,7 @@ fn segment_one(
         source,
         algorithm: Algorithm::ggpfn(model_origin, model.sha256()),
         options: arguments.filing.options(),
+        filing: &arguments.filing,
     });
     if let Some(path) = &job.probability {
         match dicom.as_ref().filter(|_| is_dicom_name(path)) {
@@ -289,6 +290,7 @@ struct Dicom<'a> {
     source: &'a Source,
     algorithm: Algorithm,
     options: SegmentationOptions,
+    filing: &'a Filing,
 }
 
 impl Dicom<'_> {
@@ -314,7 +316,7 @@ impl Dicom<'_> {
                 (Segment::found(label, Layer::Mask(mask.view()), self.algorithm.clone()), measured)
             })
             .unzip();
-        let written = write_segmentation(path, self.source, &segments, &self.options)?;
+        let written = self.filing.write_masks(path, self.source, &segments)?;
         let Some(path) = report else { return Ok(()) };
         // How far it can be trusted is known of the first label alone.
         let quality = std::iter::once(Some(&result.quality)).chain(std::iter::repeat(None));
@@ -452,7 +454,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
             mask,
         });
     }
-    check_dicom(&jobs)?;
+    check_dicom(&jobs, &arguments.filing)?;
     check_outputs(arguments, &jobs, Vec::new())?;
     if into_folder {
         let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
@@ -465,7 +467,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
 }
 
 /// Refuses DICOM results that cannot be: of views, of inputs that are no DICOM, a report on a mask that is none.
-fn check_dicom(jobs: &[Job]) -> Result<()> {
+fn check_dicom(jobs: &[Job], filing: &Filing) -> Result<()> {
     for job in jobs {
         let views = [("--view-probabilities", &job.view_probabilities), ("--uncertainty", &job.uncertainty)];
         for (name, path) in views {
@@ -483,6 +485,8 @@ fn check_dicom(jobs: &[Job]) -> Result<()> {
                 format!(
                     "a DICOM report refers to a DICOM segmentation, and {mask} is none; name a .dcm file for the mask"
                 )
+            } else if filing.draws_contours() {
+                "a DICOM report refers to a DICOM segmentation; leave out --dicom-kind rtstruct, or make contours by ggpfn dicom-seg".into()
             } else {
                 continue;
             };
@@ -500,7 +504,7 @@ fn check_outputs(arguments: &Arguments, jobs: &[Job], more: Vec<Output>) -> Resu
     let inputs = jobs.iter().map(|job| job.input.as_path()).chain(arguments.model.as_deref());
     let mut outputs = more;
     for job in jobs {
-        outputs.push(Output::new("OUTPUT", &job.mask, Kind::Mask));
+        outputs.push(Output::new("OUTPUT", &job.mask, arguments.filing.kind_of(&job.mask)));
         outputs.extend(job.probability.iter().map(|path| Output::new("--probability", path, Kind::Fraction)));
         if let Some(path) = &job.view_probabilities {
             let views = View::ALL.map(|view| with_suffix(path, view.name()));

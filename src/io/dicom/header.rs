@@ -175,7 +175,9 @@ fn meta_group(file: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         if head[2..4] == [0x10, 0] {
-            syntax = Some(in_one_line(String::from_utf8_lossy(&value).trim_end_matches(['\0', ' '])));
+            // As dicom-rs cuts it: what is behind the name must not make another one of it here.
+            let text = in_one_line(&String::from_utf8_lossy(&value));
+            syntax = Some(text.trim_end_matches(|c: char| c.is_whitespace() || c == '\0').to_string());
         }
     }
 }

@@ -170,10 +170,21 @@ impl Moment {
 
 /// Writes a data set as a DICOM file, explicit little endian. It appears whole or not at all.
 pub(super) fn write(path: &std::path::Path, set: InMemDicomObject, class: &str, instance: &str) -> Result<()> {
+    write_as(path, set, class, instance, uids::EXPLICIT_VR_LITTLE_ENDIAN)
+}
+
+/// The same in another transfer syntax.
+pub(super) fn write_as(
+    path: &std::path::Path,
+    set: InMemDicomObject,
+    class: &str,
+    instance: &str,
+    syntax: &str,
+) -> Result<()> {
     use std::io::Write;
     let version = format!("GGPFN_{}", env!("CARGO_PKG_VERSION"));
     let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .transfer_syntax(syntax)
         .media_storage_sop_class_uid(class)
         .media_storage_sop_instance_uid(instance)
         .implementation_class_uid(IMPLEMENTATION)

@@ -3,12 +3,15 @@
 //! A [`Source`] is the CT series that a result belongs to. [`write_segmentation`] makes a DICOM Segmentation (SEG) of masks or
 //! probabilities on its grid: whose they are and where they lie is copied from the series, and each frame refers to the slice that it was
 //! drawn on. A list of [`Segment`]s says what is marked; [`Segment::found`] makes one of a label.
+//! [`write_structure_set`] draws the contours of masks instead, for radiotherapy (RTSTRUCT).
 //! [`write_report`] makes a structured report (SR, template 1500) that refers to both. [`Stored`] reads segmentations, whoever wrote them.
 //!
 //! The frames lie on the slices of the source, one for each slice on which a segment is; empty ones are left out. A series that is
 //! no regular grid (a tilted gantry, a missing slice) is refused, as everywhere in ggpfn, so that no frame can refer to a wrong slice.
 
+mod contours;
 mod elements;
+mod outlines;
 mod report;
 mod segmentation;
 mod source;
@@ -18,6 +21,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+pub use contours::{is_structure_set, write_structure_set};
 pub use report::{is_report, write_report, Report};
 pub use segmentation::{write_segmentation, Algorithm, Layer, MadeBy, Segment, SegmentationOptions, Written};
 pub use source::Source;

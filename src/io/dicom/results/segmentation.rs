@@ -36,7 +36,7 @@ pub enum MadeBy {
 }
 
 impl MadeBy {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             MadeBy::Automatic => "AUTOMATIC",
             MadeBy::Semiautomatic => "SEMIAUTOMATIC",
@@ -118,7 +118,7 @@ impl<'a> Segment<'a> {
 /// How a result is filed.
 #[derive(Clone, Debug, Default)]
 pub struct SegmentationOptions {
-    /// SeriesNumber; if left out that of the source and 1000 for masks, 1002 for probabilities, 1001 for reports.
+    /// SeriesNumber; if left out that of the source and 1000 for masks, 1002 for probabilities, 1003 for contours, 1001 for reports.
     pub series_number: Option<u32>,
     /// SeriesDescription; made from the segments' labels if left out.
     pub series_description: Option<String>,
@@ -217,7 +217,7 @@ pub fn write_segmentation(
 }
 
 /// Whether the segments are probabilities; refuses what cannot be in one object.
-fn check(source: &Source, segments: &[Segment]) -> Result<bool> {
+pub(super) fn check(source: &Source, segments: &[Segment]) -> Result<bool> {
     let refuse = |fault: String| Err(Error::argument("segments", fault));
     let (Some(first), true) = (segments.first(), segments.len() <= usize::from(u16::MAX)) else {
         return refuse(format!("there are {}; from 1 to {} were expected", segments.len(), u16::MAX));
@@ -401,7 +401,7 @@ pub(super) fn series_number(source: &Source, wanted: Option<u32>, behind: u32) -
     wanted.unwrap_or_else(|| own.saturating_add(behind)).min(MOST)
 }
 
-fn place_in_space(set: &mut InMemDicomObject, source: &Source, uids: &Uids) {
+pub(super) fn place_in_space(set: &mut InMemDicomObject, source: &Source, uids: &Uids) {
     let frame = source.frame_of_reference.clone().unwrap_or_else(|| {
         log::warn!(
             "{}: its files have no FrameOfReferenceUID; the result gets a new one, so that viewers may not lay it on the CT",
