@@ -4,8 +4,8 @@
 //! waits for the decoder, and a block's way through the widest layers. On the processor the C library's allocator holds more than is asked of
 //! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
+use super::networks::feature_maps;
 use super::options::{settle_weights, SegmentOptions};
-use super::predictor::feature_maps;
 use crate::compute::Compute;
 use crate::limits::{self, Attainable};
 use crate::network::layout;

@@ -4,11 +4,12 @@
 //!
 //! [`segment`] is the way in. A volume is looked at in the LPS frame (no copy) and, if the model has a working spacing,
 //! resampled; each view of it goes through its network; the views' probabilities are fused and written back on the caller's grid. How a view goes
-//! through its network is the network's own: a predictor for each kind ([`ggpfn`] streams slices, [`baselines`] has the others).
+//! through its network is the network's own: a predictor for each kind (`ggpfn` streams slices, `baselines` has the others).
 
 mod baselines;
 mod ggpfn;
 mod memory;
+mod networks;
 mod options;
 mod patches;
 mod predictor;

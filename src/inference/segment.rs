@@ -7,8 +7,9 @@ use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
 use rayon::prelude::*;
 
 use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
+use super::networks::{check_options, predictor};
 use super::options::{check_threshold, scaled, settle_weights, SegmentOptions};
-use super::predictor::{check_options, predictor, Work};
+use super::predictor::Work;
 use super::results::{self, on_caller_grid, part_on_caller_grid, Masks};
 use super::sum::{Sum, Votes};
 use crate::compute::threads::give_memory_back;

@@ -8,6 +8,7 @@
 
 pub mod baselines;
 mod config;
+mod entry;
 pub mod ggpfn;
 pub mod layout;
 mod model_file;
@@ -20,7 +21,19 @@ pub use ggpfn::{Fusion, GgpfnConfig, GlobalOutput, LocalOutput, Network};
 pub use model_file::{Array, Model, WeightType};
 pub use norm::{BatchNorm, Norm, BATCH_NORM_EPSILON};
 
+use crate::volume::View;
 use crate::Result;
+
+impl Network {
+    /// The network of one view of a model. It holds tensors of its own, on the CPU in float32.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) if the model has no such view or is of another network.
+    pub fn new(model: &Model, view: View) -> Result<Self> {
+        let config = model.config();
+        Self::assemble(config.expect_ggpfn()?, config.labels.count(), &|name| model.tensor(view, name)?.to_tensor())
+    }
+}
 
 impl Array {
     /// The array as a float32 tensor on the CPU.

@@ -2,12 +2,11 @@
 
 use tch::{Kind, Reduction, Tensor};
 
-use super::learner::{missing, Formats, Learner};
+use super::learner::{missing, Formats, Learner, Losses};
 use super::loss::Target;
 use super::pieces::Pieces;
 use super::sample::Batch;
 use super::stage::Stage;
-use super::trainer::Losses;
 use crate::network::baselines::{Baseline, BaselineNetwork, Crop, Dropout, Fcn8s, Rstn, UnetFull, UnetPatch};
 use crate::network::BatchNorm;
 use crate::{Error, Result};

@@ -2,17 +2,30 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::ggpfn::GgpfnLearner;
 use super::loss::Target;
 use super::parameters::Parameters;
 use super::pieces::Pieces;
 use super::sample::Batch;
 use super::stage::Stage;
-use super::trainer::Losses;
-use super::{baselines, OrganOptions, TrainingCase};
-use crate::network::{ModelConfig, NetworkConfig};
-use crate::volume::View;
+use super::TrainingCase;
 use crate::{Error, Result};
+
+/// The loss of a batch and its terms; those that a stage does not have are none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Losses {
+    /// L, equation (2).
+    pub total: f64,
+    /// C(P, G).
+    pub map: Option<f64>,
+    /// The mean of the encoder's side outputs' C.
+    pub side: Option<f64>,
+    /// C(P^f, G^f).
+    pub global: Option<f64>,
+    /// C(P^f', G^f').
+    pub global_finer: Option<f64>,
+    /// The other organs' cross entropy, where they are teachers. It is no part of equation (2).
+    pub organs: Option<f64>,
+}
 
 /// One view's network in training, on tensors that the optimiser owns.
 pub(super) trait Learner: std::fmt::Debug + Send {
@@ -75,22 +88,6 @@ impl Formats {
     pub fn wide_target(&self, target: &Target) -> Result<Target> {
         Ok(Target { truth: self.wide(&target.truth)?, weights: self.wide(&target.weights)? })
     }
-}
-
-/// The learner of a configuration's network, of one view.
-pub(super) fn learner(
-    config: &ModelConfig,
-    view: View,
-    organs: Option<&OrganOptions>,
-    formats: Formats,
-    tensor: &dyn Fn(&str) -> Result<Tensor>,
-) -> Result<Box<dyn Learner>> {
-    Ok(match &config.network {
-        NetworkConfig::Ggpfn(network) => {
-            Box::new(GgpfnLearner::assemble(network, config.labels.count(), view, organs, formats, tensor)?)
-        }
-        NetworkConfig::Baseline(network) => baselines::learner(network, config.labels.count(), formats, tensor)?,
-    })
 }
 
 /// What a batch lacks.

@@ -21,10 +21,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::learner::Losses;
 use super::loader::Share;
 use super::parameters::Buffer;
 use super::sample::Batch;
-use super::trainer::{Losses, Trainer};
+use super::trainer::Trainer;
 use crate::volume::View;
 use crate::{Error, Result};
 

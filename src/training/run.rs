@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::learner::Losses;
 use super::peers::Peers;
 use super::stage::Stage;
-use super::trainer::Losses;
 use super::{TrainOptions, TrainingCase};
 use crate::compute::DeviceChoice;
 use crate::network::Model;

@@ -9,13 +9,14 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::checkpoint::{self, Progress};
+use super::learner::Losses;
 use super::loader::Loader;
 use super::log::Log;
 use super::parameters::{Buffer, Snapshot};
 use super::run::{Event, Outcome, Run, RunEnd};
 use super::stage::Stage;
 use super::start::{first_weights, key, plan, stages};
-use super::trainer::{Losses, Trainer};
+use super::trainer::Trainer;
 use super::{validation, StageOptions, TrainingCase};
 use crate::compute::threads::on_own_thread;
 use crate::compute::{Cancel, Compute, PrecisionChoice};

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use tch::{Device, Kind};
 
 use super::ggpfn::organs;
-use super::learner::{learner, Formats, Learner};
+use super::learner::{Formats, Learner, Losses};
 use super::loader::Batches;
+use super::networks::learner;
 use super::parameters::{Buffer, Parameters, Snapshot};
 use super::pieces::Pieces;
 use super::sample::Batch;
@@ -21,23 +22,6 @@ use crate::compute::{Compute, DeviceChoice, PrecisionChoice};
 use crate::network::{Array, Model, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
-
-/// The loss of a batch and its terms; those that a stage does not have are none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
-pub struct Losses {
-    /// L, equation (2).
-    pub total: f64,
-    /// C(P, G).
-    pub map: Option<f64>,
-    /// The mean of the encoder's side outputs' C.
-    pub side: Option<f64>,
-    /// C(P^f, G^f).
-    pub global: Option<f64>,
-    /// C(P^f', G^f').
-    pub global_finer: Option<f64>,
-    /// The other organs' cross entropy, where they are teachers. It is no part of equation (2).
-    pub organs: Option<f64>,
-}
 
 /// A network of one view with its optimiser.
 #[derive(Debug)]

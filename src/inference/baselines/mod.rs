@@ -26,7 +26,7 @@ pub(super) fn predictor<'a>(work: Work<'a>, network: &'a Baseline) -> Result<Box
     })
 }
 
-/// What their feature maps take, in bytes; see [`predictor::feature_maps`](super::predictor::feature_maps).
+/// What their feature maps take, in bytes; see [`networks::feature_maps`](super::networks::feature_maps).
 pub(super) fn feature_maps(network: &Baseline, [slices, rows, columns]: [usize; 3], compute: Compute) -> u64 {
     let number = compute.bytes_per_number();
     let volume = slices * rows * columns;

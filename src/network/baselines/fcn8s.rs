@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
 use super::modules::{as_kind, Convolution, Options, Source};
-use crate::network::layout::Role;
+use crate::network::entry::Role;
 use crate::network::norm::BatchNorm;
 use crate::Result;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tch::Tensor;
 
-use super::layout::Entry;
+use super::entry::Entry;
 use crate::labels::LabelSet;
 use crate::volume::View;
 use crate::Result;

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::network::layout::{Entry, Role};
+use crate::network::entry::{Entry, Role};
 use crate::network::norm::{BatchNorm, Norm};
 use crate::Result;
 

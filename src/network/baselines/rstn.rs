@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::fcn8s::{Dropout, Fcn8s};
 use super::modules::{Convolution, Options, Source};
-use crate::network::layout::Role;
+use crate::network::entry::Role;
 use crate::network::norm::BatchNorm;
 use crate::Result;
 

@@ -13,8 +13,6 @@ use tch::{Kind, Tensor};
 use super::config::{Fusion, GgpfnConfig};
 use super::topology::{ConvolutionSpec, Global, Group, Layers, Scale, Topology};
 use crate::network::norm::{BatchNorm, Norm};
-use crate::network::Model;
-use crate::volume::View;
 use crate::Result;
 
 /// One view's network.
@@ -50,15 +48,6 @@ pub struct GlobalOutput {
 }
 
 impl Network {
-    /// The network of one view of a model. It holds tensors of its own, on the CPU in float32.
-    ///
-    /// # Errors
-    /// [`Error::Argument`](crate::Error::Argument) if the model has no such view or is of another network.
-    pub fn new(model: &Model, view: View) -> Result<Self> {
-        let config = model.config();
-        Self::assemble(config.expect_ggpfn()?, config.labels.count(), &|name| model.tensor(view, name)?.to_tensor())
-    }
-
     /// The network of a configuration on tensors that somebody else owns: `tensor` gives the one of a name of the
     /// [layer table](crate::network::layout). Layers share their memory, so that an optimiser's update is the network's.
     ///

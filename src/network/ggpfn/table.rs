@@ -2,7 +2,7 @@
 
 use super::config::GgpfnConfig;
 use super::topology::{ConvolutionSpec, Layers, Topology};
-use crate::network::layout::{Entry, Role};
+use crate::network::entry::{Entry, Role};
 use crate::Result;
 
 /// All tensors of the network of one view with so many labels.

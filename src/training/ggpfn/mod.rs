@@ -5,13 +5,12 @@ pub mod organs;
 use tch::{Kind, Tensor};
 
 use super::deform::Deformation;
-use super::learner::{missing, Formats, Learner};
+use super::learner::{missing, Formats, Learner, Losses};
 use super::loss::{self, Target};
 use super::parameters::Parameters;
 use super::pieces::Pieces;
 use super::sample::{self, Batch, Place, Shape};
 use super::stage::Stage;
-use super::trainer::Losses;
 use super::{OrganOptions, TrainingCase};
 use crate::network::ggpfn::sampling;
 use crate::network::{BatchNorm, GgpfnConfig, GlobalOutput, LocalOutput, Network};
