@@ -100,6 +100,7 @@ fn bad_numbers(kind: &str, name: &str) -> &'static [&'static str] {
         "int32_t" => &["-1", "4711", "INT_MAX", "INT_MIN"],
         "int64_t" => &["-1", "1", "INT64_MAX", "INT64_MIN"],
         "uint64_t" => &["0", "UINT64_MAX"],
+        "uint32_t" => &["8", "UINT32_MAX"],
         "double" => &["NAN", "INFINITY", "-INFINITY", "-1.0", "1e308"],
         _ => &[],
     }
@@ -151,7 +152,12 @@ fn good(function: &str, parameter: &Parameter) -> (String, String) {
             let inner = kind.trim_end_matches('*');
             own(format!("{inner} *own_{name} = (void *)&calls;"), format!("&own_{name}"))
         }
-        ("ggpfn_training*", _) if function == "ggpfn_training_set_model" => plain("empty_training"),
+        ("ggpfn_exchange_callback", _) => plain("alone"),
+        ("uint32_t", _) => plain("0"),
+        // What these settle must not hold for the calls behind them.
+        ("ggpfn_training*", _) if ["ggpfn_training_set_model", "ggpfn_training_set_peers"].contains(&function) => {
+            plain("empty_training")
+        }
         _ if handle(kind) => plain(&format!("good_{}", inner.trim_start_matches("ggpfn_"))),
         _ => own(format!("{inner} own_{name} = good_{inner}();"), format!("&own_{name}")),
     }
