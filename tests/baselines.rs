@@ -295,11 +295,11 @@ fn an_fcn_learns_a_volume() {
 #[test]
 #[ignore = "minutes: run by hand"]
 fn an_rstn_learns_a_volume() {
-    learns(named("rstn").with_width(4).from_scratch(), |options| {
+    learns(named("rstn").with_width(8).from_scratch(), |options| {
         options.samples_per_volume = 10;
         of_many_pixels(options);
-        options.joint.as_mut().unwrap().fall_every = Some(30);
-        options.set_epochs(&[10, 20, 60]).unwrap();
+        options.joint.as_mut().unwrap().fall_every = Some(15);
+        options.set_epochs(&[15, 30, 75]).unwrap();
     });
 }
 
