@@ -88,11 +88,16 @@ class Export(unittest.TestCase):
         model = self.folder / "tiny.safetensors"
         with ggpfn.shared().new_model({**TINY, "views": ["axial", "coronal"]}, 1) as tiny:
             tiny.save(model)
+        other = self.folder / "other.safetensors"
+        with ggpfn.shared().new_model({"baseline": "fcn8s", "width": 1, "scratch": True, "views": ["axial"]}, 1) as fcn:
+            self.assertFalse(fcn.info.progressive or fcn.info.global_guidance)
+            fcn.save(other)
         out = self.folder / "net.onnx"
         self.assertEqual(run(out, "--view", "coronal", "--size", 20, 24, "--model", model), (0, ""))
         written = out.read_bytes()
         for arguments, said in [
             ((out, "--view", "sagittal", "--size", 20, 24, "--model", model), "no view 'sagittal'"),
+            ((out, "--size", 20, 24, "--model", other), "network is fcn8s"),
             ((out, "--size", 0, 24, "--model", model), "0 x 24"),
             ((out, "--size", 20, 24, "--model", self.folder / "none"), "none"),
             ((self.folder / "no" / "net.onnx", "--size", 20, 24, "--model", model), "net.onnx"),
@@ -101,7 +106,7 @@ class Export(unittest.TestCase):
             self.assertEqual(code, 2, errors)
             self.assertIn(said, errors)
         self.assertEqual(out.read_bytes(), written)
-        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["net.onnx", "tiny.safetensors"])
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["net.onnx", "other.safetensors", "tiny.safetensors"])
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def export(
     """Writes one view of a model (the shipped one if left out) as an ONNX file, and gives its metadata.
 
     size: rows and columns of the slices on the grid that the network works on; size_for computes them for an image.
-    Raises Error where the model has no such view, the size is not positive or the package onnx is not there.
+    Raises Error where the model is no GGPFN or lacks the view, the size is not positive or the package onnx is missing.
     """
     try:
         import onnx
@@ -66,6 +66,8 @@ def export(
     finally:
         if own:
             model.close()
+    if "baseline" in config:
+        raise Error(f"The model's network is {config['baseline']}; an ONNX file can be made of a GGPFN alone.")
     if view not in config["views"]:
         raise Error(f"The model has no view {view!r}; one of {', '.join(config['views'])} was expected.")
     rows, columns = (int(n) for n in size)
