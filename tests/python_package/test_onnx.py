@@ -89,7 +89,8 @@ class Export(unittest.TestCase):
         with ggpfn.shared().new_model({**TINY, "views": ["axial", "coronal"]}, 1) as tiny:
             tiny.save(model)
         other = self.folder / "other.safetensors"
-        with ggpfn.shared().new_model({"baseline": "fcn8s", "width": 1, "scratch": True, "views": ["axial"]}, 1) as fcn:
+        fcn8s = {"baseline": "fcn8s", "width": 1, "scratch": True, "views": ["axial"]}
+        with ggpfn.shared().new_model(fcn8s, 1) as fcn:
             self.assertFalse(fcn.info.progressive or fcn.info.global_guidance)
             fcn.save(other)
         out = self.folder / "net.onnx"
@@ -106,7 +107,8 @@ class Export(unittest.TestCase):
             self.assertEqual(code, 2, errors)
             self.assertIn(said, errors)
         self.assertEqual(out.read_bytes(), written)
-        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["net.onnx", "other.safetensors", "tiny.safetensors"])
+        left = sorted(path.name for path in self.folder.iterdir())
+        self.assertEqual(left, ["net.onnx", "other.safetensors", "tiny.safetensors"])
 
 
 if __name__ == "__main__":
