@@ -7,12 +7,16 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
 
 use crate::{Error, Result};
 
 /// Temporary files that exist now.
 static TEMPORARIES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// Counts them, so that no name is used twice: of two threads that write one file, the first to finish must not clear away what the other
+/// has begun.
+static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// A file that will appear under its name on [`commit`](AtomicFile::commit).
 #[derive(Debug)]
@@ -35,8 +39,9 @@ impl AtomicFile {
         })?;
         // A link stays one, and what it points to is replaced or appears.
         let path = behind_links(path);
-        let mut number = 0_u32;
+        let mut taken = 0;
         loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let mut hidden = std::ffi::OsString::from(".");
             hidden.push(path.file_name().unwrap_or(name));
             hidden.push(format!(".{}-{number}.tmp", std::process::id()));
@@ -55,7 +60,7 @@ impl AtomicFile {
                     }
                     return Ok(atomic);
                 }
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && number < 1000 => number += 1,
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && taken < 1000 => taken += 1,
                 Err(e) => return Err(fault(e)),
             }
         }
@@ -188,6 +193,26 @@ mod tests {
         file.write_all(b"new").unwrap();
         file.commit().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn threads_that_write_one_file_do_not_take_each_others_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one");
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let path = &path;
+                scope.spawn(move || {
+                    for round in 0..100 {
+                        let mut file = AtomicFile::create(path).unwrap();
+                        write!(file, "{thread} {round}").unwrap();
+                        file.commit().unwrap();
+                    }
+                });
+            }
+        });
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with(" 99"));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
