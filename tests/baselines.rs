@@ -228,14 +228,20 @@ fn a_model_file_holds_what_it_is() {
     assert!(text(ModelConfig { format: 1, ..config(named("rstn")) }).contains("rstn"));
 }
 
-/// Learns one made-up CT, and finds its organ again.
-fn learns(baseline: Baseline, least: f64, change: impl FnOnce(&mut TrainOptions)) {
+/// One view on the CT's own grid, nothing turned or deformed.
+fn plain_options(baseline: &Baseline) -> TrainOptions {
     let mut options = TrainOptions::of_baseline(baseline.clone(), Preset::Small);
     options.views = vec![View::Axial];
     options.spacing = None;
     options.mixed_precision = false;
     options.augmentation.elastic_mm = 0.0;
     options.augmentation.rotation_degrees = 0.0;
+    options
+}
+
+/// Learns one made-up CT, and finds its organ again.
+fn learns(baseline: Baseline, least: f64, change: impl FnOnce(&mut TrainOptions)) {
+    let mut options = plain_options(&baseline);
     options.validate_every = 1000;
     // Tests run side by side: threads that share every operation would wait for each other.
     options.threads = Some(1);
@@ -313,12 +319,7 @@ fn the_slow_ones_begin_to_learn() {
         (named("rstn").with_width(4).from_scratch(), 0.97),
     ];
     for (baseline, part) in cases {
-        let mut options = TrainOptions::of_baseline(baseline.clone(), Preset::Small);
-        options.views = vec![View::Axial];
-        options.spacing = None;
-        options.mixed_precision = false;
-        options.augmentation.elastic_mm = 0.0;
-        options.augmentation.rotation_degrees = 0.0;
+        let mut options = plain_options(&baseline);
         // Always from the organ's box.
         options.samples_per_volume = if matches!(baseline, Baseline::Rstn { .. }) { 2 } else { 1 };
         options.threads = Some(1);

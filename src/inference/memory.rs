@@ -6,6 +6,7 @@
 
 use super::networks::feature_maps;
 use super::options::{settle_weights, SegmentOptions};
+use super::predictor::Work;
 use crate::compute::Compute;
 use crate::limits::{self, Attainable};
 use crate::network::layout;
@@ -73,12 +74,13 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
     let after = (after + planes).max(after + (4 * brought + made) * region);
     let pasted = if options.region.is_some() { (4 * results + 1 + made) * whole } else { 0 };
 
+    let work = Work { model, compute, threads: options.threads(), block: options.block, patches: options.patches };
     let weights = 4 * (layout::parameters(config) * 2) as u64;
     let network = views
         .keys()
         .map(|view| {
             let size = view.axes().map(|axis| working[axis]);
-            feature_maps(config, *view, size, compute, options.threads(), options.block, options.patches)
+            feature_maps(&work, *view, size)
         })
         .max()
         .unwrap_or(0)

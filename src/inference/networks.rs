@@ -2,10 +2,8 @@
 
 use super::baselines;
 use super::ggpfn::{self, Plan, Streaming};
-use super::patches::PatchGrid;
 use super::predictor::{Predictor, Work};
-use crate::compute::Compute;
-use crate::network::{ModelConfig, NetworkConfig};
+use crate::network::NetworkConfig;
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -18,8 +16,8 @@ pub(super) fn predictor<'a>(work: Work<'a>) -> Result<Box<dyn Predictor + 'a>> {
 }
 
 /// Refuses options that a network has no use for.
-pub(super) fn check_options(config: &ModelConfig, patches: Option<PatchGrid>) -> Result<()> {
-    match (&config.network, patches) {
+pub(super) fn check_options(work: &Work) -> Result<()> {
+    match (&work.model.config().network, work.patches) {
         (NetworkConfig::Baseline(network), Some(_)) => Err(Error::argument(
             "patch",
             format!("the model's network is {}, which is not run on patches of slices; leave it out", network.name()),
@@ -29,20 +27,9 @@ pub(super) fn check_options(config: &ModelConfig, patches: Option<PatchGrid>) ->
 }
 
 /// What a network's feature maps take, in bytes, for a view of `[slices, rows, columns]`.
-pub(super) fn feature_maps(
-    config: &ModelConfig,
-    view: View,
-    [slices, rows, columns]: [usize; 3],
-    compute: Compute,
-    threads: usize,
-    block: Option<usize>,
-    patches: Option<PatchGrid>,
-) -> u64 {
-    match &config.network {
-        NetworkConfig::Ggpfn(network) => {
-            let plan = Plan { network, window: config.window, view, compute, threads, block, patches };
-            ggpfn::feature_maps(&plan, [slices, rows, columns])
-        }
-        NetworkConfig::Baseline(network) => baselines::feature_maps(network, [slices, rows, columns], compute),
+pub(super) fn feature_maps(work: &Work, view: View, size: [usize; 3]) -> u64 {
+    match &work.model.config().network {
+        NetworkConfig::Ggpfn(network) => ggpfn::feature_maps(&Plan::of(work, network, view), size),
+        NetworkConfig::Baseline(network) => baselines::feature_maps(network, size, work.compute),
     }
 }

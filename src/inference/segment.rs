@@ -177,7 +177,6 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let is_region = options.region.is_some();
     let options = &SegmentOptions { region: None, ..options.clone() };
     let view_weights = settle_weights(model, options)?;
-    check_options(model.config(), options.patches)?;
     let threshold = options.threshold.unwrap_or(model.config().threshold_of(0));
     check_threshold(threshold)?;
     if options.uncertainty && view_weights.len() < 2 {
@@ -190,6 +189,8 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let mut clock = Clock::new();
     let compute = Compute::choose(options.device, options.precision)?;
     clock.lap("device");
+    let work = Work { model, compute, threads, block: options.block, patches: options.patches };
+    check_options(&work)?;
 
     let geometry = volume.geometry();
     let original = lps_view(volume.voxels(), geometry);
@@ -231,8 +232,7 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
         give_memory_back(compute.is_gpu());
         with_need(error, &compute, estimate_memory(model, geometry, options))
     };
-    let mut predictor =
-        predictor(Work { model, compute, threads, block: options.block, patches: options.patches }).map_err(in_need)?;
+    let mut predictor = predictor(work).map_err(in_need)?;
     let before = predictor.share_of_begin();
     let wanted_views: Vec<View> = view_weights.keys().copied().collect();
     predictor

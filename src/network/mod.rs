@@ -35,6 +35,18 @@ impl Network {
     }
 }
 
+/// The numbers of a tensor wherever it is, as float32.
+///
+/// # Errors
+/// As [`Array::to_tensor`].
+pub(crate) fn numbers(tensor: &tch::Tensor) -> Result<Vec<f32>> {
+    let tensor = tensor.f_detach()?.f_to_kind(tch::Kind::Float)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
+    let mut values = vec![0.0; tensor.numel()];
+    let count = values.len();
+    tensor.f_copy_data(&mut values, count)?;
+    Ok(values)
+}
+
 impl Array {
     /// The array as a float32 tensor on the CPU.
     ///

@@ -66,8 +66,8 @@ impl Learner for TilesLearner {
         let labels = target.truth.size()[1];
         let numbers = Tensor::f_arange_start(1, labels + 1, (self.formats.wide, target.truth.device()))?;
         let class = target.truth.f_round()?.f_mul(&numbers.f_view([1, labels, 1, 1])?)?.f_amax([1_i64], false)?;
-        let counted = target.weights.f_squeeze_dim(1)?.f_gt(0.0)?;
-        let class = class.f_to_kind(Kind::Int64)?.f_where_self(&counted, &Tensor::f_from_slice(&[-100_i64])?)?;
+        let left_out = target.weights.f_squeeze_dim(1)?.f_le(0.0)?;
+        let class = class.f_to_kind(Kind::Int64)?.f_masked_fill(&left_out, -100)?;
         let weights = Tensor::f_from_slice(&self.weights)?.f_to_kind(logits.kind())?.f_to_device(logits.device())?;
         of_map(logits.f_cross_entropy_loss(&class, Some(&weights), Reduction::Mean, -100, 0.0)?)
     }

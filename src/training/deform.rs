@@ -52,12 +52,7 @@ impl Deformation {
         let mut points = [0; 2];
         let mut control = Vec::new();
         if options.elastic_mm > 0.0 {
-            // One point beyond each side for the spline's reach, and one for the rounding.
-            points = std::array::from_fn(|a| (size[a] as f64 * spacing[a] / distance).ceil() as usize + 4);
-            let mut normal = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
-            control = (0..points[0] * points[1])
-                .map(|_| [normal() * options.elastic_mm, normal() * options.elastic_mm])
-                .collect();
+            (points, control) = control_points(options, size, spacing, random);
         }
         // As likely larger as smaller; drawn only where it is asked for, so that other trainings keep their random numbers.
         let mut scale = 1.0;
@@ -81,13 +76,8 @@ impl Deformation {
     }
 
     fn displacement(&self, row_mm: f64, column_mm: f64) -> [f64; 2] {
-        let place = |mm: f64, points: usize| {
-            let u = (mm / self.distance).clamp(0.0, (points - 4) as f64);
-            let cell = (u.floor() as usize).min(points - 4);
-            (cell, b_spline(u - cell as f64))
-        };
-        let (row, row_weights) = place(row_mm, self.points[0]);
-        let (column, column_weights) = place(column_mm, self.points[1]);
+        let (row, row_weights) = cell(row_mm, self.distance, self.points[0]);
+        let (column, column_weights) = cell(column_mm, self.distance, self.points[1]);
         let mut sum = [0.0; 2];
         for (a, wa) in row_weights.iter().enumerate() {
             for (b, wb) in column_weights.iter().enumerate() {
@@ -100,8 +90,31 @@ impl Deformation {
     }
 }
 
+/// How many control points lie along each axis, and their random displacements in mm.
+pub(super) fn control_points<const N: usize>(
+    options: &Augmentation,
+    size: [usize; N],
+    spacing: [f64; N],
+    random: &mut impl Rng,
+) -> ([usize; N], Vec<[f64; N]>) {
+    // One point beyond each side for the spline's reach, and one for the rounding.
+    let points: [usize; N] = std::array::from_fn(|axis| {
+        (size[axis] as f64 * spacing[axis] / options.elastic_spacing_mm).ceil() as usize + 4
+    });
+    let mut displacement = |_| ((0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0) * options.elastic_mm;
+    let control = (0..points.iter().product()).map(|_| std::array::from_fn(&mut displacement)).collect();
+    (points, control)
+}
+
+/// The first of the four control points along an axis that move what lies at `mm`, and their weights.
+pub(super) fn cell(mm: f64, distance: f64, points: usize) -> (usize, [f64; 4]) {
+    let u = (mm / distance).clamp(0.0, (points - 4) as f64);
+    let cell = (u.floor() as usize).min(points - 4);
+    (cell, b_spline(u - cell as f64))
+}
+
 /// The four weights of a uniform cubic B-spline at a fraction of a cell.
-pub(super) fn b_spline(t: f64) -> [f64; 4] {
+fn b_spline(t: f64) -> [f64; 4] {
     let s = 1.0 - t;
     [
         s * s * s / 6.0,

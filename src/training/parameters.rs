@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Optimiser;
 use crate::network::layout;
-use crate::network::{Array, Model, ModelConfig};
+use crate::network::{numbers, Array, Model, ModelConfig};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -213,11 +213,7 @@ impl Parameters {
 
     /// One of the flat buffers.
     pub fn buffer(&self, which: Buffer) -> Result<Vec<f32>> {
-        let tensor = self.buffer_tensor(which).f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?;
-        let mut values = vec![0.0; self.len()];
-        let count = values.len();
-        tensor.f_copy_data(&mut values, count)?;
-        Ok(values)
+        numbers(self.buffer_tensor(which))
     }
 
     /// Writes one of the flat buffers.
@@ -256,7 +252,7 @@ impl Parameters {
     pub fn statistics(&self) -> Result<Vec<f32>> {
         let mut values = Vec::new();
         for tensor in self.statistics.values() {
-            values.extend(plain(tensor)?);
+            values.extend(numbers(tensor)?);
         }
         Ok(values)
     }
@@ -329,12 +325,4 @@ impl Snapshot {
         parameters.set_buffer(Buffer::Parameters, &self.parameters)?;
         parameters.set_statistics(&self.statistics)
     }
-}
-
-fn plain(tensor: &Tensor) -> Result<Vec<f32>> {
-    let tensor = tensor.f_detach()?.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?;
-    let mut values = vec![0.0; tensor.numel()];
-    let count = values.len();
-    tensor.f_copy_data(&mut values, count)?;
-    Ok(values)
 }

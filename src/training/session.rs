@@ -17,7 +17,8 @@ use super::run::{Event, Outcome, Run, RunEnd};
 use super::stage::Stage;
 use super::start::{first_weights, key, plan, stages};
 use super::trainer::Trainer;
-use super::{validation, StageOptions, TrainingCase};
+use super::validation::Validation;
+use super::{StageOptions, TrainingCase};
 use crate::compute::threads::on_own_thread;
 use crate::compute::{Cancel, Compute, PrecisionChoice};
 use crate::network::{Model, ModelConfig, WeightType};
@@ -245,12 +246,11 @@ impl Session {
         let mut dice = None;
         if last || (self.views[index].progress.epoch + 1).is_multiple_of(self.run.options.validate_every) {
             let v = &self.views[index];
-            let stop = || self.must_stop(cancel).is_some();
             let cases = &self.run.cases.validation;
-            let validation = self.run.peers.compute_all(cases.len(), |index| {
-                let case = &cases[index..=index];
-                let dice = validation::dice(&v.trainer, case, &self.run.options, self.run.device, cancel, &stop)?;
-                Ok(dice.unwrap_or(0.0))
+            let mut validation = Validation::new(&v.trainer, &self.run.options, self.run.device, cancel);
+            let validation = self.run.peers.compute_all(cases.len(), |index| match self.must_stop(cancel) {
+                Some(_) => Err(Error::Cancelled),
+                None => validation.dice(&cases[index]),
             });
             dice = match validation {
                 // Stopped in the middle: the epoch is trained, its validation comes when the run goes on.
@@ -504,8 +504,7 @@ impl Session {
 fn learning_rate(stage: Stage, options: &StageOptions, step: usize, batches: usize) -> f64 {
     let start = options.learning_rate;
     if let Some(epochs) = options.fall_every {
-        let factor: f64 = if Stage::ALL[3..].contains(&stage) { 0.5 } else { 0.1 };
-        return start * factor.powi((step / (epochs * batches).max(1)) as i32);
+        return start * stage.fall().powi((step / (epochs * batches).max(1)) as i32);
     }
     let steps = options.epochs * batches;
     options.final_learning_rate.map_or(start, |end| {

@@ -79,6 +79,14 @@ impl Stage {
         }
     }
 
+    /// What is left of the learning rate each time that it falls, where the options have it [fall](StageOptions::fall_every).
+    pub(super) fn fall(self) -> f64 {
+        match self {
+            Stage::Separate | Stage::Individual | Stage::Joint => 0.5,
+            _ => 0.1,
+        }
+    }
+
     /// Refuses a stage that a network does not have.
     pub(super) fn check(self, config: &ModelConfig) -> Result<()> {
         let has = Self::of(&config.network);

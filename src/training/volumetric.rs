@@ -6,7 +6,7 @@ use ndarray::{Array3, Array4};
 use rand::Rng;
 use tch::Tensor;
 
-use super::deform::b_spline;
+use super::deform::{cell, control_points};
 use super::loss::Target;
 use super::sample::{Batch, Place, Sample};
 use super::{Augmentation, TrainingCase};
@@ -40,9 +40,7 @@ impl Warp {
         let distance = options.elastic_spacing_mm;
         let (mut points, mut control) = ([0; 3], Vec::new());
         if options.elastic_mm > 0.0 {
-            points = std::array::from_fn(|a| (size[a] as f64 * spacing[a] / distance).ceil() as usize + 4);
-            let mut normal = || ((0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0) * options.elastic_mm;
-            control = (0..points.iter().product()).map(|_| [normal(), normal(), normal()]).collect();
+            (points, control) = control_points(options, size, spacing, random);
         }
         Warp { centre, spacing, cos: angle.cos(), sin: angle.sin(), control, points, distance }
     }
@@ -50,12 +48,7 @@ impl Warp {
     /// Where the voxels of a row, from `first` on along x, lie in the old volume.
     fn row(&self, [z, y]: [f64; 2], first: f64, count: usize, places: &mut Vec<[f64; 3]>) {
         places.clear();
-        let mm = |axis: usize, at: f64| at * self.spacing[axis];
-        let of_axis = |axis: usize, at: f64| {
-            let u = (mm(axis, at) / self.distance).clamp(0.0, (self.points[axis] - 4) as f64);
-            let cell = (u.floor() as usize).min(self.points[axis] - 4);
-            (cell, b_spline(u - cell as f64))
-        };
+        let of_axis = |axis: usize, at: f64| cell(at * self.spacing[axis], self.distance, self.points[axis]);
         // The control points' rows, blended along z and y once for the whole row.
         let blended: Vec<[f64; 3]> = if self.control.is_empty() {
             Vec::new()

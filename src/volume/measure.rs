@@ -146,6 +146,17 @@ pub fn keep_large_components(mask: &mut Array3<u8>, share: f64) {
     });
 }
 
+/// The Dice coefficient of two masks, of which each pair is a voxel, 0 or 1; 1 where both are empty.
+pub fn dice(voxels: impl Iterator<Item = [u8; 2]>) -> f64 {
+    let (both, either) = voxels
+        .fold((0_u64, 0_u64), |(both, either), [a, b]| (both + u64::from(a & b), either + u64::from(a) + u64::from(b)));
+    if either == 0 {
+        1.0
+    } else {
+        2.0 * both as f64 / either as f64
+    }
+}
+
 fn components(mask: ArrayView3<u8>) -> (Array3<u32>, usize) {
     label::<u32>(&mask.mapv(|v| v != 0), &Kernel3d::Full.generate())
 }

@@ -18,7 +18,7 @@ use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Axis};
 
 pub use geometry::{Geometry, NearestAxis, Region};
 pub use measure::{
-    keep_large_components, keep_largest_component, measure, measure_components, same_grid, Measurements,
+    dice, keep_large_components, keep_largest_component, measure, measure_components, same_grid, Measurements,
     GEOMETRY_TOLERANCE_MM,
 };
 pub use resample::{resample, resample_planes, resampled_size};

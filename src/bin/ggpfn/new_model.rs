@@ -89,6 +89,15 @@ pub fn parse_weight_type(text: &str) -> std::result::Result<WeightType, String> 
     }
 }
 
+/// A baseline as the options --width and --scratch want it.
+pub fn sized(baseline: Baseline, width: Option<usize>, scratch: bool) -> Baseline {
+    let baseline = if scratch { baseline.from_scratch() } else { baseline };
+    match width {
+        Some(width) => baseline.with_width(width),
+        None => baseline,
+    }
+}
+
 /// The `N` numbers of a list option.
 fn exactly<T: Copy, const N: usize>(name: &'static str, values: &[T]) -> Result<[T; N]> {
     values
@@ -118,13 +127,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         ..LabelSet::named(arguments.labels.iter().map(String::as_str))
     };
     let network: NetworkConfig = match arguments.baseline {
-        Some(baseline) => {
-            let baseline = if arguments.scratch { baseline.from_scratch() } else { baseline };
-            match arguments.width {
-                Some(width) => baseline.with_width(width).into(),
-                None => baseline.into(),
-            }
-        }
+        Some(baseline) => sized(baseline, arguments.width, arguments.scratch).into(),
         None => GgpfnConfig {
             fusion: arguments.fusion,
             t: arguments.t,

@@ -15,6 +15,7 @@ use ggpfn::volume::View;
 use ggpfn::{Error, Result};
 use serde_json::json;
 
+use crate::new_model::sized;
 use crate::terminal::{self, Display};
 
 /// Train a model, or fine-tune one
@@ -190,13 +191,7 @@ fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
     let mut options = match (&init, &arguments.baseline) {
         (Some(model), _) => TrainOptions::fine_tuning(&text, preset, model.config(), false)?,
         (None, Some(baseline)) => {
-            let mut baseline = baseline.clone();
-            if arguments.scratch {
-                baseline = baseline.from_scratch();
-            }
-            if let Some(width) = arguments.width {
-                baseline = baseline.with_width(width);
-            }
+            let baseline = sized(baseline.clone(), arguments.width, arguments.scratch);
             TrainOptions::baseline_from_toml(&text, preset, baseline)?
         }
         (None, None) => TrainOptions::from_toml(&text, preset)?,

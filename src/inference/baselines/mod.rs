@@ -7,12 +7,12 @@ mod slices;
 mod volumes;
 
 use ndarray::{ArrayView3, Axis};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::predictor::{Predictor, Work};
 use crate::compute::Compute;
 use crate::network::baselines::{Baseline, BaselineNetwork, UNET_PATCH_BORDER};
-use crate::network::Model;
+use crate::network::{Model, NetworkConfig};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -49,7 +49,7 @@ pub(super) fn feature_maps(network: &Baseline, [slices, rows, columns]: [usize; 
 /// The network of a view on the device. It is made and used on one thread of the library's.
 fn network(model: &Model, view: View, compute: &Compute) -> Result<BaselineNetwork> {
     let config = model.config();
-    let crate::network::NetworkConfig::Baseline(baseline) = &config.network else {
+    let NetworkConfig::Baseline(baseline) = &config.network else {
         return Err(Error::argument("model", "its network is a GGPFN; a baseline was expected"));
     };
     let device = compute.device;
@@ -79,15 +79,6 @@ fn read(volume: ArrayView3<f32>, positions: std::ops::Range<isize>, window: [f64
 /// To the device, in the number format of convolutions.
 fn place(x: &Tensor, compute: &Compute) -> Result<Tensor> {
     Ok(x.f_to_device(compute.device)?.f_to_kind(compute.kind)?)
-}
-
-/// The numbers of a tensor, float32.
-fn numbers(x: &Tensor) -> Result<Vec<f32>> {
-    let x = x.f_to_kind(Kind::Float)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?;
-    let mut values = vec![0.0; x.numel()];
-    let count = values.len();
-    x.f_copy_data(&mut values, count)?;
-    Ok(values)
 }
 
 /// Numbers as an array of a shape.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use ndarray::{Array3, ArrayView3, Axis, Zip};
 use tch::Tensor;
 
-use super::{mixed_up, network, numbers, place, shaped, slices::triples};
+use super::{mixed_up, network, place, shaped, slices::triples};
 use crate::compute::threads::on_own_thread;
 use crate::compute::Monitor;
 use crate::inference::predictor::{Predictor, Progressed, Work};
 use crate::inference::sum::Sum;
 use crate::network::baselines::{BaselineNetwork, Crop, Rstn, RSTN_MARGIN};
-use crate::network::BatchNorm;
-use crate::volume::{keep_large_components, zeros, View};
+use crate::network::{numbers, BatchNorm};
+use crate::volume::{dice, keep_large_components, zeros, View};
 use crate::{Error, Result};
 
 /// Rounds of the fine networks at most.
@@ -120,19 +120,6 @@ fn fuse(found: &BTreeMap<View, Array3<f32>>) -> Result<(Array3<f32>, Array3<u8>)
     Ok((fused, mask))
 }
 
-fn dice(a: &Array3<u8>, b: &Array3<u8>) -> f64 {
-    let (mut both, mut either) = (0_u64, 0_u64);
-    Zip::from(a).and(b).for_each(|a, b| {
-        both += u64::from(a & b);
-        either += u64::from(*a) + u64::from(*b);
-    });
-    if either == 0 {
-        1.0
-    } else {
-        2.0 * both as f64 / either as f64
-    }
-}
-
 impl Predictor for Rounds<'_> {
     fn share_of_begin(&self) -> f64 {
         0.99
@@ -164,7 +151,7 @@ impl Predictor for Rounds<'_> {
                 progress(done / steps);
             }
             let (now, new_mask) = fuse(&found)?;
-            let agreement = dice(&mask, &new_mask);
+            let agreement = dice(mask.iter().zip(&new_mask).map(|(a, b)| [*a, *b]));
             (fused, mask) = (now, new_mask);
             if agreement >= ENOUGH {
                 break;

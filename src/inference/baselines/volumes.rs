@@ -3,13 +3,13 @@
 use ndarray::{s, Array3, ArrayView3};
 use tch::Tensor;
 
-use super::{mixed_up, network, numbers, place, read, shaped};
+use super::{mixed_up, network, place, read, shaped};
 use crate::compute::threads::on_own_thread;
 use crate::compute::Monitor;
 use crate::inference::predictor::{Predictor, Progressed, Work};
 use crate::inference::sum::Sum;
 use crate::network::baselines::{BaselineNetwork, UNET_PATCH_BORDER};
-use crate::network::BatchNorm;
+use crate::network::{numbers, BatchNorm};
 use crate::volume::{zeros, View};
 use crate::Result;
 

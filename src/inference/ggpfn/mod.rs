@@ -19,6 +19,14 @@ use crate::volume::View;
 use crate::Result;
 use folded::FoldedNetwork;
 
+impl<'a> Plan<'a> {
+    /// The plan of a view.
+    pub fn of(work: &Work, network: &'a GgpfnConfig, view: View) -> Self {
+        let Work { model, compute, threads, block, patches } = *work;
+        Plan { network, window: model.config().window, view, compute, threads, block, patches }
+    }
+}
+
 /// What the feature maps take, in bytes, of all parts that are computed side by side.
 pub(super) fn feature_maps(plan: &Plan, [slices, rows, columns]: [usize; 3]) -> u64 {
     let [rows, columns] = match plan.patches {
@@ -44,9 +52,8 @@ impl Predictor for Streaming<'_> {
         monitor: &Monitor,
         progress: Progressed,
     ) -> Result<()> {
-        let Work { model, compute, threads, block, patches } = self.work;
-        let window = model.config().window;
-        let plan = Plan { network: self.network, window, view, compute, threads, block, patches };
+        let Work { model, compute, threads, .. } = self.work;
+        let plan = Plan::of(&self.work, self.network, view);
         on_own_thread(threads, || {
             let network = FoldedNetwork::new(model, view, &compute)?;
             plan.run(&network, view.slices(volume), sum, monitor, progress)

@@ -21,18 +21,55 @@ fn halve(x: &Tensor) -> Result<Tensor> {
     Ok(x.f_max_pool3d([2; 3], [2; 3], [0; 3], [1; 3], false)?)
 }
 
-/// Cicek et al.'s network: `[N, 1, Z, Y, X]` to logits of the background and each label, `[N, 1 + L, Z - 88, Y - 88, X - 88]`.
-///
-/// Sizes are 92 and multiples of 8 more. The reference network is tested with the statistics of the tile itself, which is part of the method:
-/// callers pass [`BatchNorm::BatchAgain`].
+/// What both networks are: a way down, and one up that joins what it left on the way.
 #[derive(Debug)]
-pub struct UnetPatch {
+struct Layers {
     /// Finest first.
     down: Vec<Pair>,
     /// Coarsest first: the deconvolution, and what follows it.
     up: Vec<(Convolution, Pair)>,
     score: Convolution,
 }
+
+impl Layers {
+    /// `join` gives what a level goes on with, from what comes from below and what was left on the way down.
+    fn forward(&self, x: &Tensor, norm: BatchNorm, join: fn(Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        let mut x = x.shallow_clone();
+        let mut skips = Vec::new();
+        for (level, layers) in self.down.iter().enumerate() {
+            if level > 0 {
+                skips.push(x.shallow_clone());
+                x = halve(&x)?;
+            }
+            x = pair(layers, &x, norm)?;
+        }
+        for ((up, layers), skip) in self.up.iter().zip(skips.iter().rev()) {
+            x = pair(layers, &join(up.forward(&x, norm)?, skip)?, norm)?;
+        }
+        self.score.forward(&x, norm)
+    }
+}
+
+/// The middle of what was left, behind what comes from below in the channels.
+fn concatenated(below: Tensor, skip: &Tensor) -> Result<Tensor> {
+    let mut cropped = skip.shallow_clone();
+    for (axis, (own, wanted)) in skip.size().into_iter().zip(below.size()).enumerate().skip(2) {
+        cropped = cropped.f_narrow(axis as i64, (own - wanted) / 2, wanted)?;
+    }
+    Ok(Tensor::f_cat(&[&below, &cropped], 1)?)
+}
+
+/// Both, added.
+fn summed(below: Tensor, skip: &Tensor) -> Result<Tensor> {
+    Ok(below.f_add(skip)?)
+}
+
+/// Cicek et al.'s network: `[N, 1, Z, Y, X]` to logits of the background and each label, `[N, 1 + L, Z - 88, Y - 88, X - 88]`.
+///
+/// Sizes are 92 and multiples of 8 more. The reference network is tested with the statistics of the tile itself, which is part of the method:
+/// callers pass [`BatchNorm::BatchAgain`].
+#[derive(Debug)]
+pub struct UnetPatch(Layers);
 
 impl UnetPatch {
     pub(super) fn build(width: usize, labels: usize, source: &mut dyn Source) -> Result<Self> {
@@ -67,7 +104,7 @@ impl UnetPatch {
             input = skip;
         }
         let score = Convolution::build(source, "score", [input, 1 + labels], 1, 3, Options::READOUT)?;
-        Ok(UnetPatch { down, up, score })
+        Ok(UnetPatch(Layers { down, up, score }))
     }
 
     /// The network on tiles.
@@ -75,35 +112,13 @@ impl UnetPatch {
     /// # Errors
     /// [`Error::Torch`](crate::Error::Torch), for sizes that do not fit too, and [`Error::Memory`](crate::Error::Memory).
     pub fn forward(&self, tiles: &Tensor, norm: BatchNorm) -> Result<Tensor> {
-        let mut x = tiles.shallow_clone();
-        let mut skips = Vec::new();
-        for (level, layers) in self.down.iter().enumerate() {
-            if level > 0 {
-                skips.push(x.shallow_clone());
-                x = halve(&x)?;
-            }
-            x = pair(layers, &x, norm)?;
-        }
-        for ((up, layers), skip) in self.up.iter().zip(skips.iter().rev()) {
-            let wide = up.forward(&x, norm)?;
-            let size = wide.size();
-            let mut cropped = skip.shallow_clone();
-            for (axis, (own, wanted)) in skip.size().into_iter().zip(size).enumerate().skip(2) {
-                cropped = cropped.f_narrow(axis as i64, (own - wanted) / 2, wanted)?;
-            }
-            x = pair(layers, &Tensor::f_cat(&[&wide, &cropped], 1)?, norm)?;
-        }
-        self.score.forward(&x, norm)
+        self.0.forward(tiles, norm, concatenated)
     }
 }
 
 /// The network of the whole volume: `[N, 1, Z, Y, X]` to logits of the labels `[N, L, Z, Y, X]`; sizes are multiples of 8.
 #[derive(Debug)]
-pub struct UnetFull {
-    down: Vec<Pair>,
-    up: Vec<(Convolution, Pair)>,
-    score: Convolution,
-}
+pub struct UnetFull(Layers);
 
 impl UnetFull {
     pub(super) fn build(width: usize, labels: usize, source: &mut dyn Source) -> Result<Self> {
@@ -129,7 +144,7 @@ impl UnetFull {
             input = own;
         }
         let score = Convolution::build(source, "score", [input, labels], 1, 3, Options::READOUT)?;
-        Ok(UnetFull { down, up, score })
+        Ok(UnetFull(Layers { down, up, score }))
     }
 
     /// The network on volumes.
@@ -137,18 +152,6 @@ impl UnetFull {
     /// # Errors
     /// [`Error::Torch`](crate::Error::Torch), for sizes that do not fit too, and [`Error::Memory`](crate::Error::Memory).
     pub fn forward(&self, volumes: &Tensor, norm: BatchNorm) -> Result<Tensor> {
-        let mut x = volumes.shallow_clone();
-        let mut skips = Vec::new();
-        for (level, layers) in self.down.iter().enumerate() {
-            if level > 0 {
-                skips.push(x.shallow_clone());
-                x = halve(&x)?;
-            }
-            x = pair(layers, &x, norm)?;
-        }
-        for ((up, layers), skip) in self.up.iter().zip(skips.iter().rev()) {
-            x = pair(layers, &up.forward(&x, norm)?.f_add(skip)?, norm)?;
-        }
-        self.score.forward(&x, norm)
+        self.0.forward(volumes, norm, summed)
     }
 }

@@ -54,30 +54,16 @@ impl Training {
             (Scale::Paper, _) => Preset::Msd,
         };
         let small = scale == Scale::Small;
-        let baseline = |name: &str, narrow: usize| {
-            let baseline = Baseline::named(name).unwrap_or(Baseline::UnetFull { width: 32, size: [128; 3] });
-            let baseline = baseline.from_scratch();
-            if small {
-                let width = baseline.width() / narrow;
-                baseline.with_width(width)
-            } else {
-                baseline
-            }
-        };
+        // A quarter of the U-Nets' widths, an eighth of the FCNs'.
+        let [unet, fcn] = if small { [8, 8] } else { [32, 64] };
+        let of = |network: Baseline| TrainOptions::of_baseline(network, preset);
         let mut options = match self {
-            Training::UnetPatch => {
-                let network = baseline("unet-patch", 4);
-                TrainOptions::of_baseline(network, preset)
-            }
+            Training::UnetPatch => of(Baseline::UnetPatch { width: unet, tile: [28, 44, 44] }),
             Training::UnetFull => {
-                let network = match baseline("unet-full", 4) {
-                    Baseline::UnetFull { width, .. } if small => Baseline::UnetFull { width, size: [64, 96, 96] },
-                    other => other,
-                };
-                TrainOptions::of_baseline(network, preset)
+                of(Baseline::UnetFull { width: unet, size: if small { [64, 96, 96] } else { [128; 3] } })
             }
-            Training::Fcn8s => TrainOptions::of_baseline(baseline("fcn8s", 8), preset),
-            Training::Rstn => TrainOptions::of_baseline(baseline("rstn", 8), preset),
+            Training::Fcn8s => of(Baseline::Fcn8s { width: fcn, scratch: true }),
+            Training::Rstn => of(Baseline::Rstn { width: fcn, scratch: true }),
             Training::Ggpfn | Training::Ablation { .. } => {
                 let mut options = TrainOptions::preset(preset);
                 options.t = 15;
