@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ggpfn::compute::Cancel;
 use ggpfn::inference::{segment, DeviceChoice, PrecisionChoice, SegmentOptions};
 use ggpfn::network::baselines::{BaselineNetwork, Crop, RSTN_MARGIN};
 use ggpfn::network::layout::{self, Role};
-use ggpfn::network::{Array, Baseline, BatchNorm, Model, ModelConfig, WeightType, LABELS_FORMAT};
+use ggpfn::network::{Array, Baseline, BatchNorm, Model, ModelConfig, Pretrained, WeightType, LABELS_FORMAT};
 use ggpfn::synthesis::phantom;
-use ggpfn::training::{Cases, Event, Preset, Run, TrainOptions, TrainingCase};
+use ggpfn::training::{Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -262,16 +263,16 @@ fn learns(baseline: Baseline, least: f64, change: impl FnOnce(&mut TrainOptions)
     assert!(dice >= least, "{baseline:?}: {dice}");
 }
 
-/// Its convolutions use up 44 voxels on each side, so that the smallest tile is a million voxels: minutes. It works at half of the CT's resolution,
-/// here voxels of 6 x 6 x 8 mm, which cannot show a pancreas as the others do.
+/// Its convolutions use up 44 voxels on each side, so that the smallest tile is a million voxels: minutes. It works at half of the grid's resolution,
+/// and the CT's own grid, halved to voxels of 6 x 6 x 8 mm, cannot show a pancreas as the others do.
 #[test]
 #[ignore = "minutes: run by hand"]
 fn a_unet_of_tiles_learns_a_volume() {
-    learns(Baseline::UnetPatch { width: 8, tile: [20, 36, 36] }, 0.75, |options| {
-        options.whole.epochs = 60;
+    learns(Baseline::UnetPatch { width: 4, tile: [20, 36, 36] }, 0.9, |options| {
+        options.spacing = Some([2.0, 1.5, 1.5]);
+        options.whole.epochs = 150;
         options.whole.learning_rate = 5e-3;
         options.whole.batch = 1;
-        options.threads = None;
     });
 }
 
@@ -308,6 +309,102 @@ fn an_rstn_learns_a_volume() {
         options.joint.as_mut().unwrap().fall_every = Some(15);
         options.set_epochs(&[15, 30, 75]).unwrap();
     });
+}
+
+/// Weights of an FCN-8s of few channels, as somebody might bring them.
+fn weights_file(folder: &std::path::Path) -> std::path::PathBuf {
+    let model = scrambled(&axial(named("fcn8s").with_width(2)), 5);
+    let bytes: Vec<(String, &Array, Vec<u8>)> = model
+        .weights()
+        .iter()
+        .map(|(name, array)| {
+            let own = name.strip_prefix("axial.").unwrap().to_string();
+            (own, array, array.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        })
+        .collect();
+    let views = bytes.iter().map(|(name, array, bytes)| {
+        let dtype = safetensors::tensor::Dtype::F32;
+        (name, safetensors::tensor::TensorView::new(dtype, array.shape.clone(), bytes).unwrap())
+    });
+    let path = folder.join("an fcn.safetensors");
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    path
+}
+
+/// Also where the run is stopped before its first step, and taken up without them.
+#[test]
+fn weights_from_elsewhere_are_what_a_training_begins_with() {
+    let room = tempfile::tempdir().unwrap();
+    let path = weights_file(room.path());
+    let weights = Pretrained::load(&path).unwrap();
+    let baseline = named("fcn8s").with_width(2);
+    let mut options = plain_options(&baseline);
+    options.threads = Some(1);
+    options.samples_per_volume = 1;
+    // A step changes next to nothing.
+    options.whole.learning_rate = 1e-9;
+    options.whole.final_learning_rate = None;
+    options.set_epochs(&[1]).unwrap();
+    let (volume, truth) = phantom(1).unwrap();
+    let case = Arc::new(TrainingCase::new("phantom", &volume, truth.view(), &options.model_config()).unwrap());
+    let folder = room.path().join("run");
+    let run = |resume: bool| {
+        let cases = Cases { train: vec![case.clone()], validation: vec![] };
+        Run::new(options.clone(), cases).unwrap().device(DeviceChoice::Cpu).folder(&folder, resume)
+    };
+    let stopped = run(false).pretrained(weights.clone()).time(Some(Duration::ZERO));
+    assert_eq!(stopped.train(&Cancel::default(), &|_| {}).unwrap().end, RunEnd::OutOfTime);
+    let outcome = run(true).train(&Cancel::default(), &|_| {}).unwrap();
+    assert_eq!(outcome.end, RunEnd::Done);
+    assert_eq!(outcome.model.config().training["initial_model_sha256"], weights.sha256());
+    let file = weights.fill(Model::new_untrained(options.model_config(), 1).unwrap()).unwrap();
+    for name in ["conv1_1.weight", "conv5_3.bias", "fc6.weight"] {
+        let [found, given] = [&outcome.model, &file].map(|model| model.tensor(View::Axial, name).unwrap());
+        let largest = found.values.iter().zip(&given.values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(largest < 1e-6, "{name}: {largest}");
+    }
+}
+
+/// By the program: a model to start from, and what is refused.
+#[test]
+fn the_program_takes_weights_from_elsewhere() {
+    let room = tempfile::tempdir().unwrap();
+    let path = weights_file(room.path());
+    let out = room.path().join("model.safetensors");
+    let run = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_ggpfn"))
+            .arg("new-model")
+            .arg(&out)
+            .arg("--weights")
+            .arg(&path)
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let done = run(&["--baseline", "rstn", "--width", "2", "--views", "axial"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let model = Model::load(&out).unwrap();
+    let given = scrambled(&axial(named("fcn8s").with_width(2)), 5);
+    for name in ["coarse.fc7.weight", "fine.fc7.weight"] {
+        assert_eq!(
+            model.tensor(View::Axial, name).unwrap(),
+            given.tensor(View::Axial, "fc7.weight").unwrap(),
+            "{name}"
+        );
+    }
+    for (more, code, sentence) in [
+        (&["--baseline", "fcn8s"][..], 4, "first layer, 2"),
+        (&["--baseline", "unet-full"], 2, "fcn8s and rstn"),
+        (&["--baseline", "fcn8s", "--width", "2", "--scratch"], 2, "--scratch"),
+    ] {
+        let refused = run(more);
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            refused.status.code() == Some(code) && text.contains(sentence),
+            "{more:?}: {:?} {text}",
+            refused.status
+        );
+    }
 }
 
 /// What takes minutes to learn something is at least on its way after a few steps.

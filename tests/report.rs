@@ -106,6 +106,20 @@ fn pictures_of_each_case_and_of_each_system() {
     assert!(output.status.success());
     pictures(&[NAME, "two", "three"].map(|name| Path::new("out").join(format!("{name}.png"))));
     pictures(&[Path::new("out/two_regions.png").to_path_buf()]);
+    // With a GGPFN there is what its global branch sees; with another network there is no such thing.
+    let model = |name: &str, more: &[&str]| {
+        let path = folder.path().join(name);
+        let made = Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("new-model").arg(path).args(more).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    model("guided.safetensors", &["-t", "1", "--widths", "1,1,1,1", "--global-widths", "1,1,1,1,1", "--global-size", "32,32"]);
+    model("other.safetensors", &["--baseline", "unet-full", "--width", "1"]);
+    let guided = ["a & <i>", "truth", "--pictures", "guided", "--images", "scans", "--model"];
+    let output = evaluate(folder.path(), &[&guided[..], &["guided.safetensors"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    pictures(&[Path::new("guided").join(format!("{NAME}_guidance.png")), PathBuf::from("guided/two_guidance.png")]);
+    let output = evaluate(folder.path(), &[&guided[..], &["other.safetensors"]].concat());
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("GGPFN"));
     // A scan on another grid is named, and the case is measured and drawn all the same.
     let other = Geometry::axis_aligned([40, 36, 11], [0.8, 0.9, 2.5]);
     io::write(&folder.path().join("scans/two.nii.gz"), Voxels::F32(Array3::zeros((11, 36, 40)).view()), &other)

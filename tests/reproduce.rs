@@ -109,6 +109,56 @@ fn tables_are_written_once_and_taken_up_again() {
     assert!(stderr(&other).contains("choose another folder"), "{}", stderr(&other));
 }
 
+/// Networks that begin with somebody's weights have rows of their own, beside those from scratch.
+#[test]
+fn rows_from_weights_and_from_scratch_are_named_apart() {
+    let room = Room::new();
+    let weights = room.path("an fcn.safetensors");
+    // An FCN-8s of two channels, by the names of its layers.
+    let made = Command::new(env!("CARGO_BIN_EXE_ggpfn"))
+        .args(["new-model", "--baseline", "fcn8s", "--width", "2", "--views", "axial"])
+        .arg(room.path("model.safetensors"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let model = std::fs::read(room.path("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&model).unwrap();
+    let own = tensors.iter().map(|(name, tensor)| (name.strip_prefix("axial.").unwrap(), tensor));
+    std::fs::write(&weights, safetensors::serialize(own, None).unwrap()).unwrap();
+
+    let weights = weights.to_str().unwrap();
+    let seconds = ["--max-minutes", "0.0001"];
+    let without = room.run("tables", &[&["--systems", "fcn8s-scratch"][..], &seconds].concat());
+    assert!(without.status.success(), "{}", stderr(&without));
+    let both = ["--systems", "fcn8s,fcn8s-scratch", "--weights", weights];
+    let with = room.run("tables", &[&both[..], &seconds].concat());
+    assert!(with.status.success(), "{}", stderr(&with));
+    let table = text(&room.path("tables/tables.md"));
+    for row in ["| 2D FCN8s-A | 0 | ", "| 2D FCN8s-A (scratch) | 0 | ", "| P3D FCN8s (scratch) | 0 | "] {
+        assert!(table.contains(row), "{table}");
+    }
+    assert!(table.contains("began with the weights that were given"), "{table}");
+    // Trained, the row is there; the network is as wide as the file's.
+    let trained = room.run("tables", &["--systems", "fcn8s", "--weights", weights]);
+    assert!(trained.status.success(), "{}", stderr(&trained));
+    assert!(text(&room.path("tables/tables.md")).contains("| 2D FCN8s-A | 1 | "));
+    let run = room.path("tables/fcn8s/seed-1/initial.safetensors");
+    let first = std::fs::read(run).unwrap();
+    let first = safetensors::SafeTensors::deserialize(&first).unwrap();
+    assert_eq!(first.tensor("coronal.fc7.weight").unwrap().data(), tensors.tensor("axial.fc7.weight").unwrap().data());
+
+    for (more, sentence) in [
+        (&["--systems", "fcn8s"][..], "--weights"),
+        (
+            &["--systems", "fcn8s", "--weights", room.path("model.safetensors").to_str().unwrap()],
+            "conv1_1.weight is missing",
+        ),
+    ] {
+        let refused = room.run("others", more);
+        assert!(!refused.status.success() && stderr(&refused).contains(sentence), "{more:?}: {}", stderr(&refused));
+    }
+}
+
 #[test]
 fn what_cannot_be_done_is_refused_before_anything_is_written() {
     let room = Room::new();

@@ -231,6 +231,11 @@ fn label_maps_come_from_files_and_a_lone_pancreas_gets_a_host() {
     let output = synth(folder.path(), &["-n", "1", "--labels", "alone.nii.gz"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("the pancreas alone"));
+    // A folder that has its maps in folders of their own is no folder of maps.
+    std::fs::create_dir_all(file("maps/organs")).unwrap();
+    let output = synth(folder.path(), &["-n", "1", "--labels", "maps"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no label map lies in this folder"));
     io::write(&file("ct.nii.gz"), Voxels::F32(alone.mapv(|v| f32::from(v) * 10.5 - 20.0).view()), &geometry).unwrap();
     let output = synth(folder.path(), &["-n", "1", "--labels", "ct.nii.gz"]);
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,10 +1,11 @@
 //! Masks in three views, as the paper's figures show them: contours on the CT, and true, false and missed regions.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use embedded_graphics::mono_font::iso_8859_1::{FONT_10X20, FONT_9X15};
 use embedded_graphics::text::Alignment;
-use ndarray::{s, ArrayView2, ArrayView3, Axis};
+use ndarray::{s, Array3, ArrayView2, ArrayView3, Axis};
 
 use super::canvas::{Canvas, Colour};
 use crate::volume::View;
@@ -26,6 +27,9 @@ const RESULT: Colour = [80, 230, 110];
 const TRUE: Colour = [70, 130, 255];
 const FALSE: Colour = [60, 220, 90];
 const MISSED: Colour = [255, 70, 60];
+/// Of the map that is blended over the CT, and how much of it there is at probability 1.
+const GUIDANCE: Colour = [255, 200, 40];
+const OPACITY: f32 = 0.6;
 
 /// A case to be looked at: voxels as `[z, y, x]` of the LPS frame ([`lps_view`](crate::volume::lps_view)), all of one shape.
 #[derive(Clone)]
@@ -120,6 +124,28 @@ impl Scene<'_> {
         })
     }
 
+    /// Writes a PNG with the contours of [`draw_contours`](Self::draw_contours), over the map of the global branch of each view, as figure 1 of the
+    /// paper has them. `guidance` gives a view's map ([`guidance`](crate::inference::guidance)), in the shape of the scene.
+    ///
+    /// # Errors
+    /// As [`draw_contours`](Self::draw_contours).
+    pub fn draw_guidance(&self, path: &Path, dice: Option<f64>, guidance: &BTreeMap<View, Array3<f32>>) -> Result<()> {
+        if guidance.values().any(|map| map.dim() != self.truth.dim()) {
+            return Err(Error::argument("guidance", "its shape is not the scene's; one grid was expected"));
+        }
+        let legend = [("truth", TRUTH), ("result", RESULT), ("global branch", GUIDANCE)];
+        self.draw(path, dice, &legend, |panel, row, column, grey| {
+            for (mask, outline) in [(panel.result, RESULT), (panel.truth, TRUTH)] {
+                if panel.on_contour(mask, row, column) {
+                    return outline;
+                }
+            }
+            let map = guidance.get(&panel.view).map(|map| panel.of(map.view()));
+            let opacity = map.map_or(0.0, |map| OPACITY * panel.value(map, row, column).clamp(0.0, 1.0));
+            GUIDANCE.map(|part| (f32::from(part) * opacity + f32::from(grey) * (1.0 - opacity)) as u8)
+        })
+    }
+
     fn draw(
         &self,
         path: &Path,
@@ -167,6 +193,9 @@ impl Scene<'_> {
 
 /// A slice of one view, cut to a part.
 struct Panel<'a> {
+    view: View,
+    number: usize,
+    part: Part,
     width: usize,
     height: usize,
     image: Option<ArrayView2<'a, f32>>,
@@ -183,6 +212,9 @@ impl<'a> Panel<'a> {
         let range = |axis: usize| part.low[axis]..part.high[axis];
         let pixels = |axis: usize| ((range(axis).len() as f64 * scene.spacing[axis] * scale).round() as usize).max(1);
         Panel {
+            view,
+            number,
+            part,
             width: pixels(c),
             height: pixels(r),
             image: scene.image.map(|image| cut(image, view, number, range(r), range(c))),
@@ -217,11 +249,22 @@ impl<'a> Panel<'a> {
                 .any(|down| [-2_i64, 0, 2].iter().any(|right| !self.inside(mask, row + down, column + right)))
     }
 
-    /// The CT at a pixel, interpolated between voxels.
+    /// Of another volume of the scene's shape what the panel shows.
+    fn of<'v, T>(&self, volume: ArrayView3<'v, T>) -> ArrayView2<'v, T> {
+        let [_, r, c] = self.view.axes();
+        let range = |axis: usize| self.part.low[axis]..self.part.high[axis];
+        cut(volume, self.view, self.number, range(r), range(c))
+    }
+
+    /// The CT at a pixel.
     fn grey(&self, row: usize, column: usize) -> u8 {
-        let Some(image) = self.image else { return 40 };
+        self.image.map_or(40, |image| windowed(self.value(image, row as i64, column as i64)))
+    }
+
+    /// Voxels at a pixel, interpolated between them.
+    fn value(&self, image: ArrayView2<f32>, row: i64, column: i64) -> f32 {
         let (rows, columns) = image.dim();
-        let row = self.row(row as i64) as f64;
+        let row = self.row(row) as f64;
         let place = |at: f64, pixels: usize, voxels: usize| {
             let at = ((at + 0.5) * voxels as f64 / pixels as f64 - 0.5).clamp(0.0, (voxels - 1) as f64);
             (at as usize, (at as usize + 1).min(voxels - 1), at.fract() as f32)
@@ -230,7 +273,7 @@ impl<'a> Panel<'a> {
             (place(row, self.height, rows), place(column as f64, self.width, columns));
         let above = image[[r0, c0]] * (1.0 - right) + image[[r0, c1]] * right;
         let below = image[[r1, c0]] * (1.0 - right) + image[[r1, c1]] * right;
-        windowed(above * (1.0 - down) + below * down)
+        above * (1.0 - down) + below * down
     }
 }
 
@@ -264,7 +307,6 @@ pub fn windowed(hu: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array3;
 
     fn colours(path: &Path) -> Vec<[u8; 3]> {
         let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());

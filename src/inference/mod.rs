@@ -19,6 +19,7 @@ mod sum;
 
 pub use crate::compute::{Cancel, Compute, DeviceChoice, Monitor, PrecisionChoice, Progress};
 pub use crate::volume::Region;
+pub use ggpfn::guidance;
 pub use memory::{estimate_memory, refuse_impossible, MemoryEstimate};
 pub use options::SegmentOptions;
 pub use patches::PatchGrid;

@@ -15,7 +15,7 @@ mod model_file;
 mod norm;
 mod shipped;
 
-pub use baselines::Baseline;
+pub use baselines::{Baseline, Pretrained};
 pub use config::{ModelConfig, NetworkConfig, FORMAT, LABELS_FORMAT};
 pub use ggpfn::{Fusion, GgpfnConfig, GlobalOutput, LocalOutput, Network};
 pub use model_file::{Array, Model, WeightType};

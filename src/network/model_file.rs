@@ -55,18 +55,7 @@ impl Model {
     /// [`Error::File`] if it cannot be read, [`Error::Model`] if it is truncated, not a safetensors file, of another format
     /// number, or its tensors differ from the layer table in name, shape or type.
     pub fn load(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::file("open", path, e))?;
-        let metadata = file.metadata().map_err(|e| Error::file("read", path, e))?;
-        if metadata.is_dir() {
-            return Err(Error::model(path, "this is a folder; a model file (.safetensors) was expected"));
-        }
-        if metadata.len() == 0 {
-            return Err(Error::model(path, "the file is empty; a model file (.safetensors) was expected"));
-        }
-        // Mapped, so that the bytes are not in memory twice while they are converted. Sound as long as nobody shortens the
-        // file meanwhile: this library replaces model files by renaming, which leaves a mapped one as it was.
-        let bytes = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::file("read", path, e))?;
-        Self::from_bytes(&bytes, path)
+        Self::from_bytes(&map(path)?, path)
     }
 
     /// Reads a model from the bytes of a model file; `origin` is what messages call it.
@@ -231,6 +220,35 @@ impl Model {
         let metadata = std::collections::HashMap::from([(MODEL_KEY.to_string(), json)]);
         safetensors::serialize(views, Some(metadata)).map_err(|e| internal(e.to_string()))
     }
+}
+
+/// A file's bytes, mapped, so that they are not in memory twice while they are converted.
+fn map(path: &Path) -> Result<memmap2::Mmap> {
+    let file = std::fs::File::open(path).map_err(|e| Error::file("open", path, e))?;
+    let metadata = file.metadata().map_err(|e| Error::file("read", path, e))?;
+    if metadata.is_dir() {
+        return Err(Error::model(path, "this is a folder; a model file (.safetensors) was expected"));
+    }
+    if metadata.len() == 0 {
+        return Err(Error::model(path, "the file is empty; a model file (.safetensors) was expected"));
+    }
+    // Sound as long as nobody shortens the file meanwhile: this library replaces model files by renaming, which leaves a mapped one as it was.
+    unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::file("read", path, e))
+}
+
+/// All tensors of floating-point numbers in a safetensors file of whatever origin, and the SHA-256 of its bytes.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read, [`Error::Model`] if it is no safetensors file.
+pub(super) fn read_tensors(path: &Path) -> Result<(BTreeMap<String, Array>, String)> {
+    let bytes = map(path)?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| Error::model(path, not_safetensors(&bytes, &e).replace(char::is_control, " ")))?;
+    let arrays = file.iter().filter_map(|(name, tensor)| {
+        let values = to_f32(&tensor)?;
+        Some((name.to_string(), Array { shape: tensor.shape().to_vec(), values }))
+    });
+    Ok((arrays.collect(), files::hex(&Sha256::digest(&bytes))))
 }
 
 fn parse_config(json: &str) -> std::result::Result<ModelConfig, String> {

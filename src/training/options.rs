@@ -425,10 +425,10 @@ impl TrainOptions {
                 options.samples_per_volume = 1;
                 options.slices_per_sample = 1;
             }
-            Baseline::Fcn8s { .. } => {
+            Baseline::Fcn8s { scratch, .. } => {
                 // As many epochs as GGPFN's second and third stage together.
                 let epochs = base.local.epochs + base.whole.epochs;
-                options.whole = if small {
+                options.whole = if small && *scratch {
                     StageOptions { final_learning_rate: Some(1e-5), ..stage(epochs, 4, 1e-3) }
                 } else {
                     stage(epochs, 4, 1e-4)

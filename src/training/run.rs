@@ -24,7 +24,7 @@ use super::peers::Peers;
 use super::stage::Stage;
 use super::{TrainOptions, TrainingCase};
 use crate::compute::DeviceChoice;
-use crate::network::Model;
+use crate::network::{Model, Pretrained};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -86,6 +86,7 @@ pub struct Run {
     pub(super) options: TrainOptions,
     pub(super) cases: Cases,
     pub(super) init: Option<Model>,
+    pub(super) pretrained: Option<Pretrained>,
     pub(super) folder: Option<PathBuf>,
     pub(super) resume: bool,
     pub(super) device: DeviceChoice,
@@ -111,6 +112,7 @@ impl Run {
             options,
             cases,
             init: None,
+            pretrained: None,
             folder: None,
             resume: false,
             device: DeviceChoice::Auto,
@@ -124,6 +126,13 @@ impl Run {
     /// ([`TrainOptions::fine_tuning`]). Views that it lacks start as its first one. A run that is taken up again knows its model.
     pub fn init(mut self, model: Model) -> Self {
         self.init = Some(model);
+        self
+    }
+
+    /// Starts from weights of a VGG-16 or FCN-8s where the network has such layers; the others are untrained. A run that is taken up again knows
+    /// them. Of no meaning beside [`Run::init`].
+    pub fn pretrained(mut self, weights: Pretrained) -> Self {
+        self.pretrained = Some(weights);
         self
     }
 

@@ -110,8 +110,11 @@ impl Session {
     pub fn new(mut run: Run, compute: Compute, threads: usize) -> Result<Self> {
         let deadline = run.time.map(|time| Instant::now() + time);
         let config = run.options.model_config();
-        let init = Initial::of(&mut run)?;
+        let mut init = Initial::of(&mut run)?;
         let model = first_weights(&run, init.as_ref().map(|init| &init.model))?;
+        if let (None, Some(weights)) = (&init, &run.pretrained) {
+            init = Some(Initial { model: model.clone(), sha256: weights.sha256().into() });
+        }
         let key = key(&run, &model)?;
         let stages = stages(&run.options);
         let Some(first) = stages.first().copied() else {

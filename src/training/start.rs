@@ -177,7 +177,14 @@ pub(super) fn first_weights(run: &Run, init: Option<&Model>) -> Result<Model> {
             run.options.check_for(model.config())?;
             with_views(model, config)
         }
-        None => start_at_prior(Model::new_untrained(config, run.options.seed)?, run),
+        None => {
+            let untrained = Model::new_untrained(config, run.options.seed)?;
+            let model = match &run.pretrained {
+                Some(weights) => weights.fill(untrained)?,
+                None => untrained,
+            };
+            start_at_prior(model, run)
+        }
     }
 }
 

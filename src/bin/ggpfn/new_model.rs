@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use ggpfn::labels::LabelSet;
-use ggpfn::network::{layout, Baseline, Fusion, GgpfnConfig, Model, ModelConfig, NetworkConfig, WeightType};
+use ggpfn::network::{
+    layout, Baseline, Fusion, GgpfnConfig, Model, ModelConfig, NetworkConfig, Pretrained, WeightType,
+};
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::View;
 use ggpfn::{Error, Result};
@@ -36,6 +38,10 @@ pub struct Arguments {
     /// Batch normalisation in fcn8s and rstn, for trainings that do not begin with weights from elsewhere
     #[arg(long, requires = "baseline")]
     scratch: bool,
+    /// Begin fcn8s or rstn with the weights of a VGG-16 or FCN-8s: a safetensors file with torchvision's names (features.0.weight) or those of
+    /// the layers (conv1_1.weight)
+    #[arg(long, value_name = "FILE", requires = "baseline", conflicts_with = "scratch")]
+    weights: Option<PathBuf>,
     /// The views that get a network: all three if left out, and the axial one for the U-Nets, which see volumes
     #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
     views: Vec<View>,
@@ -106,7 +112,7 @@ fn exactly<T: Copy, const N: usize>(name: &'static str, values: &[T]) -> Result<
 }
 
 pub fn run(arguments: Arguments) -> Result<()> {
-    outputs::check([], &[Output::new("OUTPUT", &arguments.output, Kind::Model)])?;
+    outputs::check(arguments.weights.as_deref(), &[Output::new("OUTPUT", &arguments.output, Kind::Model)])?;
     let volumetric = arguments.baseline.as_ref().is_some_and(Baseline::is_volumetric);
     let views = match (arguments.views.is_empty(), volumetric) {
         (false, _) => arguments.views,
@@ -154,7 +160,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
         views,
         ..ModelConfig::default()
     };
-    let model = Model::new_untrained(config, arguments.seed)?;
+    let mut model = Model::new_untrained(config, arguments.seed)?;
+    if let Some(path) = &arguments.weights {
+        model = Pretrained::load(path)?.fill(model)?;
+    }
     model.save(&arguments.output, arguments.store)?;
     say!(
         "{}: untrained, {} parameters for each of {} views",

@@ -166,6 +166,13 @@ fn map_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             let entries = std::fs::read_dir(path).map_err(|e| Error::file("read", path, e))?;
             let mut inside: Vec<PathBuf> =
                 entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
+            if inside.is_empty() {
+                let fault = format!(
+                    "{}: no label map lies in this folder (folders within it are not looked into)",
+                    path.display()
+                );
+                return Err(Error::Argument { name: "--labels", fault });
+            }
             inside.sort();
             files.extend(inside);
         } else {

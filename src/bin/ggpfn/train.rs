@@ -8,7 +8,7 @@ use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::files::create_folder;
 use ggpfn::inference::DeviceChoice;
 use ggpfn::labels::{LabelBits, LabelSource};
-use ggpfn::network::{Baseline, Fusion, Model, ModelConfig};
+use ggpfn::network::{Baseline, Fusion, Model, ModelConfig, Pretrained};
 use ggpfn::outputs;
 use ggpfn::training::{self, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
 use ggpfn::volume::View;
@@ -65,9 +65,13 @@ pub struct Arguments {
     /// Channels of the baseline's first convolution: 32 for the U-Nets and 64 for the others, if left out
     #[arg(long, value_name = "C", requires = "baseline")]
     width: Option<usize>,
-    /// Batch normalisation in fcn8s and rstn, which have to begin with weights from elsewhere (--init) otherwise
+    /// Batch normalisation in fcn8s and rstn, which have to begin with weights from elsewhere (--weights) otherwise
     #[arg(long, requires = "baseline")]
     scratch: bool,
+    /// Begin fcn8s or rstn with the weights of a VGG-16 or FCN-8s: a safetensors file with torchvision's names (features.0.weight) or those of
+    /// the layers (conv1_1.weight)
+    #[arg(long, value_name = "FILE", requires = "baseline", conflicts_with_all = ["scratch", "init"])]
+    weights: Option<PathBuf>,
     /// Epochs of each stage: of a GGPFN the global branch's, the local one's and the whole network's
     #[arg(long, value_name = "N,...", value_delimiter = ',')]
     epochs: Vec<usize>,
@@ -134,6 +138,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     if let Some(model) = init {
         run = run.init(model);
     }
+    if let Some(path) = &arguments.weights {
+        run = run.pretrained(Pretrained::load(path)?);
+    }
     terminal::wait_for_the_work();
     let outcome = {
         let watch = Watch::new();
@@ -163,7 +170,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
 fn check_outputs(arguments: &Arguments) -> Result<()> {
     let out = &arguments.out;
     outputs::check_run_folder("--out", out)?;
-    let inputs = [("--init", &arguments.init), ("--config", &arguments.config)];
+    let inputs = [("--init", &arguments.init), ("--config", &arguments.config), ("--weights", &arguments.weights)];
     let inputs = inputs.into_iter().filter_map(|(name, path)| Some((name, path.as_deref()?)));
     outputs::check_run_inputs(out, inputs)?;
     // A split that is there and is another than the one to be used.

@@ -2,12 +2,14 @@
 //! there are.
 
 mod folded;
+mod guidance;
 mod plan;
 mod stream;
 mod view;
 
 use ndarray::ArrayView3;
 
+pub use guidance::guidance;
 pub(super) use plan::Plan;
 
 use super::predictor::{Predictor, Progressed, Work};

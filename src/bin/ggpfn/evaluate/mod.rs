@@ -10,7 +10,9 @@ use ggpfn::evaluation::{
     compare_systems, draw_probabilities, summarise_seeded, Case as Measured, Example, Report, Scene, Spread, System,
 };
 use ggpfn::files::{create_folder, AtomicFile};
+use ggpfn::inference::{guidance, Monitor};
 use ggpfn::labels::LabelSource;
+use ggpfn::network::Model;
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{lps_view, Content, Volume};
 use ggpfn::{Error, Result};
@@ -95,6 +97,9 @@ pub struct Arguments {
     /// is true (blue), false (green) and missed (red)
     #[arg(long, value_name = "FOLDER")]
     pictures: Option<PathBuf>,
+    /// Draw NAME_guidance.png too, the contours over what the global branch of this GGPFN sees in the CT (figure 1 of the paper)
+    #[arg(long, value_name = "FILE", requires = "pictures", requires = "images")]
+    model: Option<PathBuf>,
     /// Write everything as one HTML file, with slices of the worst, the median and the best case
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -109,6 +114,13 @@ struct Candidate {
     path: PathBuf,
     cases: Vec<Case>,
     probabilities: Option<Companions>,
+}
+
+/// What pictures are drawn from, beside the masks.
+#[derive(Clone, Copy)]
+struct Scans<'a> {
+    images: Option<&'a Companions>,
+    model: Option<&'a Model>,
 }
 
 /// What is looked for in label maps, under the name of a label if there are several.
@@ -167,7 +179,12 @@ pub fn run(arguments: Arguments) -> Result<()> {
         Some(path) => Some(Companions::of(path, !truth.is_dir())?),
         None => None,
     };
+    let model = arguments.model.as_deref().map(Model::load).transpose()?;
+    if let Some(model) = &model {
+        model.config().expect_ggpfn()?;
+    }
     check_outputs(&arguments, &candidates, images.as_ref())?;
+    let scans = Scans { images: images.as_ref(), model: model.as_ref() };
 
     let targets = Target::all(&arguments);
     let several = candidates.len() * targets.len() > 1;
@@ -181,8 +198,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
                 say!("{}{name}", if systems.is_empty() { "" } else { "\n" });
             }
             let folder = several.then_some(name.as_str());
-            let (measured, files) =
-                measure(candidate, folder, &target.selection, &arguments, images.as_ref(), &mut faults)?;
+            let (measured, files) = measure(candidate, folder, &target.selection, &arguments, scans, &mut faults)?;
             systems.push(System { name, cases: measured });
             done.push(files);
         }
@@ -297,15 +313,15 @@ fn candidates(
     Ok(result)
 }
 
-/// Where the pictures of a case go: contours and regions.
-fn pictures(folder: &Path, system: Option<&str>, case: &Case) -> [PathBuf; 2] {
+/// Where the pictures of a case go: contours, regions and guidance.
+fn pictures(folder: &Path, system: Option<&str>, case: &Case) -> [PathBuf; 3] {
     // A system's name may be a path where two folders have one name.
     let folder = system.map_or(folder.to_path_buf(), |system| folder.join(system.replace(['/', '\\'], "_")));
-    [folder.join(format!("{}.png", case.name)), folder.join(format!("{}_regions.png", case.name))]
+    ["", "_regions", "_guidance"].map(|part| folder.join(format!("{}{part}.png", case.name)))
 }
 
 fn check_outputs(arguments: &Arguments, candidates: &[Candidate], images: Option<&Companions>) -> Result<()> {
-    let mut inputs: Vec<&Path> = Vec::new();
+    let mut inputs: Vec<&Path> = arguments.model.as_deref().into_iter().collect();
     let mut results: Vec<Output> = Vec::new();
     for candidate in candidates {
         for case in &candidate.cases {
@@ -343,7 +359,7 @@ fn measure<'a>(
     system: Option<&str>,
     selection: &Selection,
     arguments: &Arguments,
-    images: Option<&Companions>,
+    scans: Scans,
     faults: &mut Faults,
 ) -> Result<(Vec<Measured>, Vec<&'a Case>)> {
     let table = Table::new(&candidate.cases);
@@ -358,7 +374,7 @@ fn measure<'a>(
                 table.print(&case.name, |measure| measure.of(&found.comparison));
                 if let Some(folder) = &arguments.pictures {
                     let paths = pictures(folder, system, case);
-                    draw(&paths, case, &pair, found.comparison.dice, images, faults)?;
+                    draw(&paths, case, &pair, found.comparison.dice, scans, faults)?;
                 }
                 measured.push(found);
                 files.push(case);
@@ -430,14 +446,14 @@ fn read_image(case: &Case, pair: &Pair, images: Option<&Companions>) -> Result<O
 }
 
 fn draw(
-    [contours, regions]: &[PathBuf; 2],
+    [contours, regions, guided]: &[PathBuf; 3],
     case: &Case,
     pair: &Pair,
     dice: Option<f64>,
-    images: Option<&Companions>,
+    scans: Scans,
     faults: &mut Faults,
 ) -> Result<()> {
-    let image = read_image(case, pair, images).unwrap_or_else(|error| {
+    let image = read_image(case, pair, scans.images).unwrap_or_else(|error| {
         faults.add(error);
         None
     });
@@ -446,7 +462,16 @@ fn draw(
     }
     let scene = scene(image.as_ref(), &[pair]);
     scene.draw_contours(contours, dice)?;
-    scene.draw_regions(regions, dice)
+    scene.draw_regions(regions, dice)?;
+    if let (Some(model), Some(image)) = (scans.model, scene.image) {
+        let monitor = Monitor::new(terminal::cancel().clone(), |_| {});
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let views = model.config().views.iter();
+        let maps: Result<_> =
+            views.map(|view| Ok((*view, guidance(model, *view, image, threads, &monitor)?))).collect();
+        scene.draw_guidance(guided, dice, &maps?)?;
+    }
+    Ok(())
 }
 
 /// What there is to be seen of a case. All pairs have one truth, of which the first is taken.

@@ -12,9 +12,9 @@ use ggpfn::files::{self, create_folder};
 use ggpfn::inference::{segment, DeviceChoice, Monitor, SegmentOptions};
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::labels::LabelBits;
-use ggpfn::network::{layout, Model};
+use ggpfn::network::{layout, Model, Pretrained};
 use ggpfn::outputs::{self, Kind, Output};
-use ggpfn::training::{Cases, Run, RunEnd};
+use ggpfn::training::{Cases, Run, RunEnd, TrainOptions};
 use ggpfn::volume::{lps_spacing, lps_view, Content};
 use ggpfn::{Error, Result};
 use serde_json::json;
@@ -29,10 +29,10 @@ use crate::train::{prepare, Watch};
 /// For each row of table 1 (the four systems that the paper compares GGPFN with, and GGPFN) and of table 2 (the ablation) the network is trained
 /// on the split's training cases, the test cases are segmented, and the tables are written beside the paper's own numbers: tables.md for people,
 /// tables.json for programs. What is there already is not done again: the command can be stopped at any moment and given again. With
-/// --scale small narrow networks are trained on a 3 mm grid, which takes hours on a processor; the paper's take weeks on a GPU.
+/// --scale small narrow networks are trained on a 5 mm grid, which takes hours on a processor; the paper's take weeks on a GPU.
 ///
-/// FCN8s and RSTN are trained from scratch, with batch normalisation; the paper's began with weights from ImageNet and PASCAL VOC
-/// (docs/baselines.md).
+/// The paper's FCN8s and RSTN began with weights from ImageNet. With --weights there are rows of such networks, and rows of networks that were
+/// trained from scratch, with batch normalisation; without it the latter alone (docs/baselines.md).
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,7 +58,10 @@ pub struct Arguments {
     /// Trainings from each of these seeds; numbers in the tables are over all of them
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [1])]
     seeds: Vec<u64>,
-    /// Only these trainings, by the names of their folders: unet-patch, unet-full, fcn8s-scratch, rstn-scratch, ggpfn, one-off-1 and so on
+    /// Weights of a VGG-16 or FCN-8s that FCN8s and RSTN begin with: a safetensors file with torchvision's names or those of the layers
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Only these trainings, by the names of their folders: unet-patch, unet-full, fcn8s, fcn8s-scratch, ggpfn, one-off-1 and so on
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     systems: Vec<String>,
     /// Which cases are trained on, validated on and tested on (ggpfn dataset split); without it the set is split in the paper's proportions
@@ -80,6 +83,8 @@ pub struct Arguments {
 
 /// The split that a folder's results belong to.
 const SPLIT: &str = "split.json";
+/// Of the weights that FCN8s and RSTN began with, the hash.
+const WEIGHTS: &str = "weights_sha256";
 /// What they were made with, which cannot change from call to call.
 const SETTINGS: &str = "reproduce.json";
 
@@ -93,6 +98,16 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     if arguments.seeds.is_empty() {
         return fault("--seeds", "none; at least one was expected".into());
+    }
+    if let (None, Some(row)) = (
+        &arguments.weights,
+        ROWS.iter().find(|row| row.training.is_pretrained() && arguments.systems.contains(&row.training.name())),
+    ) {
+        let text = format!(
+            "{} begins with weights from elsewhere; give them by --weights, or train {0}-scratch",
+            row.training.name()
+        );
+        return fault("--systems", text);
     }
     let known = || ROWS.iter().map(|row| row.training.name());
     if let Some(other) = arguments.systems.iter().find(|name| !known().any(|known| known == **name)) {
@@ -112,11 +127,24 @@ pub fn run(arguments: Arguments) -> Result<()> {
         }
     }
     create_folder(&arguments.out)?;
-    let now = json!({ "scale": format!("{:?}", arguments.scale).to_lowercase(), "effort": arguments.effort, "layout": arguments.layout });
+    let mut now = json!({ "scale": format!("{:?}", arguments.scale).to_lowercase(), "effort": arguments.effort, "layout": arguments.layout });
+    let weights = arguments.weights.as_deref().map(Pretrained::load).transpose()?;
+    if let Some(weights) = &weights {
+        now[WEIGHTS] = json!(weights.sha256());
+    }
     match std::fs::read_to_string(&settings) {
         Ok(text) => {
             let before: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            if before != now {
+            // Rows of networks from scratch are what they are with and without weights beside them.
+            if weights.is_none() && !before[WEIGHTS].is_null() {
+                now[WEIGHTS] = before[WEIGHTS].clone();
+            }
+            let mut comparable = before.clone();
+            if before[WEIGHTS].is_null() && weights.is_some() {
+                comparable[WEIGHTS] = now[WEIGHTS].clone();
+                files::write(&settings, format!("{now:#}\n").as_bytes())?;
+            }
+            if comparable != now {
                 let text = format!(
                     "{} holds results with {before}; this call has {now}; choose another folder",
                     arguments.out.display()
@@ -132,6 +160,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         .iter()
         .filter(|row| arguments.tables.contains(&row.table))
         .filter(|row| arguments.systems.is_empty() || arguments.systems.contains(&row.training.name()))
+        .filter(|row| arguments.weights.is_some() || !row.training.is_pretrained())
         .collect();
     let mut trainings: Vec<Training> = Vec::new();
     for row in &rows {
@@ -145,7 +174,8 @@ pub fn run(arguments: Arguments) -> Result<()> {
     // A seed of all rows before the next: tables that are stopped early compare like with like.
     'all: for seed in &arguments.seeds {
         for training in &trainings {
-            if !train(&arguments, *training, *seed, &parts, deadline)? {
+            let weights = weights.as_ref().filter(|_| training.is_pretrained());
+            if !train(&arguments, *training, *seed, &parts, weights, deadline)? {
                 stopped = true;
                 break 'all;
             }
@@ -160,7 +190,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
             }
         }
     }
-    let measured = measure(&arguments, &rows, &parts[2])?;
+    let measured = measure(&arguments, &rows, &parts[2], weights.as_ref())?;
     let written = Tables { rows: &measured, seeds: &arguments.seeds, layout: arguments.layout, scale: arguments.scale };
     outputs::check([arguments.data.as_path()], &tables.each_ref().map(|path| Output::new("--out", path, Kind::Any)))?;
     files::write(&tables[0], written.markdown().as_bytes())?;
@@ -209,6 +239,15 @@ fn run_folder(arguments: &Arguments, training: Training, seed: u64) -> PathBuf {
     arguments.out.join(training.name()).join(format!("seed-{seed}"))
 }
 
+/// What a training is trained with; from weights it is as wide as they are.
+fn options(arguments: &Arguments, training: Training, seed: u64, weights: Option<&Pretrained>) -> TrainOptions {
+    let mut options = training.options(arguments.scale, arguments.layout, seed, arguments.effort);
+    if let Some(weights) = weights {
+        options.network = options.network.map(|network| network.with_width(weights.width()));
+    }
+    options
+}
+
 /// The file that says that a training has come to its end.
 const DONE: &str = "done";
 
@@ -218,6 +257,7 @@ fn train(
     training: Training,
     seed: u64,
     parts: &[Vec<Case>; 3],
+    weights: Option<&Pretrained>,
     deadline: Option<Instant>,
 ) -> Result<bool> {
     let folder = run_folder(arguments, training, seed);
@@ -228,7 +268,7 @@ fn train(
     if left.is_some_and(|left| left.is_zero()) || terminal::cancel().is_cancelled() {
         return Ok(false);
     }
-    let options = training.options(arguments.scale, arguments.layout, seed, arguments.effort);
+    let options = options(arguments, training, seed, weights);
     let (config, labels) = (options.model_config(), LabelBits::default());
     // Rows on one grid share what was prepared; its key is in the file's name.
     let cache = arguments.out.join("cache");
@@ -237,11 +277,14 @@ fn train(
     create_folder(&folder)?;
     let resume = folder.join("options.toml").exists();
     say!("{}, seed {seed}{}", training.name(), if resume { ", goes on" } else { "" });
-    let run = Run::new(options, Cases { train, validation })?
+    let mut run = Run::new(options, Cases { train, validation })?
         .folder(&folder, resume)
         .device(arguments.device)
         .time(left)
         .provenance(json!({ "folder": arguments.data.file_name().map(|name| name.to_string_lossy()), "layout": arguments.layout }));
+    if let Some(weights) = weights {
+        run = run.pretrained(weights.clone());
+    }
     let outcome = {
         let watch = Watch::new();
         run.train(terminal::cancel(), &|event| watch.show(event))?
@@ -289,7 +332,7 @@ fn test(arguments: &Arguments, row: &Row, seed: u64, cases: &[Case]) -> Result<(
     };
     let display = Display::new("testing");
     for (number, case) in missing.iter().enumerate() {
-        display.set(number as f64 / missing.len() as f64, &format!("{}: {}", row.name, case.name));
+        display.set(number as f64 / missing.len() as f64, &format!("{}: {}", row.label(), case.name));
         let loaded = dataset::load(case, &ReadOptions::default())?;
         let result = segment(&model, &loaded.volume, &options, &Monitor::new(terminal::cancel().clone(), |_| {}))?;
         let geometry = loaded.volume.geometry();
@@ -303,16 +346,22 @@ fn test(arguments: &Arguments, row: &Row, seed: u64, cases: &[Case]) -> Result<(
 }
 
 /// Compares the masks that are there with their truth.
-fn measure(arguments: &Arguments, rows: &[&'static Row], cases: &[Case]) -> Result<Vec<Measurement>> {
+fn measure(
+    arguments: &Arguments,
+    rows: &[&'static Row],
+    cases: &[Case],
+    weights: Option<&Pretrained>,
+) -> Result<Vec<Measurement>> {
     let mut all: Vec<Measurement> = rows
         .iter()
         .map(|row| {
-            let config = row.training.options(arguments.scale, arguments.layout, 0, arguments.effort).model_config();
+            let weights = weights.filter(|_| row.training.is_pretrained());
+            let config = options(arguments, row.training, 0, weights).model_config();
             let views = if row.views.is_empty() { config.views.len() } else { 1 };
             Measurement {
                 row,
                 parameters: views * layout::parameters(&config),
-                system: System { name: row.name.into(), cases: Vec::new() },
+                system: System { name: row.label(), cases: Vec::new() },
                 seeds: Vec::new(),
             }
         })

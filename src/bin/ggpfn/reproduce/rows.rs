@@ -14,13 +14,22 @@ pub enum Scale {
     Small,
 }
 
+/// A small GGPFN's epochs of its three stages. FCN8s gets as many as the second and third, as on the paper's scale.
+const SMALL_EPOCHS: (usize, usize, usize) = (30, 80, 40);
+
 /// What is trained. Rows of one network share it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Training {
     UnetPatch,
     UnetFull,
-    Fcn8s,
-    Rstn,
+    /// With batch normalisation from nothing, or without it from a VGG-16's weights.
+    Fcn8s {
+        scratch: bool,
+    },
+    /// As FCN8s.
+    Rstn {
+        scratch: bool,
+    },
     /// A GGPFN of all views, T = 15.
     Ggpfn,
     /// A GGPFN of the axial view with another fusion.
@@ -37,13 +46,20 @@ impl Training {
         match self {
             Training::UnetPatch => "unet-patch".into(),
             Training::UnetFull => "unet-full".into(),
-            Training::Fcn8s => "fcn8s-scratch".into(),
-            Training::Rstn => "rstn-scratch".into(),
+            Training::Fcn8s { scratch: true } => "fcn8s-scratch".into(),
+            Training::Fcn8s { scratch: false } => "fcn8s".into(),
+            Training::Rstn { scratch: true } => "rstn-scratch".into(),
+            Training::Rstn { scratch: false } => "rstn".into(),
             Training::Ggpfn => "ggpfn".into(),
             Training::Ablation { fusion, t, guided } => {
                 format!("{}-{t}{}", fusion.name(), if guided { "" } else { "-unguided" })
             }
         }
+    }
+
+    /// Whether it begins with weights from elsewhere.
+    pub fn is_pretrained(self) -> bool {
+        matches!(self, Training::Fcn8s { scratch: false } | Training::Rstn { scratch: false })
     }
 
     /// What it is trained with.
@@ -54,24 +70,25 @@ impl Training {
             (Scale::Paper, _) => Preset::Msd,
         };
         let small = scale == Scale::Small;
-        // A quarter of the U-Nets' widths, an eighth of the FCNs'.
-        let [unet, fcn] = if small { [8, 8] } else { [32, 64] };
+        // Of the U-Nets' widths an eighth (where most of what a tile sees is its border) and a quarter, of the FCNs' an eighth.
+        let [tiles, unet, fcn] = if small { [4, 8, 8] } else { [32, 32, 64] };
         let of = |network: Baseline| TrainOptions::of_baseline(network, preset);
         let mut options = match self {
-            Training::UnetPatch => of(Baseline::UnetPatch { width: unet, tile: [28, 44, 44] }),
+            Training::UnetPatch => of(Baseline::UnetPatch { width: tiles, tile: [28, 44, 44] }),
             Training::UnetFull => {
-                of(Baseline::UnetFull { width: unet, size: if small { [64, 96, 96] } else { [128; 3] } })
+                of(Baseline::UnetFull { width: unet, size: if small { [40, 48, 64] } else { [128; 3] } })
             }
-            Training::Fcn8s => of(Baseline::Fcn8s { width: fcn, scratch: true }),
-            Training::Rstn => of(Baseline::Rstn { width: fcn, scratch: true }),
+            Training::Fcn8s { scratch } => of(Baseline::Fcn8s { width: fcn, scratch }),
+            Training::Rstn { scratch } => of(Baseline::Rstn { width: fcn, scratch }),
             Training::Ggpfn | Training::Ablation { .. } => {
                 let mut options = TrainOptions::preset(preset);
                 options.t = 15;
                 if small {
-                    options.widths = [16, 16, 32, 32];
-                    options.global_widths = [16, 16, 16, 16, 32];
-                    options.patch.values_mut().for_each(|patch| *patch = [64, 64]);
-                    (options.global.epochs, options.local.epochs, options.whole.epochs) = (20, 40, 20);
+                    options.widths = [8, 8, 16, 16];
+                    options.global_widths = [8, 8, 16, 16, 16];
+                    options.global_size.values_mut().for_each(|size| *size = [64, 64]);
+                    options.patch.values_mut().for_each(|patch| *patch = [40, 40]);
+                    (options.global.epochs, options.local.epochs, options.whole.epochs) = SMALL_EPOCHS;
                 }
                 if let Training::Ablation { fusion, t, guided } = self {
                     options.views = vec![View::Axial];
@@ -90,11 +107,19 @@ impl Training {
         if small {
             // The grid is twice as fine where the network halves it, and for FCNs, whose finest scores are of an eighth of a slice: of a few
             // dozen pixels next to nothing would be left at their last scale to normalise over.
-            let fcn = matches!(self, Training::Fcn8s | Training::Rstn);
-            let millimetres = if fcn || self == Training::UnetPatch { 1.5 } else { 3.0 };
+            let fcn = matches!(self, Training::Fcn8s { .. } | Training::Rstn { .. });
+            let millimetres = if fcn || self == Training::UnetPatch { 2.5 } else { 5.0 };
             options.spacing = (self != Training::UnetFull).then_some([millimetres; 3]);
             if fcn {
-                options.patch.values_mut().for_each(|patch| *patch = [224, 224]);
+                options.patch.values_mut().for_each(|patch| *patch = [128, 128]);
+            }
+            // One tile takes as long as several patches; RSTN's batches are of one sample.
+            options.samples_per_volume =
+                if matches!(self, Training::UnetPatch | Training::UnetFull | Training::Rstn { .. }) { 1 } else { 2 };
+            match self {
+                Training::UnetFull => options.whole.epochs = 200,
+                Training::Fcn8s { .. } => options.whole.epochs = SMALL_EPOCHS.1 + SMALL_EPOCHS.2,
+                _ => {}
             }
             options.validate_every = 5;
         }
@@ -118,7 +143,7 @@ pub type Numbers = [f64; 4];
 pub struct Row {
     /// 1 or 2.
     pub table: u8,
-    /// As the paper calls it.
+    /// As the paper calls it; see [`label`](Self::label).
     pub name: &'static str,
     /// What it is a result of.
     pub training: Training,
@@ -128,6 +153,16 @@ pub struct Row {
     pub paper: [Option<Numbers>; 2],
     /// The parameters that the paper gives.
     pub parameters: Option<f64>,
+}
+
+impl Row {
+    /// Its name in the tables: networks that the paper's began with weights from elsewhere, and these did not, are named apart.
+    pub fn label(&self) -> String {
+        match self.training {
+            Training::Fcn8s { scratch: true } | Training::Rstn { scratch: true } => format!("{} (scratch)", self.name),
+            _ => self.name.into(),
+        }
+    }
 }
 
 const AXIAL: &[View] = &[View::Axial];
@@ -151,15 +186,75 @@ const fn fused(fusion: Fusion, t: usize, guided: bool) -> Training {
     Training::Ablation { fusion, t, guided }
 }
 
-/// All rows, in the paper's order.
-pub const ROWS: [Row; 16] = [
+/// All rows, in the paper's order; of a network that begins with weights from elsewhere or with nothing, the former first.
+pub const ROWS: [Row; 20] = [
     row("3D UNet-Patch", Training::UnetPatch, AXIAL, [79.98, 7.71, 61.14, 93.73], [78.36, 13.04, 23.93, 90.25], 1.9e7),
     row("3D UNet-Full", Training::UnetFull, AXIAL, [81.13, 8.20, 61.84, 93.49], [81.43, 7.53, 49.36, 89.60], 1.3e7),
-    row("2D FCN8s-A", Training::Fcn8s, AXIAL, [82.24, 6.88, 62.99, 92.61], [81.35, 5.87, 60.57, 88.16], 1.3e8),
-    row("2D RSTN-A", Training::Rstn, AXIAL, [83.29, 6.58, 66.23, 92.40], [82.56, 5.18, 63.36, 89.82], 2.7e8),
+    row(
+        "2D FCN8s-A",
+        Training::Fcn8s { scratch: false },
+        AXIAL,
+        [82.24, 6.88, 62.99, 92.61],
+        [81.35, 5.87, 60.57, 88.16],
+        1.3e8,
+    ),
+    row(
+        "2D FCN8s-A",
+        Training::Fcn8s { scratch: true },
+        AXIAL,
+        [82.24, 6.88, 62.99, 92.61],
+        [81.35, 5.87, 60.57, 88.16],
+        1.3e8,
+    ),
+    row(
+        "2D RSTN-A",
+        Training::Rstn { scratch: false },
+        AXIAL,
+        [83.29, 6.58, 66.23, 92.40],
+        [82.56, 5.18, 63.36, 89.82],
+        2.7e8,
+    ),
+    row(
+        "2D RSTN-A",
+        Training::Rstn { scratch: true },
+        AXIAL,
+        [83.29, 6.58, 66.23, 92.40],
+        [82.56, 5.18, 63.36, 89.82],
+        2.7e8,
+    ),
     row("2D GGPFN-A", Training::Ggpfn, AXIAL, [84.56, 7.95, 59.41, 95.29], [83.71, 5.83, 66.33, 90.13], 1.4e7),
-    row("P3D FCN8s", Training::Fcn8s, &[], [82.52, 7.00, 61.75, 92.86], [83.24, 5.63, 61.53, 90.13], 4.0e8),
-    row("P3D RSTN", Training::Rstn, &[], [83.63, 6.65, 64.21, 93.02], [84.45, 4.89, 66.47, 90.80], 8.1e8),
+    row(
+        "P3D FCN8s",
+        Training::Fcn8s { scratch: false },
+        &[],
+        [82.52, 7.00, 61.75, 92.86],
+        [83.24, 5.63, 61.53, 90.13],
+        4.0e8,
+    ),
+    row(
+        "P3D FCN8s",
+        Training::Fcn8s { scratch: true },
+        &[],
+        [82.52, 7.00, 61.75, 92.86],
+        [83.24, 5.63, 61.53, 90.13],
+        4.0e8,
+    ),
+    row(
+        "P3D RSTN",
+        Training::Rstn { scratch: false },
+        &[],
+        [83.63, 6.65, 64.21, 93.02],
+        [84.45, 4.89, 66.47, 90.80],
+        8.1e8,
+    ),
+    row(
+        "P3D RSTN",
+        Training::Rstn { scratch: true },
+        &[],
+        [83.63, 6.65, 64.21, 93.02],
+        [84.45, 4.89, 66.47, 90.80],
+        8.1e8,
+    ),
     row("P3D GGPFN", Training::Ggpfn, &[], [84.71, 7.13, 58.62, 95.54], [85.46, 4.80, 67.03, 92.24], 4.2e7),
     ablation("guided, one-off, T = 1", fused(Fusion::OneOff, 1, true), [78.56, 8.63, 58.76, 93.62]),
     ablation("guided, one-off, T = 5", fused(Fusion::OneOff, 5, true), [79.62, 7.65, 60.01, 93.63]),

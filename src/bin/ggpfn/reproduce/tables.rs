@@ -7,7 +7,7 @@ use ggpfn::dataset::Layout;
 use ggpfn::evaluation::{confidence_interval, holm, signed_rank, System};
 use serde_json::json;
 
-use super::rows::{Row, Scale, CLAIMS};
+use super::rows::{Row, Scale, Training, CLAIMS};
 
 /// What was measured of a row.
 pub struct Measurement {
@@ -67,8 +67,8 @@ pub struct Tables<'a> {
 
 /// What became of one of the paper's claims.
 struct Verdict {
-    better: &'static str,
-    worse: &'static str,
+    better: String,
+    worse: String,
     difference: f64,
     ci95: Option<[f64; 2]>,
     p_holm: f64,
@@ -81,10 +81,15 @@ impl Tables<'_> {
     }
 
     fn verdicts(&self) -> Vec<Verdict> {
-        let of = |name: &str| self.rows.iter().find(|measured| measured.row.name == name);
+        // Of two rows of one name the one that began as the paper's did comes first.
+        let of = |name: &str| {
+            let mut rows = self.rows.iter().filter(|measured| measured.row.name == name);
+            rows.find(|measured| !measured.system.cases.is_empty())
+        };
         let mut all: Vec<(Verdict, f64)> = Vec::new();
         for (better, worse) in CLAIMS {
             let (Some(first), Some(second)) = (of(better), of(worse)) else { continue };
+            let [better, worse] = [first, second].map(|measured| measured.row.label());
             let (first, second) = (first.by_case(), second.by_case());
             let differences: Vec<f64> =
                 first.iter().filter_map(|(name, dice)| Some(dice - second.get(name)?)).collect();
@@ -134,7 +139,7 @@ impl Tables<'_> {
                     Some([mean, std, min, max]) => format!("{mean:.2} ± {std:.2} | {min:.2} | {max:.2}"),
                     None => "- | - | -".into(),
                 };
-                let name = measured.row.name;
+                let name = measured.row.label();
                 let _ = writeln!(text, "| {name} | {} | {own} | {} | {paper} |", by_case.len(), measured.parameters);
             }
             text.push('\n');
@@ -160,8 +165,15 @@ impl Tables<'_> {
             }
             text.push('\n');
         }
-        text += "Trained from scratch: FCN8s and RSTN with batch normalisation, where the paper's began with weights from ImageNet and PASCAL \
-                 VOC; 3D UNet-Full is a reconstruction from its parameter count.\n";
+        let any = |what: fn(Training) -> bool| self.rows.iter().any(|measured| what(measured.row.training));
+        if any(|training| matches!(training, Training::Fcn8s { scratch: true } | Training::Rstn { scratch: true })) {
+            text +=
+                "Scratch: with batch normalisation from nothing, where the paper's began with weights from ImageNet. ";
+        }
+        if any(Training::is_pretrained) {
+            text += "The other FCN8s and RSTN began with the weights that were given. ";
+        }
+        text += "3D UNet-Full is a reconstruction from its parameter count.\n";
         text
     }
 
@@ -180,7 +192,7 @@ impl Tables<'_> {
                     .collect();
                 json!({
                     "table": measured.row.table,
-                    "method": measured.row.name,
+                    "method": measured.row.label(),
                     "training": measured.row.training.name(),
                     "parameters": measured.parameters,
                     "dice_percent": numbers(&measured.dice()),
