@@ -348,6 +348,7 @@ fn weights_from_elsewhere_are_what_a_training_begins_with() {
     let (volume, truth) = phantom(1).unwrap();
     let case = Arc::new(TrainingCase::new("phantom", &volume, truth.view(), &options.model_config()).unwrap());
     let folder = room.path().join("run");
+    std::fs::create_dir(&folder).unwrap();
     let run = |resume: bool| {
         let cases = Cases { train: vec![case.clone()], validation: vec![] };
         Run::new(options.clone(), cases).unwrap().device(DeviceChoice::Cpu).folder(&folder, resume)
