@@ -8,8 +8,8 @@ import numpy as np
 
 
 def largest_component(mask):
-    """The largest connected component of a mask, uint8 [k, j, i] of 0 and 1: an array of its own, or the mask itself if
-    there is nothing to take away.
+    """The largest connected component of a mask, uint8 [k, j, i] of 0 and 1, and its box, slices along k, j, i: an array
+    of its own of the mask's shape, or the mask itself if there is nothing to take away. The box of nothing is empty.
 
     As in the library, voxels that touch by a corner are connected, and of two components of one size the first in
     memory stays.
@@ -24,7 +24,7 @@ def largest_component(mask):
     lengths = ends - starts
     sizes = np.bincount(roots, lengths)
     if np.count_nonzero(sizes) < 2:
-        return mask
+        return mask, _box(starts, ends, padded.shape)
     stay = roots == sizes.argmax()
     # Whichever is less to write.
     if 2 * sizes.max() > lengths.sum():
@@ -32,7 +32,16 @@ def largest_component(mask):
     else:
         padded.fill(0)
         padded.ravel()[_voxels(starts[stay], lengths[stay])] = 1
-    return np.ascontiguousarray(padded[:, :-1, :-1])
+    return padded[:, :-1, :-1], _box(starts[stay], ends[stay], padded.shape)
+
+
+def _box(starts, ends, shape):
+    """What runs of a flat array of a shape [k, j, i] lie in, as slices along k, j, i."""
+    if not len(starts):
+        return (slice(0, 0),) * 3
+    # A run is within a row.
+    first, last = np.unravel_index(starts, shape), np.unravel_index(ends - 1, shape)
+    return tuple(slice(int(low.min()), int(high.max()) + 1) for low, high in zip(first, last))
 
 
 # Rows that come after a row and touch it, as planes and rows from there; those before it look at it themselves.

@@ -117,16 +117,22 @@ class Kept:
         """(mask uint8 [k, j, i], first voxel (i, j, k)) at a threshold: the mask of `at`, in milliseconds."""
         box = around(self.peaks.box(threshold), self.probability.shape)
         mask = (self.probability[box] >= np.float32(threshold)).view(np.uint8)
+        start = tuple(a + b for a, b in zip(self.start, first_of(box)))
         if only_largest:
-            mask = largest_component(mask)
-        return mask, tuple(a + b for a, b in zip(self.start, first_of(box)))
+            # Specks that are left out may lie far away: what is written is the part's own box.
+            mask, part = largest_component(mask)
+            part = around(part, mask.shape)
+            mask, start = mask[part], tuple(a + b for a, b in zip(start, first_of(part)))
+        return mask, start
 
     def at(self, engine, threshold, largest_component=False):
-        """The Result at a threshold."""
+        """The Result at a threshold: its mask is cut to its own box, since specks that are left out may lie far away."""
         box = around(self.peaks.box(threshold), self.probability.shape)
         scan, probability = self.scan.cut(box), self.probability[box]
         mask, found = engine.threshold(scan.image(), probability, threshold, largest_component)
         start, ran = tuple(a + b for a, b in zip(self.start, first_of(box))), self.settings
+        part = tuple(slice(first, first + count) for first, count in zip(found.box_start or (0, 0, 0), found.box_size))
+        part = around(part[::-1], mask.shape)
         found = replace(
             moved(found, start),
             weights=ran.weights,
@@ -134,7 +140,7 @@ class Kept:
             precision=ran.precision,
             seconds=ran.seconds,
         )
-        return Result(mask, start, found, self.agreement.at(threshold))
+        return Result(mask[part], tuple(a + b for a, b in zip(start, first_of(part))), found, self.agreement.at(threshold))
 
 
 @dataclass

@@ -209,6 +209,12 @@ class Live(SceneTest):
         self.assertLess(seen[0], 10 * 15 * 20 + 1)
         self.assertLess(seen[0], seen[1] / 5)
         np.testing.assert_array_equal(mask_of(segmentation, volume), probability >= np.float32(0.3))
+        # Without the spot, the box is the organ's again.
+        mask, start = kept.mask_at(0.02, True)
+        whole = np.zeros(probability.shape, np.uint8)
+        whole[tuple(slice(a, a + n) for a, n in zip(start[::-1], mask.shape))] = mask
+        np.testing.assert_array_equal(whole, (probability >= np.float32(0.02)) & (probability != np.float32(0.05)))
+        self.assertLess(mask.size, seen[1] / 5)
 
     def result(self):
         """(probability, parameters, segmentation) of a pretended run, of two parts that are not connected."""
@@ -226,7 +232,12 @@ class Live(SceneTest):
             expected, _found = engine.threshold(
                 ggpfn.Image(np.zeros(shape, np.int16)), mask.astype(np.float32), 0.5, True
             )
-            np.testing.assert_array_equal(largest_component(mask), expected, f"{number}: {shape}")
+            found, box = largest_component(mask)
+            np.testing.assert_array_equal(found, expected, f"{number}: {shape}")
+            cut = found[box]
+            self.assertEqual(cut.sum(), expected.sum())
+            for axes in ((1, 2), (0, 2), (0, 1)):
+                self.assertTrue(not cut.size or cut.any(axis=axes)[[0, -1]].all(), f"{number}: {box}")
             np.testing.assert_array_equal(mask, before)
 
     def test_the_slider_moves_without_the_library(self):
