@@ -383,5 +383,5 @@ fn suggested_options_are_taken_by_a_training() {
     // Its own file it replaces, another one it does not.
     std::fs::write(room.path("mine.toml"), "t = 3\n").unwrap();
     let over = ["dataset", "fingerprint", "a set", "--layout", "pairs", "--config-out", "mine.toml"];
-    room.refused(room.command(&over), 2, "mine.toml");
+    room.refused(room.command(&over), 2, "mine.toml exists already and does not begin with \"# Suggested by ggpfn\"");
 }

@@ -11,7 +11,6 @@ use crate::dataset::{Fingerprint, Quantiles};
 use crate::labels::LabelSource;
 use crate::network::ggpfn::activations::{global_elements, local_elements};
 use crate::network::layout;
-use crate::volume::View;
 use crate::{Error, Result};
 
 /// Beyond the organ a patch shows so many millimetres on each side.

@@ -87,11 +87,11 @@ struct SplitArguments {
 
 /// Measure what is typical of a set, and suggest the options of a training
 ///
-/// Printed are sizes and spacings, the extent and volume of what is labelled, and its densities, over all cases. From these follow working
+/// Prints sizes and spacings, the extent and volume of what is labelled, and its densities, over all cases. From these it suggests working
 /// spacing, window, patches and the size of whole slices for a GGPFN of the preset's size, each with its reason. --config-out writes them
 /// for ggpfn train --config; look at them before weeks of training.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Examples:
   ggpfn dataset fingerprint my-set --layout pairs --config-out options.toml
   ggpfn train my-set --config options.toml --out run")]
 struct FingerprintArguments {
@@ -135,7 +135,7 @@ fn fingerprint(arguments: &FingerprintArguments) -> Result<()> {
     }
     let outputs = [
         arguments.json.as_ref().map(|path| Output::new("--json", path, Kind::Json(&["fingerprint", "suggestion"]))),
-        arguments.config_out.as_ref().map(|path| Output::new("--config-out", path, Kind::Csv("# Suggested by ggpfn"))),
+        arguments.config_out.as_ref().map(|path| Output::new("--config-out", path, Kind::Text("# Suggested by ggpfn"))),
     ];
     outputs::check([], &outputs.into_iter().flatten().collect::<Vec<_>>())?;
     for path in [&arguments.json, &arguments.config_out].into_iter().flatten() {

@@ -45,7 +45,7 @@ pub struct Training<'a> {
 
 impl Training<'_> {
     /// Does what is missing, until the deadline; false if it is not at its end then, or was stopped.
-    pub fn to_end(self, deadline: Option<Instant>) -> Result<bool> {
+    pub fn finish(self, deadline: Option<Instant>) -> Result<bool> {
         let Training { name, folder, options, init, train, validation, cache, device, provenance } = self;
         if folder.join(DONE).exists() {
             return Ok(true);

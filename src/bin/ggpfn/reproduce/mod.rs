@@ -227,7 +227,7 @@ fn train(
         device: arguments.device,
         provenance: json!({ "folder": arguments.data.file_name().map(|name| name.to_string_lossy()), "layout": arguments.layout }),
     };
-    whole.to_end(deadline)
+    whole.finish(deadline)
 }
 
 /// Where a row's masks of a seed lie.

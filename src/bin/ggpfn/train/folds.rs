@@ -222,7 +222,7 @@ fn one(
             "folds": count,
         }),
     };
-    if !training.to_end(deadline)? {
+    if !training.finish(deadline)? {
         return Ok(false);
     }
     let options = SegmentOptions { device: arguments.device, mask_only: true, ..SegmentOptions::default() };
