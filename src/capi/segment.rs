@@ -17,6 +17,7 @@ use super::structs::{self, growing};
 use super::text;
 use crate::inference::{
     self, Cancel, DeviceChoice, Ensemble, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
+    MOST_MODELS,
 };
 use crate::limits::Attainable;
 use crate::network::Model;
@@ -255,9 +256,6 @@ pub unsafe extern "C" fn ggpfn_segment(
     // SAFETY: the caller's promises.
     enter_torch(|| unsafe { segment_by(&[handle::get(model)?], image, options, result, monitor) })
 }
-
-/// Models of an ensemble, at most: more is a length that cannot be meant.
-const MOST_MODELS: usize = 1024;
 
 /// Segments with several models, of which the fused probabilities are averaged before the threshold: the folds of a cross-validation, say. They
 /// may be of different networks, but segment the same labels, or GGPFN_ERROR_ARGUMENT is returned.

@@ -21,6 +21,9 @@ pub struct Ensemble<'a> {
     models: Vec<&'a Model>,
 }
 
+/// The most models of an ensemble: a longer list cannot be meant.
+pub const MOST_MODELS: usize = 1024;
+
 impl<'a> From<&'a Model> for Ensemble<'a> {
     fn from(model: &'a Model) -> Self {
         Ensemble { models: vec![model] }
@@ -31,11 +34,14 @@ impl<'a> Ensemble<'a> {
     /// An ensemble of at least one model.
     ///
     /// # Errors
-    /// [`Error::Argument`] for no model, and for models whose labels differ in name, value or order.
+    /// [`Error::Argument`] for no model, for more than [`MOST_MODELS`], and for models whose labels differ in name, value or order.
     pub fn new(models: &[&'a Model]) -> Result<Self> {
         let Some((first, others)) = models.split_first() else {
             return Err(Error::argument("models", "none; an ensemble of at least one model was expected"));
         };
+        if models.len() > MOST_MODELS {
+            return Err(Error::argument("models", format!("{}; {MOST_MODELS} at most were expected", models.len())));
+        }
         for (number, other) in others.iter().enumerate() {
             let (theirs, ours) = (&other.config().labels, &first.config().labels);
             if !agree(theirs, ours) {
@@ -146,6 +152,7 @@ mod tests {
         assert!(error.contains("number 3 segments pancreas (1) and tumour (2), and the first pancreas (1)"), "{error}");
         assert!(Ensemble::new(&[&two, &turned]).is_err());
         assert!(Ensemble::new(&[&two, &two]).is_ok());
+        assert!(Ensemble::new(&vec![&one; MOST_MODELS + 1]).unwrap_err().to_string().contains("1024 at most"));
         assert!(Ensemble::new(&[]).unwrap_err().to_string().contains("at least one"));
     }
 

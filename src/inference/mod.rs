@@ -24,7 +24,7 @@ mod sum;
 pub use crate::compute::{Cancel, Compute, DeviceChoice, Monitor, PrecisionChoice, Progress};
 pub use crate::volume::Region;
 pub use clock::Phase;
-pub use ensemble::Ensemble;
+pub use ensemble::{Ensemble, MOST_MODELS};
 pub use memory::{estimate_memory, refuse_impossible, MemoryEstimate};
 pub use options::SegmentOptions;
 pub use patches::PatchGrid;
