@@ -734,6 +734,20 @@ ggpfn_status ggpfn_segment(const struct ggpfn_model *model,
                            const struct ggpfn_result *result,
                            const struct ggpfn_monitor *monitor);
 
+// Segments with several models, of which the fused probabilities are averaged before the threshold: the folds of a cross-validation, say. They
+// may be of different networks, but segment the same labels, or GGPFN_ERROR_ARGUMENT is returned.
+//
+// `models` has `model_count` handles, 1 to 1024, which may be freed during the call. What is left open comes from the models: each has its own
+// views and view weights, and the threshold is the mean of theirs. A view's probability is the mean over the models that have it, the
+// uncertainty the standard deviation over all views of all models. With one model it is ggpfn_segment, to which all else is alike; the models
+// compute one after the other.
+ggpfn_status ggpfn_segment_ensemble(const struct ggpfn_model *const *models,
+                                    size_t model_count,
+                                    const struct ggpfn_image *image,
+                                    const struct ggpfn_segment_options *options,
+                                    const struct ggpfn_result *result,
+                                    const struct ggpfn_monitor *monitor);
+
 // Copies a warning of the last ggpfn_segment on the calling thread, a sentence in UTF-8 with a NUL at the end: `index` from 0 to before
 // warning_count of the measurements. There are none after a segmentation that failed. Asking does not change them.
 //
@@ -752,6 +766,14 @@ ggpfn_status ggpfn_estimate_memory(const struct ggpfn_model *model,
                                    const struct ggpfn_segment_options *options,
                                    const struct ggpfn_result *result,
                                    struct ggpfn_memory *memory);
+
+// As ggpfn_estimate_memory, for ggpfn_segment_ensemble. The models' own weights, which are in memory already, do not count.
+ggpfn_status ggpfn_estimate_memory_ensemble(const struct ggpfn_model *const *models,
+                                            size_t model_count,
+                                            const struct ggpfn_image *image,
+                                            const struct ggpfn_segment_options *options,
+                                            const struct ggpfn_result *result,
+                                            struct ggpfn_memory *memory);
 
 // Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.
 //

@@ -34,6 +34,8 @@ pub enum Kind {
     Json(&'static [&'static str]),
     /// A table whose first line begins with these words.
     Csv(&'static str),
+    /// Text that begins with these words.
+    Text(&'static str),
     /// Lines of `name = value`.
     Values,
     /// A DICOM structured report.
@@ -159,6 +161,10 @@ pub fn check_existing(output: &Output) -> Result<()> {
         Kind::Csv(head) => match first_bytes(path, head.len()).is_some_and(|bytes| bytes == head.as_bytes()) {
             true => Ok(()),
             false => refuse("exists already and is another file than the table that would replace it".into()),
+        },
+        Kind::Text(head) => match first_bytes(path, head.len()).is_some_and(|bytes| bytes == head.as_bytes()) {
+            true => Ok(()),
+            false => refuse(format!("exists already and does not begin with \"{head}\", as what would replace it")),
         },
         Kind::Values => match are_values(path) {
             true => Ok(()),

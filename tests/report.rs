@@ -112,7 +112,10 @@ fn pictures_of_each_case_and_of_each_system() {
         let made = Command::new(env!("CARGO_BIN_EXE_ggpfn")).arg("new-model").arg(path).args(more).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     };
-    model("guided.safetensors", &["-t", "1", "--widths", "1,1,1,1", "--global-widths", "1,1,1,1,1", "--global-size", "32,32"]);
+    model(
+        "guided.safetensors",
+        &["-t", "1", "--widths", "1,1,1,1", "--global-widths", "1,1,1,1,1", "--global-size", "32,32"],
+    );
     model("other.safetensors", &["--baseline", "unet-full", "--width", "1"]);
     let guided = ["a & <i>", "truth", "--pictures", "guided", "--images", "scans", "--model"];
     let output = evaluate(folder.path(), &[&guided[..], &["guided.safetensors"]].concat());

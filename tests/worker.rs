@@ -267,6 +267,12 @@ fn its_results_are_those_of_the_program() {
         "id": 6, "do": "estimate_memory", "grid": image(geometry, 0, "int16")["grid"], "model": model["model"],
     }));
     assert!(found["host_bytes"].as_u64().unwrap() > 1_000_000);
+    // Of several models there is a sum beside the largest, 4 bytes a voxel; Python's tests have their results.
+    let of_models = |models: Value| json!({ "id": 7, "do": "estimate_memory", "grid": image(geometry, 0, "int16")["grid"], "models": models });
+    let both = worker.result(of_models(json!([model["model"], model["model"]])));
+    assert_eq!(both["host_bytes"].as_u64().unwrap(), found["host_bytes"].as_u64().unwrap() + 4 * n as u64);
+    assert_eq!(worker.status(of_models(json!([]))), 1);
+    assert_eq!(worker.status(of_models(json!([4711]))), 1);
     assert!(worker.end().success());
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 
 use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 
@@ -15,7 +16,8 @@ use super::status::{ggpfn_status, Fault, Outcome};
 use super::structs::{self, growing};
 use super::text;
 use crate::inference::{
-    self, Cancel, DeviceChoice, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
+    self, Cancel, DeviceChoice, Ensemble, Monitor, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation,
+    MOST_MODELS,
 };
 use crate::limits::Attainable;
 use crate::network::Model;
@@ -251,35 +253,89 @@ pub unsafe extern "C" fn ggpfn_segment(
     result: *const ggpfn_result,
     monitor: *const ggpfn_monitor,
 ) -> ggpfn_status {
-    enter_torch(|| {
-        let start = std::time::Instant::now();
-        set_warnings(Vec::new());
-        let model = handle::get(model)?;
-        let monitor = handle::get_optional(monitor)?;
-        // SAFETY: the caller's promises.
-        let (image, options, result) =
-            unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read(result)?) };
+    // SAFETY: the caller's promises.
+    enter_torch(|| unsafe { segment_by(&[handle::get(model)?], image, options, result, monitor) })
+}
+
+/// Segments with several models, of which the fused probabilities are averaged before the threshold: the folds of a cross-validation, say. They
+/// may be of different networks, but segment the same labels, or GGPFN_ERROR_ARGUMENT is returned.
+///
+/// `models` has `model_count` handles, 1 to 1024, which may be freed during the call. What is left open comes from the models: each has its own
+/// views and view weights, and the threshold is the mean of theirs. A view's probability is the mean over the models that have it, the
+/// uncertainty the standard deviation over all views of all models. With one model it is ggpfn_segment, to which all else is alike; the models
+/// compute one after the other.
+///
+/// # Safety
+/// As ggpfn_segment; `models` is NULL or has `model_count` elements.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_segment_ensemble(
+    models: *const *const ggpfn_model,
+    model_count: usize,
+    image: *const ggpfn_image,
+    options: *const ggpfn_segment_options,
+    result: *const ggpfn_result,
+    monitor: *const ggpfn_monitor,
+) -> ggpfn_status {
+    // SAFETY: the caller's promises.
+    enter_torch(|| unsafe { segment_by(&taken(models, model_count)?, image, options, result, monitor) })
+}
+
+/// The models behind an array of handles.
+///
+/// # Safety
+/// `models` is NULL or has `count` elements.
+unsafe fn taken(models: *const *const ggpfn_model, count: usize) -> Outcome<Vec<Arc<Model>>> {
+    if models.is_null() {
+        return Err(Fault::argument("models", "NULL; an array of models was expected"));
+    }
+    if !(1..=MOST_MODELS).contains(&count) {
+        return Err(Fault::argument("model_count", format!("{count}; a number from 1 to {MOST_MODELS} was expected")));
+    }
+    // SAFETY: the caller's promise; perhaps not aligned.
+    (0..count).map(|index| handle::get(unsafe { models.wrapping_add(index).read_unaligned() })).collect()
+}
+
+/// The models as an ensemble.
+fn ensemble_of(models: &[Arc<Model>]) -> Outcome<Ensemble<'_>> {
+    Ok(Ensemble::new(&models.iter().map(Arc::as_ref).collect::<Vec<_>>())?)
+}
+
+/// # Safety
+/// As ggpfn_segment.
+unsafe fn segment_by(
+    models: &[Arc<Model>],
+    image: *const ggpfn_image,
+    options: *const ggpfn_segment_options,
+    result: *const ggpfn_result,
+    monitor: *const ggpfn_monitor,
+) -> Outcome<()> {
+    let start = std::time::Instant::now();
+    set_warnings(Vec::new());
+    let ensemble = ensemble_of(models)?;
+    let monitor = handle::get_optional(monitor)?;
+    // SAFETY: the caller's promises.
+    let (image, options, result) =
+        unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read(result)?) };
+    // SAFETY: the caller's promise.
+    unsafe { result.check(image.geometry()?.size, &ensemble) }?;
+    let options = settle(&options, &result, &ensemble)?;
+    let grid = image.geometry()?;
+    ensemble.refuse_impossible(&grid, &options)?;
+    let image = Sharable(image);
+    let segmentation = follow(monitor, |cancel, report| {
+        let image = &image;
         // SAFETY: the caller's promise.
-        unsafe { result.check(image.geometry()?.size, &model) }?;
-        let options = settle(&options, &result, &model)?;
-        let grid = image.geometry()?;
-        inference::refuse_impossible(&model, &grid, &options)?;
-        let image = Sharable(image);
-        let segmentation = follow(monitor, |cancel, report| {
-            let image = &image;
-            // SAFETY: the caller's promise.
-            let volume = match options.region {
-                Some(region) => unsafe { image.0.part(region) }?,
-                None => unsafe { image.0.volume() }?,
-            };
-            run(&model, &volume, &grid, &options, cancel, report)
-        })?;
-        // SAFETY: the caller's promise.
-        unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }?;
-        segmentation.quality.warnings.iter().for_each(|warning| log::warn!("the image: {warning}"));
-        set_warnings(segmentation.quality.warnings);
-        Ok(())
-    })
+        let volume = match options.region {
+            Some(region) => unsafe { image.0.part(region) }?,
+            None => unsafe { image.0.volume() }?,
+        };
+        run(&ensemble, &volume, &grid, &options, cancel, report)
+    })?;
+    // SAFETY: the caller's promise.
+    unsafe { result.write(&segmentation, image.0.frame()?, start.elapsed().as_secs_f64()) }?;
+    segmentation.quality.warnings.iter().for_each(|warning| log::warn!("the image: {warning}"));
+    set_warnings(segmentation.quality.warnings);
+    Ok(())
 }
 
 thread_local! {
@@ -332,7 +388,7 @@ unsafe impl Sync for Sharable {}
 
 /// Segments an image on `grid`, of which `volume` is all or the region that the options name.
 fn run(
-    model: &Model,
+    ensemble: &Ensemble,
     volume: &Volume,
     grid: &Geometry,
     options: &SegmentOptions,
@@ -347,13 +403,13 @@ fn run(
         report(own);
     });
     Ok(match options.region {
-        Some(_) => inference::segment_region(model, volume, grid, options, &monitor)?,
-        None => inference::segment(model, volume, options, &monitor)?,
+        Some(_) => ensemble.segment_region(volume, grid, options, &monitor)?,
+        None => ensemble.segment(volume, options, &monitor)?,
     })
 }
 
 /// The library's options.
-fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model) -> Outcome<SegmentOptions> {
+fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, ensemble: &Ensemble) -> Outcome<SegmentOptions> {
     if !(0..8).contains(&options.views) {
         let fault = format!(
             "{}; a sum of 1 << GGPFN_AXIAL, 1 << GGPFN_SAGITTAL, 1 << GGPFN_CORONAL was expected",
@@ -364,8 +420,9 @@ fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, model: &Model)
     let views: Vec<View> =
         View::ALL.into_iter().enumerate().filter(|(bit, _)| options.views >> bit & 1 == 1).map(|(_, v)| v).collect();
     let wanted = |view: &View| result.view_probability[number_of(*view) as usize].is_wanted();
-    let computed = if views.is_empty() { &model.config().views } else { &views };
-    if let Some(missing) = View::ALL.iter().find(|view| wanted(view) && !computed.contains(view)) {
+    let has = |view: &View| ensemble.models().iter().any(|model| model.config().views.contains(view));
+    let computed = |view: &View| if views.is_empty() { has(view) } else { views.contains(view) };
+    if let Some(missing) = View::ALL.iter().find(|view| wanted(view) && !computed(view)) {
         let fault = format!("the {missing} view's probability is wanted, but that view is not computed");
         return Err(Fault::argument("view_probability", fault));
     }
@@ -444,9 +501,9 @@ impl ggpfn_result {
     ///
     /// # Safety
     /// `measurements` is NULL or points to a struct of its struct_size.
-    unsafe fn check(&self, size: [usize; 3], model: &Model) -> Outcome<()> {
+    unsafe fn check(&self, size: [usize; 3], ensemble: &Ensemble) -> Outcome<()> {
         self.label_map.check::<u8>("label_map", size)?;
-        let count = model.config().labels.count();
+        let count = ensemble.labels().count();
         if !self.labels.is_null() && self.label_count != count {
             let fault =
                 format!("{}; the model has {count} labels, and a struct for each was expected", self.label_count);
@@ -579,22 +636,50 @@ pub unsafe extern "C" fn ggpfn_estimate_memory(
     result: *const ggpfn_result,
     memory: *mut ggpfn_memory,
 ) -> ggpfn_status {
-    enter_torch(|| {
-        let model = handle::get(model)?;
-        // SAFETY: the caller's promises.
-        let (image, options, result) =
-            unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read_or_default(result)?) };
-        let options = settle(&options, &result, &model)?;
-        let estimate = inference::estimate_memory(&model, &image.geometry()?, &options)?;
-        let value = ggpfn_memory {
-            struct_size: 0,
-            host_bytes: estimate.host,
-            device_bytes: estimate.device,
-            host_free: crate::limits::free_memory().unwrap_or(0),
-        };
-        // SAFETY: the caller's promise.
-        unsafe { structs::write(memory, &value) }
-    })
+    // SAFETY: the caller's promises.
+    enter_torch(|| unsafe { estimate_by(&[handle::get(model)?], image, options, result, memory) })
+}
+
+/// As ggpfn_estimate_memory, for ggpfn_segment_ensemble. The models' own weights, which are in memory already, do not count.
+///
+/// # Safety
+/// Pointers are NULL or point to what their types say; `models` is NULL or has `model_count` elements.
+#[no_mangle]
+pub unsafe extern "C" fn ggpfn_estimate_memory_ensemble(
+    models: *const *const ggpfn_model,
+    model_count: usize,
+    image: *const ggpfn_image,
+    options: *const ggpfn_segment_options,
+    result: *const ggpfn_result,
+    memory: *mut ggpfn_memory,
+) -> ggpfn_status {
+    // SAFETY: the caller's promises.
+    enter_torch(|| unsafe { estimate_by(&taken(models, model_count)?, image, options, result, memory) })
+}
+
+/// # Safety
+/// As ggpfn_estimate_memory.
+unsafe fn estimate_by(
+    models: &[Arc<Model>],
+    image: *const ggpfn_image,
+    options: *const ggpfn_segment_options,
+    result: *const ggpfn_result,
+    memory: *mut ggpfn_memory,
+) -> Outcome<()> {
+    let ensemble = ensemble_of(models)?;
+    // SAFETY: the caller's promises.
+    let (image, options, result) =
+        unsafe { (structs::read(image)?, structs::read_or_default(options)?, structs::read_or_default(result)?) };
+    let options = settle(&options, &result, &ensemble)?;
+    let estimate = ensemble.estimate_memory(&image.geometry()?, &options)?;
+    let value = ggpfn_memory {
+        struct_size: 0,
+        host_bytes: estimate.host,
+        device_bytes: estimate.device,
+        host_free: crate::limits::free_memory().unwrap_or(0),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { structs::write(memory, &value) }
 }
 
 /// Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is being tried.

@@ -4,7 +4,8 @@
 //!
 //! A set is a folder in one of three layouts ([`Layout`]). [`cases`] pairs images with labels; [`load`] reads one pair and
 //! brings the label onto the image's grid by swapping and flipping axes, never by resampling; [`check`] goes through a
-//! whole set and says everything that is odd about it; [`split`](split()) draws training, validation and test cases.
+//! whole set and says everything that is odd about it; [`split`](split()) draws training, validation and test cases, [`folds`](folds()) those of a
+//! cross-validation; [`fingerprint`](fingerprint()) is what is typical of a set.
 //!
 //! A label is trusted where its header says that it lies on the image's grid. The labels of NIH Pancreas-CT do not say so:
 //! `evidence` finds the flip with which they fit the image, and refuses where none fits clearly better than the others.
@@ -13,6 +14,8 @@ mod align;
 mod check;
 mod evidence;
 mod find;
+mod fingerprint;
+mod folds;
 mod problem;
 mod split;
 
@@ -22,6 +25,8 @@ use ndarray::Array3;
 
 pub use check::{check, CaseFacts, CheckReport};
 pub use find::cases;
+pub use fingerprint::{fingerprint, CaseFingerprint, Densities, Fingerprint, Quantiles};
+pub use folds::{folds, Folds};
 pub use problem::{Problem, ProblemKind, Severity};
 pub use split::{split, Split, SplitCounts};
 

@@ -119,16 +119,7 @@ pub struct Split {
 /// [`Error::Argument`] if a name comes twice, more cases are asked for than there are, or none to train on.
 pub fn split(names: &[String], counts: SplitCounts, seed: u64) -> Result<Split> {
     counts.check(names.len())?;
-    let mut names = names.to_vec();
-    names.sort();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::argument("split", format!("the case {} comes twice", pair[0])));
-    }
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    for last in (1..names.len()).rev() {
-        names.swap(last, below(&mut random, last as u64 + 1) as usize);
-    }
-    let mut names = names.into_iter();
+    let mut names = shuffled(names, seed)?.into_iter();
     let mut part = |count: usize| {
         let mut part: Vec<String> = names.by_ref().take(count).collect();
         part.sort();
@@ -139,6 +130,23 @@ pub fn split(names: &[String], counts: SplitCounts, seed: u64) -> Result<Split> 
     let validation = part(counts.validation);
     let train = part(counts.train);
     Ok(Split { seed, train, validation, test })
+}
+
+/// The names in an order that follows from the seed alone.
+///
+/// # Errors
+/// [`Error::Argument`] if a name comes twice.
+pub(super) fn shuffled(names: &[String], seed: u64) -> Result<Vec<String>> {
+    let mut names = names.to_vec();
+    names.sort();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::argument("split", format!("the case {} comes twice", pair[0])));
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for last in (1..names.len()).rev() {
+        names.swap(last, below(&mut random, last as u64 + 1) as usize);
+    }
+    Ok(names)
 }
 
 /// A number from 0 to `bound` - 1, all equally likely.

@@ -4,14 +4,17 @@
 //! waits for the decoder, and a block's way through the widest layers. On the processor the C library's allocator holds more than is asked of
 //! it, and libtorch has needs of its own; how much was measured (docs/figures.md).
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ensemble::Ensemble;
 use super::networks::feature_maps;
-use super::options::{settle_weights, SegmentOptions};
+use super::options::SegmentOptions;
 use super::predictor::Work;
 use crate::compute::Compute;
 use crate::limits::{self, Attainable};
 use crate::network::layout;
 use crate::network::Model;
-use crate::volume::{lps_spacing, Geometry};
+use crate::volume::{lps_spacing, Geometry, View};
 use crate::{Error, Result};
 
 /// An estimate, in bytes.
@@ -33,11 +36,53 @@ const LIBTORCH: u64 = 170_000_000;
 /// # Errors
 /// As [`segment`](super::segment) for options that do not fit the model and devices that are not there.
 pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<MemoryEstimate> {
-    geometry.check()?;
-    if let Some(region) = options.region {
-        geometry.check_region(region)?;
+    Ensemble::from(model).estimate_memory(geometry, options)
+}
+
+impl Ensemble<'_> {
+    /// Estimates what [`segment`](Self::segment) would take at its peak: as much as the model that needs most, and the running sums. The
+    /// models' own weights, which are in memory already, do not count.
+    ///
+    /// # Errors
+    /// As [`estimate_memory`].
+    pub fn estimate_memory(&self, geometry: &Geometry, options: &SegmentOptions) -> Result<MemoryEstimate> {
+        geometry.check()?;
+        if let Some(region) = options.region {
+            geometry.check_region(region)?;
+        }
+        let weights = self.settle_weights(options)?;
+        let mut most = MemoryEstimate { host: 0, device: 0 };
+        let mut largest =
+            options.region.map_or(geometry.size, |region| region.size).iter().map(|n| *n as u64).product();
+        for (model, weights) in self.models().iter().zip(&weights) {
+            let (estimate, working) = estimate_one(model, geometry, options, weights)?;
+            most = MemoryEstimate { host: most.host.max(estimate.host), device: most.device.max(estimate.device) };
+            largest = working.max(largest);
+        }
+        if self.models().len() > 1 {
+            let views: BTreeSet<_> = weights.iter().flat_map(BTreeMap::keys).collect();
+            let kept = if options.keep_views { views.len() } else { 0 } + if options.uncertainty { 2 } else { 0 };
+            most.host += 4 * (self.labels().count() + kept) as u64 * largest;
+        }
+        Ok(most)
     }
-    let views = settle_weights(model, options)?;
+
+    /// Refuses work that could never succeed in this process; see [`refuse_impossible`].
+    ///
+    /// # Errors
+    /// As [`refuse_impossible`].
+    pub fn refuse_impossible(&self, geometry: &Geometry, options: &SegmentOptions) -> Result<()> {
+        refuse(self, geometry, options, 0)
+    }
+}
+
+/// The estimate of one model, and the voxels of the grid that it works on.
+fn estimate_one(
+    model: &Model,
+    geometry: &Geometry,
+    options: &SegmentOptions,
+    views: &BTreeMap<View, f64>,
+) -> Result<(MemoryEstimate, u64)> {
     let compute = Compute::settle(options.device, options.precision)?;
     let config = model.config();
     let size = options.region.map_or(geometry.size, |region| region.size);
@@ -86,10 +131,11 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
         .unwrap_or(0)
         + weights;
     let on_host = if compute.is_gpu() { 0 } else { (network as f64 * WITH_GAPS) as u64 };
-    Ok(MemoryEstimate {
+    let estimate = MemoryEstimate {
         host: LIBTORCH + (during + on_host).max(after).max(on_the_way) + pasted,
         device: if compute.is_gpu() { network } else { 0 },
-    })
+    };
+    Ok((estimate, of_network))
 }
 
 /// Refuses work that could never succeed in this process, before it brings the machine to its knees or is ended half-way.
@@ -97,21 +143,21 @@ pub fn estimate_memory(model: &Model, geometry: &Geometry, options: &SegmentOpti
 /// # Errors
 /// [`Error::Memory`] with what would be needed and what there is.
 pub fn refuse_impossible(model: &Model, geometry: &Geometry, options: &SegmentOptions) -> Result<()> {
-    refuse(model, geometry, options, 0)
+    refuse(&Ensemble::from(model), geometry, options, 0)
 }
 
 /// The same, for a caller that holds the volume, or the region of it, already.
 pub(super) fn refuse_impossible_with_volume(
-    model: &Model,
+    ensemble: &Ensemble,
     geometry: &Geometry,
     options: &SegmentOptions,
 ) -> Result<()> {
     let size = options.region.map_or(geometry.size, |region| region.size);
-    refuse(model, geometry, options, 4 * size.iter().map(|n| *n as u64).product::<u64>())
+    refuse(ensemble, geometry, options, 4 * size.iter().map(|n| *n as u64).product::<u64>())
 }
 
-fn refuse(model: &Model, geometry: &Geometry, options: &SegmentOptions, held: u64) -> Result<()> {
-    let estimate = estimate_memory(model, geometry, options)?;
+fn refuse(ensemble: &Ensemble, geometry: &Geometry, options: &SegmentOptions, held: u64) -> Result<()> {
+    let estimate = ensemble.estimate_memory(geometry, options)?;
     let Some(attainable) = Attainable::now() else { return Ok(()) };
     let mut needed = estimate.host.saturating_sub(held);
     if attainable.counts_reserved() {
@@ -133,7 +179,6 @@ mod tests {
     use super::*;
     use crate::inference::{DeviceChoice, PatchGrid, PrecisionChoice, Region};
     use crate::network::ModelConfig;
-    use crate::volume::View;
 
     fn estimate(size: [usize; 3], change: impl FnOnce(&mut SegmentOptions)) -> u64 {
         let config = ModelConfig { views: vec![View::Axial], ..ModelConfig::default() };

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use ndarray::{s, Array3, ArrayView3, Zip};
+use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
 
 use crate::quality::Overall;
 use crate::volume::{lps_box, lps_size, lps_view_mut, resample_planes, zeros, Geometry, Region};
@@ -81,6 +81,19 @@ pub(super) fn part_on_caller_grid(
         target.slice_mut(s![block.start - planes.start..block.end - planes.start, .., ..]).assign(&from);
     }
     Ok(result)
+}
+
+/// Adds an array to one on a grid over the same extent, `[z, y, x]` both.
+pub(super) fn add_resampled(mut sum: ArrayViewMut3<f32>, array: ArrayView3<f32>) {
+    if sum.dim() == array.dim() {
+        Zip::from(&mut sum).and(array).par_for_each(|sum, value| *sum += value);
+        return;
+    }
+    let (z, y, x) = sum.dim();
+    for planes in blocks(0..z) {
+        let values = resample_planes(array.view(), [z, y, x], planes.clone());
+        Zip::from(sum.slice_mut(s![planes, .., ..])).and(&values).par_for_each(|sum, value| *sum += value);
+    }
 }
 
 fn blocks(planes: Range<usize>) -> impl Iterator<Item = Range<usize>> {

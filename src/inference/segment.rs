@@ -1,37 +1,28 @@
 //! A volume to a mask: views, fusion, threshold, and the way back to the caller's grid.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
-use ndarray::{s, Array3, ArrayView3, ArrayViewMut3, Zip};
+use ndarray::{s, Array3, ArrayView3, Zip};
 use rayon::prelude::*;
 
-use super::memory::{estimate_memory, refuse_impossible_with_volume, MemoryEstimate};
-use super::networks::{check_options, predictor};
-use super::options::{check_threshold, scaled, settle_weights, SegmentOptions};
+use super::clock::{Clock, Phase};
+use super::ensemble::Ensemble;
+use super::memory::{refuse_impossible_with_volume, MemoryEstimate};
+use super::networks::check_options;
+use super::options::{check_threshold, scaled, SegmentOptions};
+use super::pass::{Gathered, Mean, Pass, Total};
 use super::predictor::Work;
 use super::results::{self, on_caller_grid, part_on_caller_grid, Masks};
-use super::sum::{Sum, Votes};
 use crate::compute::threads::give_memory_back;
-use crate::compute::Compute;
-use crate::compute::Monitor;
+use crate::compute::{Compute, Monitor};
 use crate::labels::Label;
 use crate::network::Model;
-use crate::quality::{surroundings, Agreement, Found, InputFeatures, Quality};
+use crate::quality::{surroundings, Found, InputFeatures, Quality};
 use crate::volume::{
-    keep_largest_component, lps_spacing, lps_view, lps_view_mut, measure_components, resample, zeros, Geometry,
-    Measurements, View, Volume,
+    keep_largest_component, lps_spacing, lps_view, measure_components, resample, zeros, Geometry, Measurements, View,
+    Volume,
 };
 use crate::{Error, Result};
-
-/// The time that a part of the work took.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Phase {
-    /// What was done.
-    pub name: String,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-}
 
 /// What was found of a label beside the first; every array is `[k, j, i]` on the caller's grid.
 #[derive(Clone, Debug)]
@@ -140,14 +131,7 @@ impl Segmentation {
 /// [`Error::Argument`] for options that do not fit the model, [`Error::Device`] for a device that is not there,
 /// [`Error::Memory`] where memory runs out, [`Error::Cancelled`] when the monitor's cancel was used.
 pub fn segment(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
-    options.check()?;
-    match options.region {
-        None => {
-            refuse_impossible_with_volume(model, volume.geometry(), options)?;
-            segment_all(model, volume, options, monitor)
-        }
-        Some(region) => segment_region(model, &volume.crop(region)?, volume.geometry(), options, monitor),
-    }
+    Ensemble::from(model).segment(volume, options, monitor)
 }
 
 /// As [`segment`], for a caller that has cut the region out of its image already: `part` is what `options.region` names on the grid
@@ -162,24 +146,66 @@ pub fn segment_region(
     options: &SegmentOptions,
     monitor: &Monitor,
 ) -> Result<Segmentation> {
-    options.check()?;
-    let region = options.region.filter(|region| region.size == part.geometry().size);
-    let region = region.ok_or_else(|| {
-        let fault = format!("{:?}; a region of {:?} voxels was expected", options.region, part.geometry().size);
-        Error::argument("region", fault)
-    })?;
-    refuse_impossible_with_volume(model, whole, options)?;
-    segment_all(model, part, options, monitor)?.on_whole(region.start, whole.size)
+    Ensemble::from(model).segment_region(part, whole, options, monitor)
+}
+
+impl Ensemble<'_> {
+    /// Segments a volume with all models, one after the other, so that one network at a time is in memory, and one running sum of
+    /// probabilities beside the model's own.
+    ///
+    /// Views and view weights that the options name go for each model; without them each has its own. A view's probability is the mean over
+    /// the models that have it, and the uncertainty the standard deviation over all views of all models. What a result's quality says about
+    /// the agreement of views is the mean of what each model's views say.
+    ///
+    /// # Errors
+    /// As [`segment`].
+    pub fn segment(&self, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
+        options.check()?;
+        match options.region {
+            None => {
+                refuse_impossible_with_volume(self, volume.geometry(), options)?;
+                segment_all(self, volume, options, monitor)
+            }
+            Some(region) => self.segment_region(&volume.crop(region)?, volume.geometry(), options, monitor),
+        }
+    }
+
+    /// As [`segment`](Self::segment), of a region that is cut out already; see [`segment_region`].
+    ///
+    /// # Errors
+    /// As [`segment_region`].
+    pub fn segment_region(
+        &self,
+        part: &Volume,
+        whole: &Geometry,
+        options: &SegmentOptions,
+        monitor: &Monitor,
+    ) -> Result<Segmentation> {
+        options.check()?;
+        let region = options.region.filter(|region| region.size == part.geometry().size);
+        let region = region.ok_or_else(|| {
+            let fault = format!("{:?}; a region of {:?} voxels was expected", options.region, part.geometry().size);
+            Error::argument("region", fault)
+        })?;
+        refuse_impossible_with_volume(self, whole, options)?;
+        segment_all(self, part, options, monitor)?.on_whole(region.start, whole.size)
+    }
 }
 
 /// Segments all of `volume`, which is a region of an image if the options have one.
-fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor: &Monitor) -> Result<Segmentation> {
+fn segment_all(
+    ensemble: &Ensemble,
+    volume: &Volume,
+    options: &SegmentOptions,
+    monitor: &Monitor,
+) -> Result<Segmentation> {
     let is_region = options.region.is_some();
     let options = &SegmentOptions { region: None, ..options.clone() };
-    let view_weights = settle_weights(model, options)?;
-    let threshold = options.threshold.unwrap_or(model.config().threshold_of(0));
+    let models = ensemble.models();
+    let weights = ensemble.settle_weights(options)?;
+    let threshold = options.threshold.unwrap_or(ensemble.threshold_of(0));
     check_threshold(threshold)?;
-    if options.uncertainty && view_weights.len() < 2 {
+    if options.uncertainty && weights.iter().map(BTreeMap::len).sum::<usize>() < 2 {
         return Err(Error::argument(
             "uncertainty",
             "it is the disagreement between views, and one view alone was asked for; two or three were expected",
@@ -189,100 +215,76 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let mut clock = Clock::new();
     let compute = Compute::choose(options.device, options.precision)?;
     clock.lap("device");
-    let work = Work { model, compute, threads, block: options.block, patches: options.patches };
-    check_options(&work)?;
+    let works: Vec<Work> = models
+        .iter()
+        .map(|model| Work { model, compute, threads, block: options.block, patches: options.patches })
+        .collect();
+    works.iter().try_for_each(check_options)?;
 
     let geometry = volume.geometry();
     let original = lps_view(volume.voxels(), geometry);
-    let mut resampled = None;
     let (z, y, x) = original.dim();
-    let size = match options.prepared {
-        true => [z, y, x],
-        false => model.config().working_grid([z, y, x], lps_spacing(geometry)).0,
-    };
-    if size != [z, y, x] {
+    let sizes: Vec<[usize; 3]> = models
+        .iter()
+        .map(|model| match options.prepared {
+            true => [z, y, x],
+            false => model.config().working_grid([z, y, x], lps_spacing(geometry)).0,
+        })
+        .collect();
+    for size in &sizes {
         let voxels = size.iter().map(|n| *n as f64).product::<f64>();
-        if voxels > 4e9 {
+        if *size != [z, y, x] && voxels > 4e9 {
             return Err(Error::Memory(format!(
                 "at the model's spacing the volume would have {:.0} x {:.0} x {:.0} voxels",
                 size[2], size[1], size[0]
             )));
         }
-        resampled = Some(resample(original.view(), size, true));
-        clock.lap("resample");
     }
-    let input = resampled.as_ref().map_or(original.view(), |r| r.view());
+    // Models that work on one grid are averaged there; others where the result is to lie.
+    let common = if sizes.iter().all(|size| *size == sizes[0]) { sizes[0] } else { [z, y, x] };
 
-    // The views' weighted sum gathers right in the result, unless that lies on another grid than the network works on.
-    let [i, j, k] = geometry.size;
-    let mut working = resampled.as_ref().map(|r| zeros::<f32>(r.dim())).transpose()?;
-    let mut probability = zeros::<f32>(if working.is_some() { (0, 0, 0) } else { (k, j, i) })?;
-    let mut fused = match &mut working {
-        Some(working) => working.view_mut(),
-        None => lps_view_mut(probability.view_mut(), geometry),
-    };
-    let labels = &model.config().labels;
-    let mut others = labels.labels[1..].iter().map(|_| zeros::<f32>(input.dim())).collect::<Result<Vec<_>>>()?;
-    let keep = options.keep_views || options.uncertainty;
-    let mut kept: BTreeMap<View, Array3<f32>> = BTreeMap::new();
-    let mut votes = zeros::<u8>(input.dim())?;
-    let mut squares = vec![0.0; view_weights.len()];
-    let count = view_weights.len() as f64;
     let in_need = |error| {
         give_memory_back(compute.is_gpu());
-        with_need(error, &compute, estimate_memory(model, geometry, options))
+        with_need(error, &compute, ensemble.estimate_memory(geometry, options))
     };
-    let mut predictor = predictor(work).map_err(in_need)?;
-    let before = predictor.share_of_begin();
-    let wanted_views: Vec<View> = view_weights.keys().copied().collect();
-    predictor
-        .begin(input.view(), &wanted_views, monitor, &|part| monitor.report("all views", before * part))
+    let several = models.len() > 1;
+    // Of a single model the views are kept for their disagreement.
+    let mut total = Total::new(geometry, common, options.keep_views || !several, options.uncertainty && several)
         .map_err(in_need)?;
-    for (number, (view, weight)) in view_weights.iter().enumerate() {
-        let phase = format!("{view} view");
-        let done = |part: f64| before + (1.0 - before) * (number as f64 + part) / count;
-        let report = |part: f64| monitor.report(&phase, done(part));
-        report(0.0);
-        let votes = votes.view_mut();
-        let squares = &mut squares[number];
-        let others: Vec<_> = others.iter_mut().map(|other| view.slices(other.view_mut())).collect();
-        let others_weight = *weight as f32;
-        let run = |sum: ArrayViewMut3<f32>, weight: f64| {
-            let array = view.slices(votes);
-            let votes = Votes { array, bit: 1 << number, threshold: threshold as f32, squares };
-            let sum = Sum { array: view.slices(sum), weight: weight as f32, others, others_weight, votes };
-            predictor.view(*view, input.view(), sum, monitor, &report).map_err(in_need)
-        };
-        if keep {
-            let mut alone = zeros::<f32>(input.dim())?;
-            run(alone.view_mut(), 1.0)?;
-            Zip::from(&mut fused).and(&alone).par_for_each(|sum, p| *sum += *weight as f32 * p);
-            kept.insert(*view, alone);
-        } else {
-            run(fused.view_mut(), *weight)?;
+    let mut resampled: Option<Array3<f32>> = None;
+    let count = models.len();
+    for (number, ((work, size), weights)) in works.iter().zip(&sizes).zip(&weights).enumerate() {
+        if *size == [z, y, x] {
+            resampled = None;
+        } else if resampled.as_ref().is_none_or(|volume| volume.shape() != size) {
+            drop(resampled.take()); // before the next one is made
+            resampled = Some(resample(original.view(), *size, true));
+            clock.lap("resample");
         }
-        clock.lap(&phase);
+        let pass = Pass {
+            work: *work,
+            input: resampled.as_ref().map_or(original.view(), |resampled| resampled.view()),
+            geometry,
+            weights,
+            threshold,
+            keep_views: options.keep_views || options.uncertainty,
+            step: (number, count),
+        };
+        total.add(pass.run(monitor, &mut clock, &in_need)?)?;
     }
-    drop(predictor);
-    give_memory_back(compute.is_gpu());
+    drop(resampled);
     monitor.check()?;
     monitor.report("result", 1.0);
-    let agreement = (view_weights.len() > 1).then(|| {
-        let weights: Vec<f64> = view_weights.values().copied().collect();
-        Agreement::of(votes.view(), &weights, &squares, sum_of_squares(fused.view()))
-    });
-    drop(votes);
+    let Mean { fused, others, mut views, deviation, agreement } = total.mean()?;
 
     // Of the first label, on the grid that the network worked on; where that is the caller's, it is what is given back too.
-    let first = match &working {
-        Some(working) => working.view(),
-        None => lps_view(probability.view(), geometry),
-    };
-    let fused: Vec<_> = std::iter::once(first).chain(others.iter().map(|other| other.view())).collect();
+    let labels = ensemble.labels();
+    let first = fused.view(geometry);
+    let maps: Vec<_> = std::iter::once(first).chain(others.iter().map(|other| other.view())).collect();
     let thresholds: Vec<f64> = std::iter::once(threshold)
-        .chain(labels.labels[1..].iter().map(|label| label.threshold.unwrap_or(threshold)))
+        .chain((1..labels.count()).map(|label| ensemble.threshold_beside(label, threshold)))
         .collect();
-    let Masks { mut masks, overall } = results::masks(&fused, geometry, &thresholds, labels.exclusive)?;
+    let Masks { mut masks, overall } = results::masks(&maps, geometry, &thresholds, labels.exclusive)?;
     let other_masks = masks.split_off(1);
     let mut mask = masks.remove(0);
     if options.largest_component {
@@ -291,9 +293,10 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     let (measurements, components) = measure_components(mask.view(), volume);
     clock.lap("result");
     let around = match surroundings(&measurements, geometry.size) {
-        Some(region) => part_on_caller_grid(fused[0].view(), geometry, region)?,
+        Some(region) => part_on_caller_grid(maps[0].view(), geometry, region)?,
         None => zeros((0, 0, 0))?,
     };
+    let view_weights = mean_weights(&weights);
     let quality = Quality::of(&Found {
         volume,
         input: &if is_region { InputFeatures::of_region(volume) } else { InputFeatures::of(volume) },
@@ -314,7 +317,7 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
     };
     let others = labels.labels[1..]
         .iter()
-        .zip(&fused[1..])
+        .zip(&maps[1..])
         .zip(other_masks)
         .zip(&thresholds[1..])
         .map(|(((label, fused), mask), threshold)| {
@@ -327,14 +330,22 @@ fn segment_all(model: &Model, volume: &Volume, options: &SegmentOptions, monitor
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let uncertainty = options.uncertainty.then(|| on_caller_grid(disagreement(&kept)?.view(), geometry)).transpose()?;
-    let views = match options.keep_views {
-        true => kept.iter().map(|(view, p)| Ok((*view, on_caller_grid(p.view(), geometry)?))).collect::<Result<_>>()?,
-        false => BTreeMap::new(),
+    let deviation = match (options.uncertainty, deviation) {
+        (true, None) => Some(disagreement(&views)?),
+        (_, deviation) => deviation,
     };
-    if options.mask_only || working.is_some() {
-        probability = wanted(fused[0].view())?;
+    let uncertainty = deviation.map(|deviation| on_caller_grid(deviation.view(), geometry)).transpose()?;
+    if !options.keep_views {
+        views.clear();
     }
+    let views = views
+        .into_iter()
+        .map(|(view, p)| Ok((view, on_caller_grid(p.view(), geometry)?)))
+        .collect::<Result<BTreeMap<_, _>>>()?;
+    let probability = match fused {
+        Gathered { array, on_caller: true } if !options.mask_only => array,
+        _ => wanted(maps[0].view())?,
+    };
     clock.lap("probabilities");
     Ok(Segmentation {
         mask,
@@ -440,12 +451,6 @@ fn check_probability(probability: ArrayView3<f32>) -> Result<()> {
     }
 }
 
-/// The sum of squares; slices are added up in their order, so that it is the same every time.
-fn sum_of_squares(array: ArrayView3<f32>) -> f64 {
-    let of_slice = |slice: ndarray::ArrayView2<f32>| slice.iter().map(|p| f64::from(p * p)).sum::<f64>();
-    array.outer_iter().into_par_iter().map(of_slice).collect::<Vec<f64>>().iter().sum()
-}
-
 /// The standard deviation of the views' probabilities, voxel by voxel.
 fn disagreement(views: &BTreeMap<View, Array3<f32>>) -> Result<Array3<f32>> {
     let arrays: Vec<_> = views.values().collect();
@@ -458,19 +463,11 @@ fn disagreement(views: &BTreeMap<View, Array3<f32>>) -> Result<Array3<f32>> {
     Ok(result)
 }
 
-struct Clock {
-    last: Instant,
-    phases: Vec<Phase>,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Clock { last: Instant::now(), phases: Vec::new() }
+/// The share of each view in an ensemble's probability; of one model its weights.
+fn mean_weights(models: &[BTreeMap<View, f64>]) -> BTreeMap<View, f64> {
+    let mut shares = BTreeMap::new();
+    for (view, weight) in models.iter().flatten() {
+        *shares.entry(*view).or_insert(0.0) += weight / models.len() as f64;
     }
-
-    fn lap(&mut self, name: &str) {
-        let now = Instant::now();
-        self.phases.push(Phase { name: name.to_string(), seconds: (now - self.last).as_secs_f64() });
-        self.last = now;
-    }
+    shares
 }

@@ -662,6 +662,55 @@ static void measurements(void) {
   OK(ggpfn_segment(model, &image, &options, &result, NULL));
 }
 
+/* Several models: the mean of their probabilities, and what an array of handles can be that is none. */
+static void ensembles(void) {
+  static float first[N], second[N], both[N];
+  static uint8_t mask[N];
+  ggpfn_model *other = small_model(6), *gone = small_model(7), *two = NULL;
+  ggpfn_model_free(gone);
+  ggpfn_image image = plain_image();
+  ggpfn_segment_options options = divided();
+  ggpfn_result result = mask_result(mask);
+  result.probability = dense_output(first, sizeof(first));
+  OK(ggpfn_segment(model, &image, &options, &result, NULL));
+  result.probability = dense_output(second, sizeof(second));
+  OK(ggpfn_segment(other, &image, &options, &result, NULL));
+  result.probability = dense_output(both, sizeof(both));
+  const ggpfn_model *models[3] = {model, other, NULL};
+  OK(ggpfn_segment_ensemble(models, 2, &image, &options, &result, NULL));
+  int wrong = 0, wrong_mask = 0;
+  for (int n = 0; n < N; n++) {
+    wrong += fabsf(both[n] - (first[n] + second[n]) / 2.0f) > 1e-6f;
+    wrong_mask += mask[n] != ((double)both[n] >= threshold);
+  }
+  CHECK(wrong == 0 && wrong_mask == 0 && memcmp(first, second, sizeof(first)) != 0);
+  OK(ggpfn_segment_ensemble(models, 1, &image, &options, &result, NULL));
+  CHECK(memcmp(both, first, sizeof(first)) == 0);
+
+  ggpfn_memory one = {.struct_size = sizeof(one)}, many = {.struct_size = sizeof(many)};
+  OK(ggpfn_estimate_memory(model, &image, &options, &result, &one));
+  OK(ggpfn_estimate_memory_ensemble(models, 1, &image, &options, &result, &many));
+  CHECK(many.host_bytes == one.host_bytes);
+  OK(ggpfn_estimate_memory_ensemble(models, 2, &image, &options, &result, &many));
+  CHECK(many.host_bytes == one.host_bytes + 4u * N);
+
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment_ensemble(models, 0, &image, &options, &result, NULL));
+  CHECK(error_says("from 1 to 1024"));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment_ensemble(models, SIZE_MAX, &image, &options, &result, NULL));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment_ensemble(NULL, 2, &image, &options, &result, NULL));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment_ensemble(models, 3, &image, &options, &result, NULL));
+  models[2] = gone;
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment_ensemble(models, 3, &image, &options, &result, NULL));
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_estimate_memory_ensemble(models, 3, &image, &options, &result, &many));
+  MUST(ggpfn_model_new("{\"t\": 2, \"widths\": [4, 4, 4, 4], \"global_widths\": null, \"labels\": [\"pancreas\", \"tumour\"]}", 1,
+                       &two));
+  models[2] = two;
+  EXPECT(GGPFN_ERROR_ARGUMENT, ggpfn_segment_ensemble(models, 3, &image, &options, &result, NULL));
+  CHECK(error_says("number 3 segments pancreas (1) and tumour (2)"));
+  ggpfn_model_free(two);
+  ggpfn_model_free(other);
+}
+
 static void probabilities(void) {
   static float fused[N], views[3][N], uncertainty[N], alone[N], again[N];
   static uint8_t mask[N];
@@ -1718,6 +1767,7 @@ static const struct {
     {"misaligned", misaligned},
     {"measurements", measurements},
     {"probabilities", probabilities},
+    {"ensembles", ensembles},
     {"labels", labels},
     {"regions", regions},
     {"guarded", guarded},

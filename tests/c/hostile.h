@@ -9,6 +9,7 @@
 static int16_t voxels[N];
 static uint8_t masks[N];
 static ggpfn_model *good_model;
+static const ggpfn_model *good_models[2];
 static ggpfn_monitor *good_monitor;
 static ggpfn_training *good_training, *empty_training;
 static ggpfn_trainer *good_trainer;
@@ -71,6 +72,7 @@ static void set_up(const char *own_folder, const char *data_set) {
     cases = data_set;
     make_voxels(voxels, -100, 100);
     good_model = small_model(1);
+    good_models[0] = good_models[1] = good_model;
     MUST(ggpfn_monitor_new(&good_monitor));
     MUST(ggpfn_training_new("views = [\"axial\"]\nt = 2\nwidths = [4, 4, 4, 4]\nglobal_widths = [4, 4, 4, 4, 4]\n"
                           "global_size = {axial = [32, 32]}\npatch = {axial = [16, 16]}\nview_weights = {axial = 1.0}\n"

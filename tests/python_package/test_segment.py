@@ -43,6 +43,44 @@ class Segment(unittest.TestCase):
         for view in ggpfn.VIEWS:
             self.assertAlmostEqual(measured.weights[view], 1 / 3)
 
+    def test_a_list_of_models_is_their_mean(self):
+        everything = {"probability": True, "view_probabilities": True, "uncertainty": True, "precision": "float32"}
+        for kind in ("in process", "child process"):
+            with self.subTest(kind), ggpfn.open_engine(kind) as engine:
+                first = tiny(engine)
+                other = engine.new_model({**TINY, "views": ["axial"], "threshold": 0.3}, 9)
+                one, two = (engine.segment(self.image, model, **everything | unless) for model, unless in (
+                    (first, {}), (other, {"uncertainty": False}),
+                ))
+                found = engine.segment(self.image, [first, other], **everything)
+                np.testing.assert_allclose(found.probability, (one.probability + two.probability) / 2, atol=1e-6)
+                self.assertGreater(np.abs(one.probability - two.probability).max(), 0.01)
+                self.assertAlmostEqual(found.measurements.threshold, 0.4)
+                np.testing.assert_array_equal(found.mask, found.probability >= 0.4)
+                self.assertEqual(sorted(found.view_probabilities), sorted(ggpfn.VIEWS))
+                axial = [each.view_probabilities["axial"] for each in (one, two)]
+                np.testing.assert_allclose(found.view_probabilities["axial"], np.mean(axial, axis=0), atol=1e-6)
+                maps = [*one.view_probabilities.values(), axial[1]]
+                np.testing.assert_allclose(found.uncertainty, np.std(maps, axis=0), atol=1e-5)
+                memory = engine.estimate_memory(self.image, [first, other]).host_bytes
+                self.assertEqual(memory, engine.estimate_memory(self.image, first).host_bytes + 4 * found.mask.size)
+                # A list of one is that one, to the bit.
+                same = engine.segment(self.image, [first], **everything)
+                np.testing.assert_array_equal(same.probability, one.probability)
+                two_labels = engine.new_model({**TINY, "labels": ["pancreas", "tumour"]}, 1)
+                with self.assertRaisesRegex(ggpfn.Error, "number 2 segments pancreas .1. and tumour .2."):
+                    engine.segment(self.image, [first, two_labels])
+                for wrong in ([], [first, None], "no model"):
+                    with self.assertRaises(ggpfn.Error):
+                        engine.segment(self.image, wrong)
+
+    def test_paths_and_models_may_be_mixed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a model.safetensors")
+            self.model.save(path, "float32")
+            found = ggpfn.segment(self.image, [self.model, path], precision="float32", probability=True)
+            np.testing.assert_array_equal(found.probability, self.all.probability)
+
     def test_labels_of_a_model_with_two(self):
         for kind in ("in process", "child process"):
             with self.subTest(kind):

@@ -8,8 +8,10 @@ import numpy as np
 
 
 def largest_component(mask):
-    """The largest connected component of a mask, uint8 [k, j, i] of 0 and 1, and its box, slices along k, j, i: an array
-    of its own of the mask's shape, or the mask itself if there is nothing to take away. The box of nothing is empty.
+    """The largest connected component of a mask, uint8 [k, j, i] of 0 and 1, and its box, slices along k, j, i.
+
+    The component is an array of the mask's shape, or the mask itself if there is nothing to take away. The box of
+    nothing is empty.
 
     As in the library, voxels that touch by a corner are connected, and of two components of one size the first in
     memory stays.

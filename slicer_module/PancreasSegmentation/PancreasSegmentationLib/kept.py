@@ -126,7 +126,7 @@ class Kept:
         return mask, start
 
     def at(self, engine, threshold, largest_component=False):
-        """The Result at a threshold: its mask is cut to its own box, since specks that are left out may lie far away."""
+        """The Result at a threshold, cut to its own box: specks that are left out may lie far away."""
         box = around(self.peaks.box(threshold), self.probability.shape)
         scan, probability = self.scan.cut(box), self.probability[box]
         mask, found = engine.threshold(scan.image(), probability, threshold, largest_component)
@@ -140,7 +140,8 @@ class Kept:
             precision=ran.precision,
             seconds=ran.seconds,
         )
-        return Result(mask[part], tuple(a + b for a, b in zip(start, first_of(part))), found, self.agreement.at(threshold))
+        start = tuple(a + b for a, b in zip(start, first_of(part)))
+        return Result(mask[part], start, found, self.agreement.at(threshold))
 
 
 @dataclass

@@ -106,16 +106,28 @@ __all__ = [
 ]
 
 
-def _engine_of(model: Union[Model, str, os.PathLike[str], None]) -> tuple[Engine, Optional[Model]]:
+# A model, or the path of a model file.
+ModelLike = Union[Model, str, os.PathLike[str]]
+
+
+def _engine_of(model: Union[ModelLike, None]) -> tuple[Engine, Optional[Model]]:
     """The engine to work on, and the model, which may be a file's path."""
     if model is None or isinstance(model, Model):
         return (shared() if model is None else model.engine), model
     return shared(), Model.load(model)
 
 
+def _models_of(model: Union[ModelLike, Sequence[ModelLike], None]) -> tuple[Engine, Any]:
+    """The engine to work on, and the model, or a list of models."""
+    if not isinstance(model, (list, tuple)):
+        return _engine_of(model)  # type: ignore[arg-type]
+    engine = next((one.engine for one in model if isinstance(one, Model)), None) or shared()
+    return engine, [one if isinstance(one, Model) else engine.load_model(one) for one in model]
+
+
 def segment(
     image: Any,
-    model: Union[Model, str, os.PathLike[str], None] = None,
+    model: Union[ModelLike, Sequence[ModelLike], None] = None,
     *,
     spacing: Optional[Sequence[float]] = None,
     origin: Optional[Sequence[float]] = None,
@@ -146,7 +158,8 @@ def segment(
         SimpleITK, ITK, nibabel, xarray, MONAI or TorchIO; a ggpfn.Image; or an array [k, j, i] of numpy, PyTorch or
         another package with DLPack, together with spacing.
     model:
-        A Model, or the path of a model file. None: the model that ships with ggpfn.
+        A Model, or the path of a model file. None: the model that ships with ggpfn. A list of them: the mean of their
+        fused probabilities, before the threshold, which is the mean of theirs; they segment the same labels.
     spacing, origin, direction, frame:
         For an array alone, where its voxels lie: mm along i, j, k; the centre of voxel (0, 0, 0) in mm; 3 x 3, whose
         columns are the unit vectors of i, j, k; "LPS" (the default; ITK, DICOM) or "RAS" (NIfTI, 3D Slicer).
@@ -196,7 +209,7 @@ def segment(
     >>> SimpleITK.WriteImage(ggpfn.segment(SimpleITK.ReadImage("scan.nrrd")).to_sitk(), "pancreas.nrrd")
     >>> pandas.DataFrame([ggpfn.segment(path).row() for path in paths])
     """
-    engine, loaded = _engine_of(model)
+    engine, loaded = _models_of(model)
     return engine.segment(
         image,
         loaded,
@@ -224,7 +237,7 @@ def segment(
 
 def estimate_memory(
     image: Any,
-    model: Union[Model, str, os.PathLike[str], None] = None,
+    model: Union[ModelLike, Sequence[ModelLike], None] = None,
     *,
     spacing: Optional[Sequence[float]] = None,
     origin: Optional[Sequence[float]] = None,
@@ -246,7 +259,7 @@ def estimate_memory(
     uncertainty: bool = False,
 ) -> Memory:
     """Memory that `segment` with the same arguments would take; the voxels are not looked at."""
-    engine, loaded = _engine_of(model)
+    engine, loaded = _models_of(model)
     return engine.estimate_memory(
         image,
         loaded,

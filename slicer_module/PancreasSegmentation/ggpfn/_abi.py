@@ -858,6 +858,26 @@ PROTOTYPES = {
         c_int32,
         [c_void_p, POINTER(ggpfn_image), POINTER(ggpfn_segment_options), POINTER(ggpfn_result), c_void_p],
     ),
+    # ggpfn_segment_ensemble(models, model_count, image, options, result, monitor):
+    # Segments with several models, of which the fused probabilities are averaged before the threshold: the folds of a
+    # cross-validation, say. They may be of different networks, but segment the same labels, or GGPFN_ERROR_ARGUMENT is
+    # returned.
+    #
+    # `models` has `model_count` handles, 1 to 1024, which may be freed during the call. What is left open comes from
+    # the models: each has its own views and view weights, and the threshold is the mean of theirs. A view's probability
+    # is the mean over the models that have it, the uncertainty the standard deviation over all views of all models.
+    # With one model it is ggpfn_segment, to which all else is alike; the models compute one after the other.
+    "ggpfn_segment_ensemble": (
+        c_int32,
+        [
+            POINTER(c_void_p),
+            c_size_t,
+            POINTER(ggpfn_image),
+            POINTER(ggpfn_segment_options),
+            POINTER(ggpfn_result),
+            c_void_p,
+        ],
+    ),
     # ggpfn_result_warning(index, kind, buffer, capacity, needed):
     # Copies a warning of the last ggpfn_segment on the calling thread, a sentence in UTF-8 with a NUL at the end:
     # `index` from 0 to before warning_count of the measurements. There are none after a segmentation that failed.
@@ -877,6 +897,20 @@ PROTOTYPES = {
     "ggpfn_estimate_memory": (
         c_int32,
         [c_void_p, POINTER(ggpfn_image), POINTER(ggpfn_segment_options), POINTER(ggpfn_result), POINTER(ggpfn_memory)],
+    ),
+    # ggpfn_estimate_memory_ensemble(models, model_count, image, options, result, memory):
+    # As ggpfn_estimate_memory, for ggpfn_segment_ensemble. The models' own weights, which are in memory already, do not
+    # count.
+    "ggpfn_estimate_memory_ensemble": (
+        c_int32,
+        [
+            POINTER(c_void_p),
+            c_size_t,
+            POINTER(ggpfn_image),
+            POINTER(ggpfn_segment_options),
+            POINTER(ggpfn_result),
+            POINTER(ggpfn_memory),
+        ],
     ),
     # ggpfn_threshold(image, probability, threshold, largest_component, mask, measurements):
     # Makes the mask of a probability that was kept, and its measurements, without a model: for a threshold that is

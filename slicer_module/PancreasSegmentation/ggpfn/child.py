@@ -27,7 +27,7 @@ from . import _torch
 from . import image as images
 from ._process import Process, environment, find
 from ._shared import Shared, grid, place_of
-from .engine import Described, Engine, Options
+from .engine import Described, Engine, Options, union_of
 from .errors import Error, WrongLibrary
 from .model import Model, checked_path
 from .monitor import Monitor, MonitorLike
@@ -159,9 +159,9 @@ class Child(Engine):
             raise Error("The model is not one of this engine's; load it with the engine's load_model.")
         return backing
 
-    def _views(self, options: Options, backing: Any) -> Any:
+    def _views(self, options: Options, backings: list[Any]) -> Any:
         """The names of the views that will be computed."""
-        return options.views or self._used(backing).info().views
+        return options.views or union_of(self._used(backing).info().views for backing in backings)
 
     def _labels(self, backing: Any) -> tuple[Label, ...]:
         """Those of the model that will be used."""
@@ -177,37 +177,35 @@ class Child(Engine):
             self._shipped = self.load_model()
         return self._shipped.backing
 
-    def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
+    def _estimate_memory(self, image: images.Image, backings: list[Any], options: Options) -> Memory:
         process = self._running()
         request = {"grid": grid(image), "options": _options(options), "results": {}}
         place = {"offset": 0}
         if options.view_probabilities:
-            request["results"]["views"] = {view: place for view in self._views(options, backing)}
+            request["results"]["views"] = {view: place for view in self._views(options, backings)}
         for wanted in ("probability", "uncertainty"):
             if getattr(options, wanted):
                 request["results"][wanted] = place
-        if backing is not None:
-            request["model"] = backing.number(process)
+        request.update(_numbers(backings, process))
         found = process.ask("estimate_memory", request)
         return Memory(found["host_bytes"], found["device_bytes"], found["host_free"])
 
-    def _segment(self, image: images.Image, backing: Any, options: Options, monitor: Monitor) -> Segmentation:
+    def _segment(self, image: images.Image, backings: list[Any], options: Options, monitor: Monitor) -> Segmentation:
         process, shape = self._running(), image.array.shape
         with Shared() as shared:
             request = {"image": shared.image(image), "options": _options(options), "results": {}}
             results = {"mask": shared.result(shape, np.uint8)}
-            if len(self._labels(backing)) > 1:
+            if len(self._labels(backings[0])) > 1:
                 results["label_map"] = shared.result(shape, np.uint8)
             for wanted in ("probability", "uncertainty"):
                 if getattr(options, wanted):
                     results[wanted] = shared.result(shape, np.float32)
             of_views = {}
             if options.view_probabilities:
-                of_views = {view: shared.result(shape, np.float32) for view in self._views(options, backing)}
+                of_views = {view: shared.result(shape, np.float32) for view in self._views(options, backings)}
                 request["results"]["views"] = {view: place_of(place) for view, place in of_views.items()}
             request["results"].update({name: place_of(place) for name, place in results.items()})
-            if backing is not None:
-                request["model"] = backing.number(process)
+            request.update(_numbers(backings, process))
             found = process.ask("segment", {**request, **shared.write()}, monitor)
             arrays = {name: shared.read(place) for name, place in results.items()}
             of_views = {view: shared.read(place) for view, place in of_views.items()}
@@ -365,6 +363,13 @@ class ChildModel:
             self._free()
         if self._process is not None:
             self._process.send_forgotten()
+
+
+def _numbers(backings: list[Any], process: Process) -> dict[str, Any]:
+    """The request's part for the models; the shipped one is not named."""
+    if backings == [None]:
+        return {}
+    return {"models": [backing.number(process) for backing in backings]}
 
 
 def _options(options: Options) -> dict[str, Any]:

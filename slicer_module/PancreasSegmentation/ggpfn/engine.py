@@ -159,7 +159,7 @@ class Engine:
     def estimate_memory(
         self,
         image: Any,
-        model: Optional[Model] = None,
+        model: Union[Model, Sequence[Model], None] = None,
         *,
         spacing: Optional[Sequence[float]] = None,
         origin: Optional[Sequence[float]] = None,
@@ -197,13 +197,13 @@ class Engine:
             view_probabilities=view_probabilities,
             uncertainty=uncertainty,
         )
-        backing = self._model_of(model)
-        return self._estimate_memory(images.Image.of(image, spacing, origin, direction, frame), backing, options)
+        backings = self._models_of(model)
+        return self._estimate_memory(images.Image.of(image, spacing, origin, direction, frame), backings, options)
 
     def segment(
         self,
         image: Any,
-        model: Optional[Model] = None,
+        model: Union[Model, Sequence[Model], None] = None,
         *,
         spacing: Optional[Sequence[float]] = None,
         origin: Optional[Sequence[float]] = None,
@@ -225,8 +225,8 @@ class Engine:
         uncertainty: bool = False,
         monitor: MonitorLike = None,
     ) -> Segmentation:
-        """Segments the pancreas in a CT; a Segmentation on its grid. See ggpfn.segment, which has the same arguments; a
-        model has to be one of this engine's."""
+        """Segments the pancreas in a CT; a Segmentation on its grid. See ggpfn.segment, which has the same arguments;
+        models have to be this engine's."""
         options = Options.checked(
             views=views,
             view_weights=view_weights,
@@ -243,9 +243,9 @@ class Engine:
             view_probabilities=view_probabilities,
             uncertainty=uncertainty,
         )
-        backing = self._model_of(model)
+        backings = self._models_of(model)
         placed = images.Image.of(image, spacing, origin, direction, frame)
-        found = self._segment(placed, backing, options, as_monitor(monitor))
+        found = self._segment(placed, backings, options, as_monitor(monitor))
         return dataclasses.replace(found, grid=placed.grid)
 
     def threshold(
@@ -309,13 +309,22 @@ class Engine:
     def _model_of(self, model: Optional[Model]) -> Any:
         raise NotImplementedError
 
+    def _models_of(self, model: Union[Model, Sequence[Model], None]) -> list[Any]:
+        """What stands behind a model, or behind each of several."""
+        if model is None or isinstance(model, Model):
+            return [self._model_of(model)]
+        models = list(model)
+        if not models or not all(isinstance(one, Model) for one in models):
+            raise Error(f"The model is {model!r}; a Model, or a list of at least one, was expected.")
+        return [self._model_of(one) for one in models]
+
     def _new_model(self, text: bytes, seed: int) -> Model:
         raise NotImplementedError
 
-    def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
+    def _estimate_memory(self, image: images.Image, backings: list[Any], options: Options) -> Memory:
         raise NotImplementedError
 
-    def _segment(self, image: images.Image, backing: Any, options: Options, monitor: Monitor) -> Segmentation:
+    def _segment(self, image: images.Image, backings: list[Any], options: Options, monitor: Monitor) -> Segmentation:
         raise NotImplementedError
 
     def _threshold(
@@ -447,6 +456,12 @@ def device_numbers(device: Any) -> tuple[int, int]:
 def weight_numbers(weights: Any) -> tuple[float, ...]:
     """Weights by view as the library's three numbers; all 0 for None."""
     return tuple((weights or {}).get(view, 0.0) for view in VIEWS)
+
+
+def union_of(views: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The views that any of several models has, in the order of VIEWS."""
+    found = {view for of_model in views for view in of_model}
+    return tuple(view for view in VIEWS if view in found)
 
 
 def floats(array: Any, what: str) -> np.ndarray[Any, Any]:

@@ -17,7 +17,18 @@ import numpy as np
 
 from . import _abi, _library
 from . import image as images
-from .engine import ROLES, Described, Engine, Options, checked_views, device_numbers, floats, shared, weight_numbers
+from .engine import (
+    ROLES,
+    Described,
+    Engine,
+    Options,
+    checked_views,
+    device_numbers,
+    floats,
+    shared,
+    union_of,
+    weight_numbers,
+)
 from .errors import Error, WrongLibrary
 from .model import Handle, InProcessModel, Model, checked_path, checked_text
 from .monitor import Monitor, MonitorLike, Progress, as_monitor
@@ -118,18 +129,18 @@ class InProcess(Engine):
             raise Error("The model is not one of this engine's; load it with the engine's load_model.")
         return backing
 
-    def _estimate_memory(self, image: images.Image, backing: Any, options: Options) -> Memory:
+    def _estimate_memory(self, image: images.Image, backings: list[Any], options: Options) -> Memory:
         # An output counts as wanted if its address is not NULL, and is not followed.
         result, struct = _sized(_abi.ggpfn_result), image.struct(voxels=False)
-        for output, _, _ in _outputs(result, options, _views_of(options, backing)):
+        for output, _, _ in _outputs(result, options, _views_of(options, backings)):
             output.data = 1
         memory = _sized(_abi.ggpfn_memory)
         arguments = (ctypes.byref(one) for one in (struct, options.struct(), result, memory))
-        self.library.call("ggpfn_estimate_memory", backing.number, *arguments)
+        self.library.call("ggpfn_estimate_memory" + _of(backings), *_handles(backings), *arguments)
         return Memory.from_struct(memory)
 
-    def _segment(self, image: images.Image, backing: Any, options: Options, monitor: Monitor) -> Segmentation:
-        computed = _views_of(options, backing)
+    def _segment(self, image: images.Image, backings: list[Any], options: Options, monitor: Monitor) -> Segmentation:
+        computed = _views_of(options, backings)
         struct, settings = image.struct(), options.struct()
         result, found = _sized(_abi.ggpfn_result), _sized(_abi.ggpfn_measurements)
         result.measurements = ctypes.pointer(found)
@@ -139,7 +150,7 @@ class InProcess(Engine):
             arrays[key] = np.empty(image.array.shape, dtype)
             output.data, output.data_bytes = _address(arrays[key]), arrays[key].nbytes
 
-        names = [label.name for label in backing.info().labels]
+        names = [label.name for label in backings[0].info().labels]
         of_labels = (_abi.ggpfn_label_result * len(names))()
         measured = [_sized(_abi.ggpfn_measurements) for _ in names]
         if len(names) > 1:
@@ -151,12 +162,12 @@ class InProcess(Engine):
             result.labels, result.label_count = of_labels, len(names)
 
         # After a second Ctrl-C the work may outlive this call; then its arguments keep these alive.
-        kept = (image, arrays, found, of_labels, measured)
+        kept = (image, backings, arrays, found, of_labels, measured)
         warnings = []
 
         def work(handle: Any, kept: Any = kept) -> None:
             arguments = (ctypes.byref(one) for one in (struct, settings, result))
-            self.library.call("ggpfn_segment", backing.number, *arguments, handle)
+            self.library.call("ggpfn_segment" + _of(backings), *_handles(backings), *arguments, handle)
             # Here, since they are those of the thread that made the call.
             for index in range(found.warning_count):
                 number = ctypes.c_int32()
@@ -433,9 +444,21 @@ def _buffer(which: str) -> Any:
     return BUFFERS[which]
 
 
-def _views_of(options: Options, backing: Any) -> Any:
+def _of(backings: Sequence[Any]) -> str:
+    """What the name of a function for so many models ends in."""
+    return "" if len(backings) == 1 else "_ensemble"
+
+
+def _handles(backings: Sequence[Any]) -> tuple[Any, ...]:
+    """The arguments for one model, or for several."""
+    if len(backings) == 1:
+        return (backings[0].number,)
+    return (ctypes.c_void_p * len(backings))(*(backing.number.value for backing in backings)), len(backings)
+
+
+def _views_of(options: Options, backings: Sequence[Any]) -> Any:
     """The names of the views that will be computed."""
-    return options.views or backing.info().views
+    return options.views or union_of(backing.info().views for backing in backings)
 
 
 def _outputs(result: Any, options: Options, views: Sequence[str]) -> Iterator[Any]:

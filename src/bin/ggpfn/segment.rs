@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ggpfn::files::AtomicFile;
-use ggpfn::inference::{self, DeviceChoice, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
+use ggpfn::inference::{DeviceChoice, Ensemble, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::io::results::{
     is_dicom_name, write_report, write_segmentation, Algorithm, Layer, Report, Segment, SegmentationOptions, Source,
 };
 use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::network::Model;
+use ggpfn::labels::LabelSet;
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{Content, View, Volume};
 use ggpfn::{Error, Result};
 use serde_json::json;
 
 use crate::dicom_seg::Filing;
+use crate::models::{self, Models};
 use crate::terminal::{self, Display};
 
 /// Find the pancreas in one scan, or in many
@@ -30,15 +31,19 @@ use crate::terminal::{self, Display};
   ggpfn segment ct.nii.gz pancreas.nii.gz
   ggpfn segment dicom-folder pancreas.nrrd --probability p.nrrd --report r.json
   ggpfn segment dicom-folder pancreas.dcm --dicom-report measurements.dcm
-  ggpfn segment scans/*.nii.gz masks/ --model my-own.safetensors --device cuda"
+  ggpfn segment scans/*.nii.gz masks/ --model my-own.safetensors --device cuda
+  ggpfn segment ct.nii.gz pancreas.nii.gz --model a.safetensors --model b.safetensors
+  ggpfn segment ct.nii.gz pancreas.nii.gz --model folds/"
 )]
 pub struct Arguments {
     /// One or more inputs, then the output
     #[arg(required = true, num_args = 1.., value_names = ["INPUT", "OUTPUT"])]
     paths: Vec<PathBuf>,
-    /// The trained network (.safetensors); the small one that ships with ggpfn if left out
+    /// The trained network (.safetensors, or a run's folder); the small one that ships with ggpfn if left out. Given several times, or with the
+    /// folder of a cross-validation (ggpfn train --folds), the mean of the models' fused probabilities is taken before the threshold, which is
+    /// the mean of theirs; the models have to segment the same labels
     #[arg(long, short, value_name = "FILE", env = "GGPFN_MODEL")]
-    model: Option<PathBuf>,
+    model: Vec<PathBuf>,
     /// Views to use: axial, sagittal, coronal; all that the model has if left out
     #[arg(long, value_name = "VIEW,...", value_delimiter = ',')]
     views: Vec<View>,
@@ -152,11 +157,9 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let jobs = jobs(&arguments)?;
     let options = options(&arguments)?;
     arguments.filing.options().check()?;
-    let (model, origin) = match &arguments.model {
-        Some(path) => (Model::load(path)?, path.display().to_string()),
-        None => (Model::shipped()?, Model::SHIPPED_NAME.to_string()),
-    };
-    check_label_files(&arguments, &jobs, &model)?;
+    let models = Models::load(&arguments.model)?;
+    let ensemble = models.ensemble()?;
+    check_label_files(&arguments, &jobs, ensemble.labels())?;
     // Everything that can be known beforehand is, so that nobody waits for a result that cannot be stored.
     for job in &jobs {
         for image in job.images() {
@@ -169,7 +172,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     let mut failure = None;
     for (number, job) in jobs.iter().enumerate() {
         let name = if jobs.len() > 1 { format!("{}/{}", number + 1, jobs.len()) } else { String::new() };
-        match segment_one(job, &model, &origin, &options, &arguments, &name) {
+        match segment_one(job, &models, &ensemble, &options, &arguments, &name) {
             Ok(()) => {}
             Err(error) if jobs.len() > 1 && !matches!(error, Error::Cancelled | Error::Device { .. }) => {
                 terminal::error(&error);
@@ -218,8 +221,8 @@ fn options(arguments: &Arguments) -> Result<SegmentOptions> {
 
 fn segment_one(
     job: &Job,
-    model: &Model,
-    model_origin: &str,
+    models: &Models,
+    ensemble: &Ensemble,
     options: &SegmentOptions,
     arguments: &Arguments,
     name: &str,
@@ -240,13 +243,13 @@ fn segment_one(
     let result = {
         let display = Display::new(name);
         let monitor = display.monitor();
-        inference::segment(model, &volume, options, &monitor)?
+        ensemble.segment(&volume, options, &monitor)?
     };
-    let labels = &model.config().labels.labels;
+    let labels = &ensemble.labels().labels;
     let writing = Instant::now();
     let dicom = source.as_ref().map(|source| Dicom {
         source,
-        algorithm: Algorithm::ggpfn(model_origin, model.sha256()),
+        algorithm: Algorithm::ggpfn(&models.origin(), &ensemble.sha256()),
         options: arguments.filing.options(),
         filing: &arguments.filing,
     });
@@ -256,7 +259,7 @@ fn segment_one(
             None => io::write_on(path, Voxels::F32(result.probability.view()), &volume)?,
         }
         let others = result.others.iter().filter(|_| !is_dicom_name(path));
-        for (other, path) in others.zip(of_labels(path, model)) {
+        for (other, path) in others.zip(of_labels(path, ensemble.labels())) {
             io::write_on(&path, Voxels::F32(other.probability.view()), &volume)?;
         }
     }
@@ -278,7 +281,7 @@ fn segment_one(
     }
     let write_seconds = writing.elapsed().as_secs_f64();
     if let Some(path) = &job.report {
-        let report = report(job, model, model_origin, &volume, &result, read_seconds, write_seconds);
+        let report = report(job, models.report(&ensemble.sha256()), &volume, &result, read_seconds, write_seconds);
         write_json(path, &report)?;
     }
     print_summary(job, &result, start.elapsed().as_secs_f64());
@@ -356,8 +359,7 @@ fn print_summary(job: &Job, result: &Segmentation, seconds: f64) {
 
 fn report(
     job: &Job,
-    model: &Model,
-    model_origin: &str,
+    model: serde_json::Value,
     volume: &Volume,
     result: &Segmentation,
     read_seconds: f64,
@@ -394,11 +396,7 @@ fn report(
         "quality": result.quality,
         "threshold": result.threshold,
         "view_weights": result.view_weights,
-        "model": {
-            "file": model_origin,
-            "sha256": model.sha256(),
-            "training": model.config().training,
-        },
+        "model": model,
         "device": result.compute.device_name(),
         "precision": result.compute.precision_name(),
         "threads": result.threads,
@@ -501,7 +499,8 @@ const REPORT: Kind = Kind::Json(&["ggpfn", "pancreas"]);
 
 /// Refuses results that would destroy an input, each other or something else.
 fn check_outputs(arguments: &Arguments, jobs: &[Job], more: Vec<Output>) -> Result<()> {
-    let inputs = jobs.iter().map(|job| job.input.as_path()).chain(arguments.model.as_deref());
+    let models = models::files(&arguments.model)?;
+    let inputs = jobs.iter().map(|job| job.input.as_path()).chain(models.iter().map(PathBuf::as_path));
     let mut outputs = more;
     for job in jobs {
         outputs.push(Output::new("OUTPUT", &job.mask, arguments.filing.kind_of(&job.mask)));
@@ -519,17 +518,17 @@ fn check_outputs(arguments: &Arguments, jobs: &[Job], more: Vec<Output>) -> Resu
 }
 
 /// The files of the probabilities of a model's labels beyond the first: `FILE_tumour.nii.gz` beside `FILE.nii.gz`.
-fn of_labels<'a>(path: &'a Path, model: &'a Model) -> impl Iterator<Item = PathBuf> + 'a {
+fn of_labels<'a>(path: &'a Path, labels: &'a LabelSet) -> impl Iterator<Item = PathBuf> + 'a {
     let plain = |name: &str| name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect();
-    let names = model.config().labels.names().skip(1).map(plain).collect::<Vec<String>>();
+    let names = labels.names().skip(1).map(plain).collect::<Vec<String>>();
     names.into_iter().map(move |name| with_suffix(path, &name))
 }
 
 /// As [`check_outputs`], for what only the model tells: probabilities of several labels are several files.
-fn check_label_files(arguments: &Arguments, jobs: &[Job], model: &Model) -> Result<()> {
+fn check_label_files(arguments: &Arguments, jobs: &[Job], labels: &LabelSet) -> Result<()> {
     let probabilities = jobs.iter().filter_map(|job| job.probability.as_deref()).filter(|path| !is_dicom_name(path));
     let more: Vec<_> = probabilities
-        .flat_map(|path| of_labels(path, model))
+        .flat_map(|path| of_labels(path, labels))
         .map(|path| Output::new("--probability", path, Kind::Fraction))
         .collect();
     match more.is_empty() {

@@ -3,6 +3,7 @@
 //! [`topology`] puts the layers together, whatever they are made of; [`Network`] is one view's network as the paper draws it, layer by layer
 //! with its batch normalisation, as training needs it. Inference has a form of its own, which computes the same function faster.
 
+pub mod activations;
 mod config;
 mod plain;
 pub mod sampling;

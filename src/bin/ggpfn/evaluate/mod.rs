@@ -2,7 +2,7 @@
 
 mod cases;
 mod read;
-mod tables;
+pub mod tables;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,8 @@ use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::volume::{lps_view, Content, Volume};
 use ggpfn::{Error, Result};
 
-use self::cases::{name_of, Case, Cases, Companions};
+pub use self::cases::Case;
+use self::cases::{name_of, Cases, Companions};
 use self::read::{Pair, Selection};
 use self::tables::{Evaluated, Table};
 use crate::fuse::check_probability;
@@ -362,7 +363,7 @@ fn measure<'a>(
     scans: Scans,
     faults: &mut Faults,
 ) -> Result<(Vec<Measured>, Vec<&'a Case>)> {
-    let table = Table::new(&candidate.cases);
+    let table = Table::new(candidate.cases.iter().map(|case| case.name.as_str()));
     let (mut measured, mut files) = (Vec::new(), Vec::new());
     for case in &candidate.cases {
         stop_if_asked()?;
@@ -484,6 +485,16 @@ fn scene<'a>(image: Option<&'a Volume>, pairs: &[&'a Pair]) -> Scene<'a> {
     }
 }
 
+/// Which of so many cases, from the worst on, a report shows.
+pub fn ranks(count: usize) -> Vec<(&'static str, usize)> {
+    match count {
+        0 => Vec::new(),
+        1 => vec![("Case", 0)],
+        2 => vec![("Worst", 0), ("Best", 1)],
+        count => vec![("Worst", 0), ("Median", (count - 1) / 2), ("Best", count - 1)],
+    }
+}
+
 /// The worst, the median and the best case that all systems have, by their mean Dice.
 fn examples(
     selection: &Selection,
@@ -506,14 +517,8 @@ fn examples(
         })
         .collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let chosen: Vec<(&'static str, usize)> = match ranked.len() {
-        0 => Vec::new(),
-        1 => vec![("Case", 0)],
-        2 => vec![("Worst", 0), ("Best", 1)],
-        count => vec![("Worst", 0), ("Median", (count - 1) / 2), ("Best", count - 1)],
-    };
     let mut result = Vec::new();
-    for (rank, at) in chosen {
+    for (rank, at) in ranks(ranked.len()) {
         stop_if_asked()?;
         let case = ranked[at].1;
         let found: Vec<(PathBuf, f64)> =

@@ -41,8 +41,8 @@ const MORE: [Measure; 8] = [
 ];
 
 impl Table {
-    pub fn new(cases: &[Case]) -> Self {
-        Table { names: cases.iter().map(|case| case.name.chars().count()).max().unwrap_or(0).max("smallest".len()) }
+    pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        Table { names: names.map(|name| name.chars().count()).max().unwrap_or(0).max("smallest".len()) }
     }
 
     pub fn print_head(&self) {

@@ -3,26 +3,25 @@
 mod rows;
 mod tables;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::evaluation::{compare, draw_probabilities, Case as Measured, Spread, System};
 use ggpfn::files::{self, create_folder};
-use ggpfn::inference::{segment, DeviceChoice, Monitor, SegmentOptions};
-use ggpfn::io::{self, ReadOptions, Voxels};
-use ggpfn::labels::LabelBits;
-use ggpfn::network::{layout, Model, Pretrained};
+use ggpfn::inference::{DeviceChoice, SegmentOptions};
+use ggpfn::io::{self, ReadOptions};
+use ggpfn::network::{layout, Pretrained};
 use ggpfn::outputs::{self, Kind, Output};
-use ggpfn::training::{Cases, Run, RunEnd, TrainOptions};
+use ggpfn::training::TrainOptions;
 use ggpfn::volume::{lps_spacing, lps_view, Content};
 use ggpfn::{Error, Result};
 use serde_json::json;
 
 use self::rows::{Row, Scale, Training, ROWS};
 use self::tables::{Measurement, Tables};
+use crate::runs::{self, mask_path, probability_path, segment_missing};
 use crate::terminal::{self, Display};
-use crate::train::{prepare, Watch};
 
 /// Train, segment and evaluate every row of the paper's tables
 ///
@@ -248,9 +247,6 @@ fn options(arguments: &Arguments, training: Training, seed: u64, weights: Option
     options
 }
 
-/// The file that says that a training has come to its end.
-const DONE: &str = "done";
-
 /// Trains what is missing of a training; false if the time is up.
 fn train(
     arguments: &Arguments,
@@ -260,40 +256,20 @@ fn train(
     weights: Option<&Pretrained>,
     deadline: Option<Instant>,
 ) -> Result<bool> {
-    let folder = run_folder(arguments, training, seed);
-    if folder.join(DONE).exists() {
-        return Ok(true);
-    }
-    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    if left.is_some_and(|left| left.is_zero()) || terminal::cancel().is_cancelled() {
-        return Ok(false);
-    }
-    let options = options(arguments, training, seed, weights);
-    let (config, labels) = (options.model_config(), LabelBits::default());
-    // Rows on one grid share what was prepared; its key is in the file's name.
-    let cache = arguments.out.join("cache");
-    let train = prepare(&parts[0], &config, &labels, &cache)?;
-    let validation = prepare(&parts[1], &config, &labels, &cache)?;
-    create_folder(&folder)?;
-    let resume = folder.join("options.toml").exists();
-    say!("{}, seed {seed}{}", training.name(), if resume { ", goes on" } else { "" });
-    let mut run = Run::new(options, Cases { train, validation })?
-        .folder(&folder, resume)
-        .device(arguments.device)
-        .time(left)
-        .provenance(json!({ "folder": arguments.data.file_name().map(|name| name.to_string_lossy()), "layout": arguments.layout }));
-    if let Some(weights) = weights {
-        run = run.pretrained(weights.clone());
-    }
-    let outcome = {
-        let watch = Watch::new();
-        run.train(terminal::cancel(), &|event| watch.show(event))?
+    let whole = runs::Training {
+        name: format!("{}, seed {seed}", training.name()),
+        folder: &run_folder(arguments, training, seed),
+        options: options(arguments, training, seed, weights),
+        init: None,
+        pretrained: weights.cloned(),
+        train: &parts[0],
+        validation: &parts[1],
+        // Rows on one grid share what was prepared; its key is in the file's name.
+        cache: &arguments.out.join("cache"),
+        device: arguments.device,
+        provenance: json!({ "folder": arguments.data.file_name().map(|name| name.to_string_lossy()), "layout": arguments.layout }),
     };
-    if outcome.end != RunEnd::Done {
-        return Ok(false);
-    }
-    files::write(&folder.join(DONE), b"")?;
-    Ok(true)
+    whole.finish(deadline)
 }
 
 /// Where a row's masks of a seed lie.
@@ -302,47 +278,16 @@ fn masks_folder(arguments: &Arguments, row: &Row, seed: u64) -> PathBuf {
     run_folder(arguments, row.training, seed).join(format!("masks-{views}"))
 }
 
-fn mask_path(folder: &Path, case: &Case) -> PathBuf {
-    folder.join(format!("{}.nii.gz", case.name))
-}
-
-fn probability_path(folder: &Path, case: &Case) -> PathBuf {
-    folder.join("probabilities").join(format!("{}.nii.gz", case.name))
-}
-
 /// Segments the test cases that are missing.
 fn test(arguments: &Arguments, row: &Row, seed: u64, cases: &[Case]) -> Result<()> {
-    let folder = masks_folder(arguments, row, seed);
-    let missing: Vec<&Case> = cases
-        .iter()
-        .filter(|case| {
-            !mask_path(&folder, case).exists() || (arguments.curves && !probability_path(&folder, case).exists())
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    create_folder(&folder)?;
-    let model = Model::load(&run_folder(arguments, row.training, seed).join("model.safetensors"))?;
     let options = SegmentOptions {
         views: row.views.to_vec(),
         device: arguments.device,
         mask_only: !arguments.curves,
         ..SegmentOptions::default()
     };
-    let display = Display::new("testing");
-    for (number, case) in missing.iter().enumerate() {
-        display.set(number as f64 / missing.len() as f64, &format!("{}: {}", row.label(), case.name));
-        let loaded = dataset::load(case, &ReadOptions::default())?;
-        let result = segment(&model, &loaded.volume, &options, &Monitor::new(terminal::cancel().clone(), |_| {}))?;
-        let geometry = loaded.volume.geometry();
-        if arguments.curves {
-            create_folder(&folder.join("probabilities"))?;
-            io::write(&probability_path(&folder, case), Voxels::F32(result.probability.view()), geometry)?;
-        }
-        io::write(&mask_path(&folder, case), Voxels::U8(result.mask.view()), geometry)?;
-    }
-    Ok(())
+    let model = run_folder(arguments, row.training, seed).join(runs::MODEL);
+    segment_missing(&row.label(), &model, cases, &masks_folder(arguments, row, seed), &options)
 }
 
 /// Compares the masks that are there with their truth.

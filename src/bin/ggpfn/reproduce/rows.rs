@@ -74,7 +74,9 @@ impl Training {
         let [tiles, unet, fcn] = if small { [4, 8, 8] } else { [32, 32, 64] };
         let of = |network: Baseline| TrainOptions::of_baseline(network, preset);
         let mut options = match self {
-            Training::UnetPatch => of(Baseline::UnetPatch { width: tiles, tile: if small { [36, 60, 60] } else { [28, 44, 44] } }),
+            Training::UnetPatch => {
+                of(Baseline::UnetPatch { width: tiles, tile: if small { [36, 60, 60] } else { [28, 44, 44] } })
+            }
             Training::UnetFull => {
                 of(Baseline::UnetFull { width: unet, size: if small { [40, 48, 64] } else { [128; 3] } })
             }

@@ -42,9 +42,10 @@ Requests, with their fields (? may be left out) and what the result holds:
   save_model       model, path, weights?                 nothing
   free_model       model                                 nothing
   read_image       path, file, series?                   grid; float32 voxels in file, which must exist and gets their length
-  estimate_memory  grid, model?, options?, results?      host_bytes, device_bytes, host_free
-  segment          file, image, results, model?, options?
-                                                         measurements
+  estimate_memory  grid, model? | models?, options?, results?
+                                                         host_bytes, device_bytes, host_free
+  segment          file, image, results, model? | models?, options?
+                                                         measurements; of models, a list of numbers, the mean probability
   threshold        file, image, probability, mask, threshold?, largest_component?
                                                          measurements
   fuse             file, size, views, probability, mask, weights?, threshold?

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use ggpfn::capi::status as code;
 use ggpfn::evaluation::compare;
-use ggpfn::inference::{self, Monitor, Progress};
+use ggpfn::inference::{self, Ensemble, Monitor, Progress};
 use ggpfn::io::{self, ReadOptions};
 use ggpfn::network::{Model, ModelConfig, WeightType};
 use ggpfn::runtime::{self, Runtime};
@@ -96,6 +96,20 @@ impl Models {
             }
         }
     }
+}
+
+/// The models of a request: several, one, or the one that ships with ggpfn.
+fn chosen(task: &Task, model: Option<u64>, models: Option<Vec<u64>>) -> Result<Vec<Arc<Model>>, Error> {
+    match (model, models) {
+        (Some(_), Some(_)) => Err(Error::argument("models", "and model too; one of them was expected")),
+        (_, Some(numbers)) => numbers.into_iter().map(|number| task.worker.models.get(Some(number))).collect(),
+        (number, None) => Ok(vec![task.worker.models.get(number)?]),
+    }
+}
+
+/// Them as an ensemble.
+fn ensemble(models: &[Arc<Model>]) -> Result<Ensemble<'_>, Error> {
+    Ensemble::new(&models.iter().map(Arc::as_ref).collect::<Vec<_>>())
 }
 
 fn unknown(number: u64) -> Error {
@@ -247,6 +261,7 @@ struct Results {
 struct EstimateMemory {
     grid: Grid,
     model: Option<u64>,
+    models: Option<Vec<u64>>,
     #[serde(default)]
     options: Options,
     #[serde(default)]
@@ -255,13 +270,13 @@ struct EstimateMemory {
 
 fn estimate_memory(task: &Task, asked: EstimateMemory) -> Outcome {
     check_runtime()?;
-    let model = task.worker.models.get(asked.model)?;
+    let models = chosen(task, asked.model, asked.models)?;
     let geometry = asked.grid.geometry()?;
     let options = {
         let wanted = &asked.results;
         asked.options.settle(!wanted.views.is_empty(), wanted.probability.is_none(), wanted.uncertainty.is_some())?
     };
-    let found = inference::estimate_memory(&model, &geometry, &options)?;
+    let found = ensemble(&models)?.estimate_memory(&geometry, &options)?;
     Ok(json!({ "host_bytes": found.host, "device_bytes": found.device, "host_free": limits::free_memory() }))
 }
 
@@ -273,6 +288,7 @@ struct Segment {
     remove: bool,
     image: Image,
     model: Option<u64>,
+    models: Option<Vec<u64>>,
     #[serde(default)]
     options: Options,
     results: Results,
@@ -282,7 +298,8 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
     check_runtime()?;
     let start = Instant::now();
     let shared = Shared::open(asked.file, asked.remove)?;
-    let model = task.worker.models.get(asked.model)?;
+    let models = chosen(task, asked.model, asked.models)?;
+    let ensemble = ensemble(&models)?;
     let geometry = asked.image.grid.geometry()?;
     let (size, results) = (geometry.size, &asked.results);
     for (name, array, dtype) in [
@@ -299,12 +316,13 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         results.probability.is_none(),
         results.uncertainty.is_some(),
     )?;
-    let computed = if options.views.is_empty() { &model.config().views } else { &options.views };
-    if let Some(missing) = results.views.keys().find(|view| !computed.contains(view)) {
+    let has = |view: &View| models.iter().any(|model| model.config().views.contains(view));
+    let computed = |view: &View| if options.views.is_empty() { has(view) } else { options.views.contains(view) };
+    if let Some(missing) = results.views.keys().find(|view| !computed(view)) {
         let fault = format!("the {missing} view's probability is wanted, but that view is not computed");
         return Err(Error::argument("views", fault).into());
     }
-    inference::refuse_impossible(&model, &geometry, &options)?;
+    ensemble.refuse_impossible(&geometry, &options)?;
     let region = options.region.unwrap_or(Region { start: [0; 3], size: geometry.size });
     let volume = shared.part(&asked.image, region)?;
     let monitor = Monitor::new(task.cancel.clone(), |progress: &Progress| {
@@ -313,8 +331,8 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         task.report(progress.fraction, value);
     });
     let found = match options.region {
-        Some(_) => inference::segment_region(&model, &volume, &geometry, &options, &monitor)?,
-        None => inference::segment(&model, &volume, &options, &monitor)?,
+        Some(_) => ensemble.segment_region(&volume, &geometry, &options, &monitor)?,
+        None => ensemble.segment(&volume, &options, &monitor)?,
     };
     if let Some(array) = &results.mask {
         shared.write("mask", array, found.mask.view())?;

@@ -1,29 +1,39 @@
 //! `ggpfn train`: a model from volumes and their masks.
 
+mod folds;
+
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ggpfn::dataset::{self, Case, Layout, Split, SplitCounts};
 use ggpfn::files::create_folder;
 use ggpfn::inference::DeviceChoice;
-use ggpfn::labels::{LabelBits, LabelSource};
-use ggpfn::network::{Baseline, Fusion, Model, ModelConfig, Pretrained};
+use ggpfn::labels::LabelSource;
+use ggpfn::network::{Baseline, Fusion, Model, Pretrained};
 use ggpfn::outputs;
-use ggpfn::training::{self, Cases, Event, Preset, Run, RunEnd, TrainOptions, TrainingCase};
+use ggpfn::training::{Cases, Preset, Run, RunEnd, TrainOptions};
 use ggpfn::volume::View;
 use ggpfn::{Error, Result};
 use serde_json::json;
 
 use crate::new_model::sized;
-use crate::terminal::{self, Display};
+use crate::runs::{prepare, Watch, FOLDS, MODEL};
+use crate::terminal;
 
 /// Train a model, or fine-tune one
 ///
 /// Trains in three stages as the paper does: the global branch, the progressive fusion network, the whole. The run's folder gets the
 /// options, a log, curves, checkpoints and the best model; with --resume a run goes on where it was, to the same bits on the processor.
 /// Ctrl-C finishes the step, saves and leaves.
+///
+/// --folds 5 trains five models instead, each without a fifth of the cases, and measures every case with the model that has not seen it.
 #[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  ggpfn train Task07_Pancreas --layout msd --split split.json --preset msd --out run
+  ggpfn train my-set --preset small --out run --max-minutes 600
+  ggpfn train my-set --preset small --folds 5 --out folds
+  ggpfn train my-set --preset small --folds 5 --fold 2 --out folds")]
 pub struct Arguments {
     /// The data set's folder
     data: PathBuf,
@@ -34,6 +44,14 @@ pub struct Arguments {
     /// the paper's proportions; a smaller one is trained on whole
     #[arg(long, value_name = "FILE", conflicts_with = "validation")]
     split: Option<PathBuf>,
+    /// Cross-validation: divide the cases (without the test cases of --split) into so many folds, and train a model for each on the cases of
+    /// the others, in FOLDER/fold-1 and so on. At the end each case is segmented by the model that has not seen it, and FOLDER gets a table
+    /// over all cases: cases.csv, evaluation.json and report.html. The same command goes on where it was stopped
+    #[arg(long, value_name = "N", conflicts_with = "validation")]
+    folds: Option<usize>,
+    /// Of the folds this one alone, from 1: folds may be trained on several machines
+    #[arg(long, value_name = "K", conflicts_with = "validation")]
+    fold: Option<usize>,
     /// The run's folder
     #[arg(long, short, value_name = "FOLDER")]
     out: PathBuf,
@@ -107,12 +125,27 @@ pub struct Arguments {
     recompute: bool,
 }
 
-pub fn run(arguments: Arguments) -> Result<()> {
-    let (options, init) = settle(&arguments)?;
-    if options.recompute {
-        // Memory is short then.
-        ggpfn::runtime::keep_freed_memory(32 << 20);
+impl Arguments {
+    /// Where prepared volumes are kept.
+    fn cache(&self) -> PathBuf {
+        self.cache.clone().unwrap_or_else(|| self.out.join("cache"))
     }
+}
+
+pub fn run(arguments: Arguments) -> Result<()> {
+    let has_folds = arguments.out.join(FOLDS).exists();
+    if arguments.folds.is_some() || (has_folds && (arguments.resume || arguments.fold.is_some())) {
+        return folds::run(&arguments);
+    }
+    if has_folds {
+        let fault = format!("{} holds a cross-validation; --resume goes on with it", arguments.out.display());
+        return Err(Error::Argument { name: "--out", fault });
+    }
+    if arguments.fold.is_some() {
+        let fault = "there are no folds; how many was expected too, by --folds".into();
+        return Err(Error::Argument { name: "--fold", fault });
+    }
+    let (options, init) = settle(&arguments, arguments.resume)?;
     let config = options.model_config();
     if arguments.out.join("options.toml").exists() && !arguments.resume {
         let fault = format!("{} holds a run already; --resume goes on with it", arguments.out.display());
@@ -120,7 +153,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
     }
     check_outputs(&arguments)?;
     create_folder(&arguments.out)?;
-    let cache = arguments.cache.clone().unwrap_or_else(|| arguments.out.join("cache"));
+    let cache = arguments.cache();
     let ([train, validation], split_seed) = choose(&arguments, options.seed)?;
     let labels = options.label_bits();
     let train = prepare(&train, &config, &labels, &cache)?;
@@ -146,7 +179,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         let watch = Watch::new();
         run.train(terminal::cancel(), &|event| watch.show(event))?
     };
-    let model = arguments.out.join("model.safetensors");
+    let model = arguments.out.join(MODEL);
     let of_views = &outcome.model.config().training["views"];
     for (view, dice) in &outcome.dice {
         let best = &of_views[view.name()];
@@ -187,11 +220,10 @@ fn check_outputs(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// The options, and the model to start from.
-fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
+/// The options, and the model to start from. With `resume` those that the folder has, where there are no others.
+fn settle(arguments: &Arguments, resume: bool) -> Result<(TrainOptions, Option<Model>)> {
     let saved = arguments.out.join("options.toml");
-    let config =
-        arguments.config.as_deref().or(Some(saved.as_path()).filter(|saved| arguments.resume && saved.exists()));
+    let config = arguments.config.as_deref().or(Some(saved.as_path()).filter(|saved| resume && saved.exists()));
     let text = config.map_or(Ok(String::new()), read_text)?;
     let preset = arguments.preset.unwrap_or(Preset::Nihc);
     let init = arguments.init.as_deref().map(Model::load).transpose()?;
@@ -230,6 +262,10 @@ fn settle(arguments: &Arguments) -> Result<(TrainOptions, Option<Model>)> {
     if let Some(model) = &init {
         options.check_for(model.config())?;
     }
+    if options.recompute {
+        // Memory is short then.
+        ggpfn::runtime::keep_freed_memory(32 << 20);
+    }
     Ok((options, init))
 }
 
@@ -259,59 +295,4 @@ fn choose(arguments: &Arguments, seed: u64) -> Result<([Vec<Case>; 2], Option<u6
     }
     let chosen = |wanted: &[String]| cases.iter().filter(|case| wanted.contains(&case.name)).cloned().collect();
     Ok(([chosen(&split.train), chosen(&split.validation)], Some(split.seed)))
-}
-
-/// Volumes ready to train on, from the cache where they were prepared before.
-pub fn prepare(
-    cases: &[Case],
-    config: &ModelConfig,
-    labels: &LabelBits,
-    cache: &Path,
-) -> Result<Vec<Arc<TrainingCase>>> {
-    let display = Display::new("preparing");
-    training::prepare(cases, config, labels, Some(cache), terminal::cancel(), &|count| {
-        display.set(count as f64 / cases.len() as f64, &format!("{count} of {} volumes", cases.len()));
-    })
-}
-
-/// Shows how a training goes: a bar, or now and then a line where there is no terminal.
-pub struct Watch {
-    display: Display,
-    state: Mutex<(Instant, std::collections::BTreeMap<View, f64>)>,
-}
-
-impl Watch {
-    pub fn new() -> Self {
-        Watch { display: Display::new("training"), state: Mutex::new((Instant::now(), Default::default())) }
-    }
-
-    pub fn show(&self, event: &Event) {
-        let Ok(mut state) = self.state.lock() else { return };
-        if let Some(dice) = event.dice {
-            state.1.insert(event.view, dice);
-        }
-        let dice = state.1.get(&event.view).map(|dice| format!(", Dice {dice:.3}")).unwrap_or_default();
-        let text = format!(
-            "{} {} {}/{}, loss {:.4}{dice}",
-            event.view, event.stage, event.epoch[0], event.epoch[1], event.losses.total
-        );
-        let left = event.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
-        if terminal::is_interactive() {
-            self.display.set(event.fraction, &format!("{text}{left}"));
-        } else if event.dice.is_some() || state.0.elapsed() > Duration::from_secs(30) {
-            state.0 = Instant::now();
-            terminal::line(&format!("{:3.0} %  {text}{left}", 100.0 * event.fraction));
-        }
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    let minutes = (seconds / 60.0).ceil() as u64;
-    if minutes < 60 {
-        format!("{minutes} min")
-    } else if minutes < 48 * 60 {
-        format!("{} h {:02} min", minutes / 60, minutes % 60)
-    } else {
-        format!("{} days", minutes / 60 / 24)
-    }
 }
