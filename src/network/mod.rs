@@ -13,13 +13,15 @@ pub mod ggpfn;
 pub mod layout;
 mod model_file;
 mod norm;
+mod pretrained;
 mod shipped;
 
-pub use baselines::{Baseline, Pretrained};
+pub use baselines::Baseline;
 pub use config::{ModelConfig, NetworkConfig, FORMAT, LABELS_FORMAT};
 pub use ggpfn::{Fusion, GgpfnConfig, GlobalOutput, LocalOutput, Network};
 pub use model_file::{Array, Model, WeightType};
 pub use norm::{BatchNorm, Norm, BATCH_NORM_EPSILON};
+pub use pretrained::Pretrained;
 
 use crate::volume::View;
 use crate::Result;

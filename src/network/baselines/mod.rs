@@ -15,12 +15,10 @@ use crate::Result;
 
 mod fcn8s;
 pub mod modules;
-mod pretrained;
 mod rstn;
 mod unet;
 
 pub use fcn8s::{Dropout, Fcn8s};
-pub use pretrained::Pretrained;
 pub use rstn::{Crop, Rstn, MARGIN as RSTN_MARGIN};
 pub use unet::{UnetFull, UnetPatch, UNET_PATCH_BORDER};
 

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Baseline;
-use crate::network::layout;
-use crate::network::model_file::{read_tensors, Array};
-use crate::network::{Model, NetworkConfig};
+use super::baselines::Baseline;
+use super::config::NetworkConfig;
+use super::layout;
+use super::model_file::{read_tensors, Array, Model};
 use crate::{Error, Result};
 
 /// The layers of an FCN-8s below its scores, and what they are called in torchvision.
@@ -167,7 +167,7 @@ mod tests {
     use tch::Tensor;
 
     use super::*;
-    use crate::network::ModelConfig;
+    use crate::network::config::ModelConfig;
     use crate::volume::View;
 
     /// A VGG-16 of few channels, as torchvision would save it.
@@ -212,7 +212,7 @@ mod tests {
 
     fn untrained(baseline: Baseline) -> Model {
         let config = ModelConfig {
-            format: crate::network::LABELS_FORMAT,
+            format: crate::network::config::LABELS_FORMAT,
             network: baseline.into(),
             views: vec![View::Axial, View::Coronal],
             ..ModelConfig::default()
