@@ -147,6 +147,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     file.commit()
 }
 
+/// Writes a file of JSON for people to read too: indented, with a line feed at its end.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    let fail = |e| Error::file("write", path, e);
+    serde_json::to_writer_pretty(&mut file, value).map_err(|e| fail(e.into()))?;
+    file.write_all(b"\n").map_err(fail)?;
+    file.commit()
+}
+
 /// Bytes in hexadecimal, as hashes are written.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -131,6 +131,19 @@ fn rows_from_weights_and_from_scratch_are_named_apart() {
     let without = room.run("tables", &[&["--systems", "fcn8s-scratch"][..], &seconds].concat());
     assert!(without.status.success(), "{}", stderr(&without));
     let both = ["--systems", "fcn8s,fcn8s-scratch", "--weights", weights];
+    // A call that is refused for its effort leaves the folder's settings alone.
+    let settings = text(&room.path("tables/reproduce.json"));
+    let refused = Command::new(env!("CARGO_BIN_EXE_ggpfn"))
+        .arg("reproduce")
+        .arg(room.path("a set"))
+        .arg("--out")
+        .arg(room.path("tables"))
+        .args(["--scale", "small", "--effort", "0.5"])
+        .args(both)
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert_eq!(text(&room.path("tables/reproduce.json")), settings);
     let with = room.run("tables", &[&both[..], &seconds].concat());
     assert!(with.status.success(), "{}", stderr(&with));
     let table = text(&room.path("tables/tables.md"));
@@ -156,6 +169,7 @@ fn rows_from_weights_and_from_scratch_are_named_apart() {
     ] {
         let refused = room.run("others", more);
         assert!(!refused.status.success() && stderr(&refused).contains(sentence), "{more:?}: {}", stderr(&refused));
+        assert!(!room.path("others").exists(), "{more:?}");
     }
 }
 

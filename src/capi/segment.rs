@@ -420,9 +420,7 @@ fn settle(options: &ggpfn_segment_options, result: &ggpfn_result, ensemble: &Ens
     let views: Vec<View> =
         View::ALL.into_iter().enumerate().filter(|(bit, _)| options.views >> bit & 1 == 1).map(|(_, v)| v).collect();
     let wanted = |view: &View| result.view_probability[number_of(*view) as usize].is_wanted();
-    let has = |view: &View| ensemble.models().iter().any(|model| model.config().views.contains(view));
-    let computed = |view: &View| if views.is_empty() { has(view) } else { views.contains(view) };
-    if let Some(missing) = View::ALL.iter().find(|view| wanted(view) && !computed(view)) {
+    if let Some(missing) = View::ALL.iter().find(|view| wanted(view) && !ensemble.computes(**view, &views)) {
         let fault = format!("the {missing} view's probability is wanted, but that view is not computed");
         return Err(Fault::argument("view_probability", fault));
     }

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ndarray::{s, Array3, ArrayView3};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::each::each;
 use super::find::survey;
 use super::problem::{lossy, Problem, ProblemKind, Severity};
 use super::{list, open, scan_faults, Case, Fault, Layout, Loaded, Opened};
@@ -97,34 +96,15 @@ pub fn check(
 ) -> Result<CheckReport> {
     let found = survey(folder, layout)?;
     let cases = found.cases;
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_AT_A_TIME);
-    // Threads of our own: a worker of rayon that waits inside one case would begin another, and memory would have no bound.
-    std::thread::scope(|scope| {
-        for _ in 0..threads.min(cases.len()) {
-            scope.spawn(|| {
-                while !cancelled() {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = cases.get(number) else { break };
-                    let examined = examine(case, options);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((number, examined));
-                    progress(results.len(), cases.len(), &case.name);
-                }
-            });
-        }
-    });
-    if cancelled() {
-        return Err(Error::Cancelled);
-    }
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(number, _)| *number);
+    let progress = |done: usize, name: &str| progress(done, cases.len(), name);
+    let results = each(&cases, threads, &|case| Ok(examine(case, options)), &progress, cancelled)?;
 
     let mut problems = found.problems;
     let mut read: Vec<(&Case, Examined)> = Vec::new();
-    for (number, (examined, odd)) in results {
+    for (case, (examined, odd)) in cases.iter().zip(results) {
         problems.extend(odd);
-        read.extend(examined.map(|examined| (&cases[number], examined)));
+        read.extend(examined.map(|examined| (case, examined)));
     }
     problems.extend(spacing_outliers(&read));
     problems.extend(duplicates(&read));

@@ -5,12 +5,11 @@
 //! 1/8 HU: of whole numbers, which nearly all CTs hold, their quantiles are exact.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use ndarray::Zip;
 use serde::Serialize;
 
+use super::each::each;
 use super::{load_labels, scan_faults, Case};
 use crate::io::ReadOptions;
 use crate::labels::LabelBits;
@@ -202,29 +201,7 @@ pub fn fingerprint(
     progress: &(dyn Fn(usize, &str) + Sync),
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Fingerprint> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Result<One>)>> = Mutex::default();
-    let failed = || results.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|(_, one)| one.is_err());
-    std::thread::scope(|scope| {
-        for _ in 0..MOST_AT_A_TIME.min(cases.len()) {
-            scope.spawn(|| {
-                while !cancelled() && !failed() {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = cases.get(number) else { break };
-                    let one = examine(case, labels, names.len());
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((number, one));
-                    progress(results.len(), &case.name);
-                }
-            });
-        }
-    });
-    if cancelled() {
-        return Err(Error::Cancelled);
-    }
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(number, _)| *number);
-    let examined = results.into_iter().map(|(_, one)| one).collect::<Result<Vec<One>>>()?;
+    let examined = each(cases, MOST_AT_A_TIME, &|case| examine(case, labels, names.len()), progress, cancelled)?;
 
     let mut all = vec![Counts::new(); names.len() + 1];
     for one in &examined {

@@ -3,14 +3,13 @@
 //! As a [`Split`] it is drawn from the sorted names, and a seed gives the same division on every machine.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::split::{shuffled, split, Split, SplitCounts};
 use super::Layout;
-use crate::files::AtomicFile;
+use crate::files;
 use crate::{Error, Result};
 
 /// Fewer cases than these are all trained on; of more, some choose the best epoch.
@@ -95,11 +94,7 @@ impl Folds {
     /// # Errors
     /// [`Error::File`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut file = AtomicFile::create(path)?;
-        let fail = |e| Error::file("write", path, e);
-        serde_json::to_writer_pretty(&mut file, self).map_err(|e| fail(e.into()))?;
-        file.write_all(b"\n").map_err(fail)?;
-        file.commit()
+        files::write_json(path, self)
     }
 
     /// Reads it back.

@@ -12,6 +12,7 @@
 
 mod align;
 mod check;
+mod each;
 mod evidence;
 mod find;
 mod fingerprint;

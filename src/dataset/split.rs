@@ -4,7 +4,6 @@
 //! split on every machine and with every version of the crates. It is a small JSON file that goes with the results.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::Path;
 
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -12,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Layout;
-use crate::files::AtomicFile;
+use crate::files;
 use crate::{Error, Result};
 
 /// How many cases each part of a split gets.
@@ -189,11 +188,7 @@ impl Split {
     /// # Errors
     /// [`Error::File`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut file = AtomicFile::create(path)?;
-        let fail = |e| Error::file("write", path, e);
-        serde_json::to_writer_pretty(&mut file, self).map_err(|e| fail(e.into()))?;
-        file.write_all(b"\n").map_err(fail)?;
-        file.commit()
+        files::write_json(path, self)
     }
 
     /// Reads it back.

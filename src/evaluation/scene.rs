@@ -125,13 +125,30 @@ impl Scene<'_> {
     }
 
     /// Writes a PNG with the contours of [`draw_contours`](Self::draw_contours), over the map of the global branch of each view, as figure 1 of the
-    /// paper has them. `guidance` gives a view's map ([`guidance`](crate::inference::guidance)), in the shape of the scene.
+    /// paper has them. `guidance` gives the map of a view ([`guidance`](crate::inference::guidance)), in the shape of the part of the image that it is
+    /// given: the slice that is drawn. A view without a map is drawn without.
     ///
     /// # Errors
-    /// As [`draw_contours`](Self::draw_contours).
-    pub fn draw_guidance(&self, path: &Path, dice: Option<f64>, guidance: &BTreeMap<View, Array3<f32>>) -> Result<()> {
-        if guidance.values().any(|map| map.dim() != self.truth.dim()) {
-            return Err(Error::argument("guidance", "its shape is not the scene's; one grid was expected"));
+    /// As [`draw_contours`](Self::draw_contours), [`Error::Argument`] without an image or for a map of another shape, and those of `guidance`.
+    pub fn draw_guidance(
+        &self,
+        path: &Path,
+        dice: Option<f64>,
+        guidance: impl Fn(View, ArrayView3<f32>) -> Result<Option<Array3<f32>>>,
+    ) -> Result<()> {
+        self.check()?;
+        let Some(image) = self.image else {
+            return Err(Error::argument("scene", "it has no image, which the map is of"));
+        };
+        let mut maps = BTreeMap::new();
+        for view in View::ALL {
+            let number = self.slice_of(view);
+            let slice = image.slice_axis_move(Axis(view.axes()[0]), (number..number + 1).into());
+            let Some(map) = guidance(view, slice)? else { continue };
+            if map.dim() != slice.dim() {
+                return Err(Error::argument("guidance", "its shape is not the slice's; one grid was expected"));
+            }
+            maps.insert(view, map);
         }
         let legend = [("truth", TRUTH), ("result", RESULT), ("global branch", GUIDANCE)];
         self.draw(path, dice, &legend, |panel, row, column, grey| {
@@ -140,7 +157,7 @@ impl Scene<'_> {
                     return outline;
                 }
             }
-            let map = guidance.get(&panel.view).map(|map| panel.of(map.view()));
+            let map = maps.get(&panel.view).map(|map| panel.of(map.view()));
             let opacity = map.map_or(0.0, |map| OPACITY * panel.value(map, row, column).clamp(0.0, 1.0));
             GUIDANCE.map(|part| (f32::from(part) * opacity + f32::from(grey) * (1.0 - opacity)) as u8)
         })
@@ -194,7 +211,6 @@ impl Scene<'_> {
 /// A slice of one view, cut to a part.
 struct Panel<'a> {
     view: View,
-    number: usize,
     part: Part,
     width: usize,
     height: usize,
@@ -213,7 +229,6 @@ impl<'a> Panel<'a> {
         let pixels = |axis: usize| ((range(axis).len() as f64 * scene.spacing[axis] * scale).round() as usize).max(1);
         Panel {
             view,
-            number,
             part,
             width: pixels(c),
             height: pixels(r),
@@ -249,11 +264,11 @@ impl<'a> Panel<'a> {
                 .any(|down| [-2_i64, 0, 2].iter().any(|right| !self.inside(mask, row + down, column + right)))
     }
 
-    /// Of another volume of the scene's shape what the panel shows.
+    /// Of a volume that is the panel's slice alone what the panel shows.
     fn of<'v, T>(&self, volume: ArrayView3<'v, T>) -> ArrayView2<'v, T> {
         let [_, r, c] = self.view.axes();
         let range = |axis: usize| self.part.low[axis]..self.part.high[axis];
-        cut(volume, self.view, self.number, range(r), range(c))
+        cut(volume, self.view, 0, range(r), range(c))
     }
 
     /// The CT at a pixel.

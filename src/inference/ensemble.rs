@@ -67,6 +67,14 @@ impl<'a> Ensemble<'a> {
         &self.models[0].config().labels
     }
 
+    /// Whether a view is computed where these were asked for: without any, all that some model has.
+    pub fn computes(&self, view: View, asked: &[View]) -> bool {
+        match asked.is_empty() {
+            true => self.models.iter().any(|model| model.config().views.contains(&view)),
+            false => asked.contains(&view),
+        }
+    }
+
     /// Which ensemble it is: a single model's own hash; of several the SHA-256 of their hashes, each in hexadecimal and with a line feed behind
     /// it, in their order.
     pub fn sha256(&self) -> String {

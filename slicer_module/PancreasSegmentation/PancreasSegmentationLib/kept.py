@@ -117,12 +117,12 @@ class Kept:
         """(mask uint8 [k, j, i], first voxel (i, j, k)) at a threshold: the mask of `at`, in milliseconds."""
         box = around(self.peaks.box(threshold), self.probability.shape)
         mask = (self.probability[box] >= np.float32(threshold)).view(np.uint8)
-        start = tuple(a + b for a, b in zip(self.start, first_of(box)))
+        start = moved_by(self.start, box)
         if only_largest:
             # Specks that are left out may lie far away: what is written is the part's own box.
             mask, part = largest_component(mask)
             part = around(part, mask.shape)
-            mask, start = mask[part], tuple(a + b for a, b in zip(start, first_of(part)))
+            mask, start = mask[part], moved_by(start, part)
         return mask, start
 
     def at(self, engine, threshold, largest_component=False):
@@ -130,7 +130,7 @@ class Kept:
         box = around(self.peaks.box(threshold), self.probability.shape)
         scan, probability = self.scan.cut(box), self.probability[box]
         mask, found = engine.threshold(scan.image(), probability, threshold, largest_component)
-        start, ran = tuple(a + b for a, b in zip(self.start, first_of(box))), self.settings
+        start, ran = moved_by(self.start, box), self.settings
         part = tuple(slice(first, first + count) for first, count in zip(found.box_start or (0, 0, 0), found.box_size))
         part = around(part[::-1], mask.shape)
         found = replace(
@@ -140,8 +140,7 @@ class Kept:
             precision=ran.precision,
             seconds=ran.seconds,
         )
-        start = tuple(a + b for a, b in zip(start, first_of(part)))
-        return Result(mask[part], start, found, self.agreement.at(threshold))
+        return Result(mask[part], moved_by(start, part), found, self.agreement.at(threshold))
 
 
 @dataclass
@@ -182,3 +181,8 @@ def around(box, shape):
 def first_of(box):
     """The first voxel (i, j, k) of a box, which is [k, j, i]."""
     return tuple(part.start for part in box[::-1])
+
+
+def moved_by(start, box):
+    """The voxel (i, j, k) at which a box begins that is cut out of something which begins at `start`."""
+    return tuple(a + b for a, b in zip(start, first_of(box)))

@@ -14,7 +14,6 @@ use ggpfn::training::{Preset, Suggestion, TrainOptions};
 use ggpfn::{Error, Result};
 use serde_json::json;
 
-use crate::segment::write_json;
 use crate::terminal::{self, Display};
 
 /// Check a set of labelled CTs, split it for training, or see which options fit it
@@ -183,7 +182,7 @@ fn fingerprint(arguments: &FingerprintArguments) -> Result<()> {
                 "reasons": reasons,
             },
         });
-        write_json(path, &value)?;
+        files::write_json(path, &value)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ggpfn::files;
 use ggpfn::inference::{self, SegmentOptions};
 use ggpfn::io::{self, Voxels};
 use ggpfn::network::Model;
@@ -10,8 +11,8 @@ use ggpfn::volume::{lps_view, measure};
 use ggpfn::{evaluation, synthesis, Error, Result};
 use serde_json::json;
 
+use crate::picture;
 use crate::terminal::Display;
-use crate::{picture, segment};
 
 /// Try everything on a built-in sample
 ///
@@ -56,8 +57,8 @@ const SPACING: f64 = 2.0;
 pub fn run(arguments: Arguments) -> Result<()> {
     let out = &arguments.out;
     check_outputs(&arguments)?;
-    ggpfn::files::create_folder(out)?;
-    segment::write_json(&out.join(REPORT), &json!({ "demo": "not yet done" }))?;
+    files::create_folder(out)?;
+    files::write_json(&out.join(REPORT), &json!({ "demo": "not yet done" }))?;
     let made = synthesis::synthesise(&synthesis::anatomy(SEED, SPACING), &Default::default(), SEED)?;
     let (volume, truth) = (made.volume, made.truth);
     let geometry = volume.geometry();
@@ -93,7 +94,7 @@ pub fn run(arguments: Arguments) -> Result<()> {
         "precision": result.compute.precision_name(),
         "seconds": result.phases.iter().map(|p| (p.name.clone(), json!(p.seconds))).collect::<serde_json::Map<_, _>>(),
     });
-    segment::write_json(&out.join(REPORT), &report)?;
+    files::write_json(&out.join(REPORT), &report)?;
     picture::write(&out.join("picture.png"), &volume, &[result.mask.view(), truth.view()], middle_of(&truth, &volume))?;
 
     let seconds: f64 = result.phases.iter().map(|p| p.seconds).sum();

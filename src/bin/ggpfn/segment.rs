@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ggpfn::files::AtomicFile;
+use ggpfn::files::{self, AtomicFile};
 use ggpfn::inference::{DeviceChoice, Ensemble, PatchGrid, PrecisionChoice, Region, SegmentOptions, Segmentation};
 use ggpfn::io::results::{
     is_dicom_name, write_report, write_segmentation, Algorithm, Layer, Report, Segment, SegmentationOptions, Source,
@@ -282,7 +282,7 @@ fn segment_one(
     let write_seconds = writing.elapsed().as_secs_f64();
     if let Some(path) = &job.report {
         let report = report(job, models.report(&ensemble.sha256()), &volume, &result, read_seconds, write_seconds);
-        write_json(path, &report)?;
+        files::write_json(path, &report)?;
     }
     print_summary(job, &result, start.elapsed().as_secs_f64());
     Ok(())
@@ -405,14 +405,6 @@ fn report(
     })
 }
 
-/// Writes JSON for people and programs; the file appears whole or not at all.
-pub fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
-    use std::io::Write;
-    let mut file = AtomicFile::create(path)?;
-    writeln!(file, "{value:#}").map_err(|e| Error::file("write", path, e))?;
-    file.commit()
-}
-
 /// The inputs with their outputs. With several inputs, or a folder for output, each result is named after its input.
 fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
     let Some((output, inputs)) = arguments.paths.split_last().filter(|(_, inputs)| !inputs.is_empty()) else {
@@ -458,7 +450,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         let folders = [Some(output), arguments.probability.as_ref(), arguments.view_probabilities.as_ref()];
         let more = [&arguments.uncertainty, &arguments.report, &arguments.dicom_report].map(Option::as_ref);
         for folder in folders.into_iter().chain(more).flatten() {
-            ggpfn::files::create_folder(folder)?;
+            files::create_folder(folder)?;
         }
     }
     Ok(jobs)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ggpfn::files;
 use ggpfn::io::{self, ReadOptions, Voxels};
 use ggpfn::outputs::{self, Kind, Output};
 use ggpfn::synthesis::{anatomy, organ, synthesise, Labels, Style, SynthesisOptions, Synthetic};
@@ -13,8 +14,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde_json::json;
 
+use crate::picture;
 use crate::terminal;
-use crate::{picture, segment};
 
 /// Make CTs with an exact truth, to train and to test on
 ///
@@ -262,10 +263,10 @@ impl Names {
         let names = Names { folder: arguments.output.clone(), layout: arguments.layout.clone() };
         let [images, labels] = names.folders();
         for folder in [images, labels] {
-            ggpfn::files::create_folder(&folder)?;
+            files::create_folder(&folder)?;
         }
         // From here on the folder is one of made-up CTs, also if the work is stopped.
-        ggpfn::files::write(&names.folder.join(UNFINISHED), b"ggpfn synth is at work here, or was stopped\n")?;
+        files::write(&names.folder.join(UNFINISHED), b"ggpfn synth is at work here, or was stopped\n")?;
         Ok(names)
     }
 
@@ -306,7 +307,7 @@ impl Names {
     }
 
     fn finish(&self, made: &[serde_json::Value], tumours: bool) -> Result<()> {
-        segment::write_json(&self.folder.join(LIST), &json!({ "cases": made }))?;
+        files::write_json(&self.folder.join(LIST), &json!({ "cases": made }))?;
         if self.layout == "msd" {
             let relative = |path: &Path| {
                 let path = path.strip_prefix(&self.folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
@@ -327,7 +328,7 @@ impl Names {
                 "labels": labels, "numTraining": made.len(), "numTest": 0,
                 "training": training, "test": [],
             });
-            segment::write_json(&self.folder.join("dataset.json"), &description)?;
+            files::write_json(&self.folder.join("dataset.json"), &description)?;
         }
         // Only a sign that is not needed any more.
         let _ = std::fs::remove_file(self.folder.join(UNFINISHED));

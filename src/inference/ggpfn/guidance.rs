@@ -1,11 +1,11 @@
 //! What the global branch alone makes of a slice: P^f, the map that the paper's figure 1 shows blended over the CT.
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, ArrayView3};
 use tch::Tensor;
 
 use crate::compute::threads::on_own_thread;
 use crate::compute::Monitor;
-use crate::network::{BatchNorm, Model, Network};
+use crate::network::{numbers, BatchNorm, Model, Network};
 use crate::volume::View;
 use crate::{Error, Result};
 
@@ -32,7 +32,6 @@ pub fn guidance(
         Error::argument("model", fault)
     })?;
     let size = size.map(|n| n as i64);
-    let (low, high) = (config.window[0] as f32, config.window[1] as f32);
     on_own_thread(threads, || {
         let network = Network::new(model, view)?;
         let slices = view.slices(voxels);
@@ -41,30 +40,23 @@ pub fn guidance(
         for start in (0..count).step_by(AT_ONCE) {
             monitor.check()?;
             let end = (start + AT_ONCE).min(count);
-            let pixels: Vec<f32> = slices
-                .slice(ndarray::s![start..end, .., ..])
-                .iter()
-                .map(|hu| (hu.clamp(low, high) - low) / (high - low))
-                .collect();
+            let part = slices.slice(ndarray::s![start..end, .., ..]);
+            let pixels: Vec<f32> = part.iter().map(|hu| config.normalise(*hu)).collect();
             let shape = [(end - start) as i64, 1, rows as i64, columns as i64];
             let small = Tensor::f_from_slice(&pixels)?
                 .f_reshape(shape)?
                 .f_internal_upsample_bilinear2d_aa(size, false, None, None)?;
             let logits = tch::no_grad(|| network.global(&small, BatchNorm::Running))?.map(|output| output.logits);
             let Some(logits) = logits else { continue };
-            let part = logits
-                .f_narrow(1, 0, 1)?
-                .f_sigmoid()?
-                .f_upsample_bilinear2d([rows as i64, columns as i64], false, None, None)?
-                .f_contiguous()?;
-            let mut values = vec![0.0_f32; part.numel()];
-            let length = values.len();
-            part.f_copy_data(&mut values, length)?;
-            for (mut slice, values) in
-                map.slice_mut(ndarray::s![start..end, .., ..]).axis_iter_mut(Axis(0)).zip(values.chunks(rows * columns))
-            {
-                slice.iter_mut().zip(values).for_each(|(to, from)| *to = *from);
-            }
+            let part = logits.f_narrow(1, 0, 1)?.f_sigmoid()?.f_upsample_bilinear2d(
+                [rows as i64, columns as i64],
+                false,
+                None,
+                None,
+            )?;
+            let values = numbers(&part)?;
+            let target = map.slice_mut(ndarray::s![start..end, .., ..]);
+            target.into_iter().zip(values).for_each(|(to, from)| *to = from);
         }
         // Back from [slice, row, column] to [z, y, x].
         let axes = view.axes();
@@ -76,6 +68,8 @@ pub fn guidance(
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Axis;
+
     use super::*;
     use crate::network::{GgpfnConfig, ModelConfig};
 

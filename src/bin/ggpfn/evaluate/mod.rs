@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use ggpfn::evaluation::{
     compare_systems, draw_probabilities, summarise_seeded, Case as Measured, Example, Report, Scene, Spread, System,
 };
-use ggpfn::files::{create_folder, AtomicFile};
+use ggpfn::files::{self, create_folder, AtomicFile};
 use ggpfn::inference::{guidance, Monitor};
 use ggpfn::labels::LabelSource;
 use ggpfn::network::Model;
@@ -22,7 +22,6 @@ use self::cases::{name_of, Cases, Companions};
 use self::read::{Pair, Selection};
 use self::tables::{Evaluated, Table};
 use crate::fuse::check_probability;
-use crate::segment::write_json;
 use crate::terminal;
 
 pub use self::read::{compare_files, labels};
@@ -222,7 +221,10 @@ pub fn run(arguments: Arguments) -> Result<()> {
         tables::write_csv(path, &evaluated)?;
     }
     if let Some(path) = &arguments.json {
-        write_json(path, &tables::to_json(arguments.label, arguments.seed, &evaluated, &summaries, &differences))?;
+        files::write_json(
+            path,
+            &tables::to_json(arguments.label, arguments.seed, &evaluated, &summaries, &differences),
+        )?;
     }
     if let Some(path) = &arguments.curves {
         draw_probabilities(path, &systems)?;
@@ -464,13 +466,13 @@ fn draw(
     let scene = scene(image.as_ref(), &[pair]);
     scene.draw_contours(contours, dice)?;
     scene.draw_regions(regions, dice)?;
-    if let (Some(model), Some(image)) = (scans.model, scene.image) {
+    if let (Some(model), Some(_)) = (scans.model, scene.image) {
         let monitor = Monitor::new(terminal::cancel().clone(), |_| {});
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let views = model.config().views.iter();
-        let maps: Result<_> =
-            views.map(|view| Ok((*view, guidance(model, *view, image, threads, &monitor)?))).collect();
-        scene.draw_guidance(guided, dice, &maps?)?;
+        scene.draw_guidance(guided, dice, |view, slice| {
+            let has = model.config().views.contains(&view);
+            has.then(|| guidance(model, view, slice, threads, &monitor)).transpose()
+        })?;
     }
     Ok(())
 }

@@ -125,33 +125,33 @@ pub fn run(arguments: Arguments) -> Result<()> {
             );
         }
     }
+    // Before anything is written: the file may be none of weights.
+    let weights = arguments.weights.as_deref().map(Pretrained::load).transpose()?;
     create_folder(&arguments.out)?;
     let mut now = json!({ "scale": format!("{:?}", arguments.scale).to_lowercase(), "effort": arguments.effort, "layout": arguments.layout });
-    let weights = arguments.weights.as_deref().map(Pretrained::load).transpose()?;
     if let Some(weights) = &weights {
         now[WEIGHTS] = json!(weights.sha256());
     }
-    match std::fs::read_to_string(&settings) {
-        Ok(text) => {
-            let before: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            // Rows of networks from scratch are what they are with and without weights beside them.
-            if weights.is_none() && !before[WEIGHTS].is_null() {
-                now[WEIGHTS] = before[WEIGHTS].clone();
-            }
-            let mut comparable = before.clone();
-            if before[WEIGHTS].is_null() && weights.is_some() {
-                comparable[WEIGHTS] = now[WEIGHTS].clone();
-                files::write(&settings, format!("{now:#}\n").as_bytes())?;
-            }
-            if comparable != now {
-                let text = format!(
-                    "{} holds results with {before}; this call has {now}; choose another folder",
-                    arguments.out.display()
-                );
-                return fault("--out", text);
-            }
+    let before = std::fs::read_to_string(&settings).ok();
+    let before = before.map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default());
+    if let Some(before) = &before {
+        let mut both = before.clone();
+        // Rows of networks from scratch are what they are with and without weights beside them: they may come and go.
+        if before[WEIGHTS].is_null() && weights.is_some() {
+            both[WEIGHTS] = now[WEIGHTS].clone();
+        } else if weights.is_none() && !before[WEIGHTS].is_null() {
+            now[WEIGHTS] = before[WEIGHTS].clone();
         }
-        Err(_) => files::write(&settings, format!("{now:#}\n").as_bytes())?,
+        if both != now {
+            let text = format!(
+                "{} holds results with {before}; this call has {now}; choose another folder",
+                arguments.out.display()
+            );
+            return fault("--out", text);
+        }
+    }
+    if before.as_ref() != Some(&now) {
+        files::write_json(&settings, &now)?;
     }
     let parts = split(&arguments)?;
     let deadline = arguments.max_minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(60.0 * minutes));

@@ -20,7 +20,6 @@ use serde_json::json;
 use super::{settle, Arguments};
 use crate::evaluate::{ranks, tables, Case as Files};
 use crate::runs::{self, fold_folder, mask_path, segment_missing, Training, DONE, FOLDS, MODEL};
-use crate::segment::write_json;
 use crate::terminal::{self, Display};
 
 /// The options that all folds are trained with.
@@ -45,9 +44,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let sizes: Vec<String> = folds.folds.iter().map(|fold| fold.len().to_string()).collect();
     say!("{} cases in {count} folds of {}", folds.names().len(), sizes.join(", "));
     terminal::wait_for_the_work();
+    let weights = arguments.weights.as_deref().map(Pretrained::load).transpose()?;
+    let starts = Starts { init, weights };
     let deadline = arguments.max_minutes.map(|minutes| Instant::now() + Duration::from_secs_f64(60.0 * minutes));
     for fold in arguments.fold.map_or(1..=count, |fold| fold..=fold) {
-        let done = match one(arguments, &options, init.as_ref(), &cases, &folds, fold, deadline) {
+        let done = match one(arguments, &options, &starts, &cases, &folds, fold, deadline) {
             Err(Error::Cancelled) => false,
             done => done?,
         };
@@ -183,11 +184,17 @@ fn is_done(out: &Path, folds: &Folds, fold: usize) -> bool {
     fold_folder(out, fold).join(DONE).exists() && folds.folds[fold - 1].iter().all(|name| mask(name).exists())
 }
 
+/// What the models of all folds start from.
+struct Starts {
+    init: Option<Model>,
+    weights: Option<Pretrained>,
+}
+
 /// Trains a fold's model and segments the cases that it has not seen; false if it was stopped.
 fn one(
     arguments: &Arguments,
     options: &TrainOptions,
-    init: Option<&Model>,
+    starts: &Starts,
     cases: &[Case],
     folds: &Folds,
     fold: usize,
@@ -209,8 +216,8 @@ fn one(
         ),
         folder: &folder,
         options: options.clone(),
-        init: init.cloned(),
-        pretrained: arguments.weights.as_deref().map(Pretrained::load).transpose()?,
+        init: starts.init.clone(),
+        pretrained: starts.weights.clone(),
         train: &chosen(&split.train),
         validation: &chosen(&split.validation),
         cache: &arguments.cache(),
@@ -324,7 +331,7 @@ fn evaluate(arguments: &Arguments, options: &TrainOptions, cases: &[Case], folds
     tables::write_csv(&csv, &evaluated)?;
     let mut value = tables::to_json(None, seed, &evaluated, &summaries, &[]);
     value["folds"] = json!(folds.folds);
-    write_json(&json, &value)?;
+    files::write_json(&json, &value)?;
 
     // The first label's worst, median and best case are shown.
     let mut ranked: Vec<(f64, usize)> = systems[0]

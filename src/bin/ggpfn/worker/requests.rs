@@ -316,9 +316,7 @@ fn segment(task: &Task, asked: Segment) -> Outcome {
         results.probability.is_none(),
         results.uncertainty.is_some(),
     )?;
-    let has = |view: &View| models.iter().any(|model| model.config().views.contains(view));
-    let computed = |view: &View| if options.views.is_empty() { has(view) } else { options.views.contains(view) };
-    if let Some(missing) = results.views.keys().find(|view| !computed(view)) {
+    if let Some(missing) = results.views.keys().find(|view| !ensemble.computes(**view, &options.views)) {
         let fault = format!("the {missing} view's probability is wanted, but that view is not computed");
         return Err(Error::argument("views", fault).into());
     }
